@@ -1,0 +1,1 @@
+//! The text of a graph, in the form PyTorch prints.

@@ -1,0 +1,89 @@
+//! Where the user wrote something: a stretch of a source text, kept with the text itself.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A source text: the user's Python as the debug records kept it, or a code file of the archive.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The file's name as it was recorded.
+    pub file: String,
+    /// The text that is kept: mostly one function.
+    pub text: String,
+    /// The line of the file on which the text begins, from 1.
+    pub first_line: u32,
+}
+
+/// A stretch of a source text, in bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Span {
+    source: Arc<Source>,
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The bytes `start..end` of `source`; positions past the text, or inside of a character, are drawn back.
+    pub fn new(source: Arc<Source>, start: usize, end: usize) -> Self {
+        let floor = |at: usize| source.text.floor_char_boundary(at.min(source.text.len()));
+        let (start, end) = (floor(start), floor(end));
+        Self { start: start as u32, end: end.max(start) as u32, source }
+    }
+
+    /// The text it is a stretch of.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// The bytes of the text.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// The words themselves.
+    pub fn text(&self) -> &str {
+        &self.source.text[self.range()]
+    }
+
+    /// The file's name as it was recorded.
+    pub fn file(&self) -> &str {
+        &self.source.file
+    }
+
+    /// The line of the file on which it starts, from 1.
+    pub fn line(&self) -> u32 {
+        let before = &self.source.text.as_bytes()[..self.start as usize];
+        self.source.first_line + before.iter().filter(|&&byte| byte == b'\n').count() as u32
+    }
+
+    /// Bytes from the start of its line to the start of the stretch, from 0.
+    pub fn column(&self) -> u32 {
+        let before = &self.source.text[..self.start as usize];
+        (before.len() - before.rfind('\n').map_or(0, |newline| newline + 1)) as u32
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file(), self.line(), self.column())
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_count_from_the_text() {
+        let source = Arc::new(Source { file: "m.py".into(), text: "def f(x):\n    x.add_(1)\n".into(), first_line: 7 });
+        let span = Span::new(source.clone(), 14, 23);
+        assert_eq!((span.text(), span.to_string().as_str()), ("x.add_(1)", "m.py:8:4"));
+        assert_eq!(Span::new(source, 99, 3).line(), 9);
+    }
+}

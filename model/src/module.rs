@@ -1,0 +1,112 @@
+//! What an archive holds, resolved: classes, functions, and the object that is the module.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::graph::Graph;
+use crate::types::Type;
+use crate::value::{Object, Value};
+
+/// A loaded program: every class and function of the archive, and the root object.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// The object that `torch.jit.load` would return.
+    pub root: Object,
+    /// Every function and method, indexed by [`FunctionId`]; forked closures too.
+    pub functions: Vec<Function>,
+    /// Every class-like type, by qualified name.
+    pub classes: BTreeMap<Arc<str>, Arc<Class>>,
+    /// The version of the archive's format.
+    pub version: u32,
+}
+
+/// A function of a module, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FunctionId(pub u32);
+
+/// A function, method or closure.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Qualified name; a closure is named after the function around it: `__torch__.M.forward.<forked function>`.
+    pub name: Arc<str>,
+    /// Parameters, `self` first for a method; captured values for a closure.
+    pub params: Vec<Parameter>,
+    /// What it returns.
+    pub returns: Type,
+    /// Its body.
+    pub graph: Graph,
+}
+
+/// A parameter of a function.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its type.
+    pub ty: Type,
+    /// The value it takes where a call does not give one.
+    pub default: Option<Value>,
+}
+
+/// A class-like type.
+#[derive(Debug)]
+pub struct Class {
+    /// Qualified name, mangled as in the archive.
+    pub name: Arc<str>,
+    /// What kind of class.
+    pub kind: ClassKind,
+    /// The attributes in declaration order; the fields of a NamedTuple.
+    pub attributes: Vec<Attribute>,
+    /// `Final` constants.
+    pub constants: BTreeMap<Arc<str>, Value>,
+    /// Methods by name. For an interface, the declared ones, without bodies.
+    pub methods: BTreeMap<Arc<str>, FunctionId>,
+}
+
+/// What kind of class.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClassKind {
+    /// An `nn.Module`.
+    Module {
+        /// The attributes that are parameters.
+        parameters: Vec<Arc<str>>,
+        /// The attributes that are buffers.
+        buffers: Vec<Arc<str>>,
+    },
+    /// A class compiled by `torch.jit.script`.
+    Plain,
+    /// A NamedTuple: its values are tuples.
+    NamedTuple,
+    /// An enum; the members with their values are the constants.
+    Enum,
+    /// An interface: only declares methods.
+    Interface,
+}
+
+/// An attribute of a class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attribute {
+    /// Its name; not always an identifier (`"0"` in a `ModuleList`).
+    pub name: Arc<str>,
+    /// Its declared type.
+    pub ty: Type,
+}
+
+impl Class {
+    /// The place of the attribute `name`.
+    pub fn attribute(&self, name: &str) -> Option<usize> {
+        self.attributes.iter().position(|attribute| &*attribute.name == name)
+    }
+}
+
+impl Module {
+    /// The function `id`.
+    pub fn function(&self, id: FunctionId) -> &Function {
+        &self.functions[id.0 as usize]
+    }
+
+    /// The method `name` of the root object.
+    pub fn method(&self, name: &str) -> Option<FunctionId> {
+        self.root.class().methods.get(name).copied()
+    }
+}

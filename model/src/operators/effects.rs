@@ -1,0 +1,202 @@
+//! What a call reads and writes, known before it runs, in terms of its arguments.
+
+use smallvec::SmallVec;
+
+use super::corrections::{Correction, When};
+use super::{Argument, Operator};
+use crate::types::Type;
+use crate::value::Value;
+
+/// One access of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// What is accessed.
+    pub place: Place,
+    /// How.
+    pub access: Access,
+}
+
+/// Something that a call can access; the numbers are positions of arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The elements that a tensor shows; of a list, those of every tensor in it (and the list itself is read).
+    Data(usize),
+    /// A tensor's metadata: sizes, strides, which storage; of a list, those of every tensor in it.
+    Shape(usize),
+    /// A list or dict as a whole.
+    Items(usize),
+    /// The state of the generator given by the argument, or of the default one.
+    Generator(Option<usize>),
+    /// What the program prints to.
+    Stdout,
+    /// Flags of the whole process.
+    ProcessFlags,
+}
+
+/// How something is accessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Written without being read.
+    Write,
+    /// Read, then written.
+    ReadWrite,
+}
+
+impl Access {
+    /// Whether something is written.
+    pub fn writes(self) -> bool {
+        self != Access::Read
+    }
+
+    /// Whether something is read.
+    pub fn reads(self) -> bool {
+        self != Access::Write
+    }
+}
+
+impl Operator {
+    /// What this call accesses, argument by argument in schema order, then what is outside of the arguments.
+    pub fn effects(&self, args: &[Value]) -> SmallVec<[Effect; 8]> {
+        let mut effects = SmallVec::new();
+        for (i, argument) in self.schema.arguments.iter().enumerate() {
+            self.argument_effects(i, argument, args, &mut effects);
+        }
+        if self.schema.vararg {
+            for i in self.schema.arguments.len()..args.len() {
+                read_all(i, &args[i], &mut effects);
+            }
+        }
+        for correction in self.corrections {
+            match correction {
+                Correction::Draws(when) if when.holds(self, args) => {
+                    let explicit = self.schema.argument("generator").filter(|&i| !matches!(args[i], Value::None));
+                    effects.push(Effect { place: Place::Generator(explicit), access: Access::ReadWrite });
+                }
+                Correction::Seeds => effects.push(Effect { place: Place::Generator(None), access: Access::Write }),
+                Correction::Prints => effects.push(Effect { place: Place::Stdout, access: Access::Write }),
+                Correction::ProcessFlags(access) => {
+                    effects.push(Effect { place: Place::ProcessFlags, access: *access });
+                }
+                _ => {}
+            }
+        }
+        effects
+    }
+
+    /// What the call accesses through its argument number `i`.
+    fn argument_effects(&self, i: usize, argument: &Argument, args: &[Value], effects: &mut SmallVec<[Effect; 8]>) {
+        if matches!(args[i], Value::None) {
+            return;
+        }
+        let mut push = |place, access| effects.push(Effect { place, access });
+        match kind_of(&argument.ty, &args[i]) {
+            ArgumentKind::Tensors => {
+                let written_shape = self.corrections.iter().any(
+                    |c| matches!(c, Correction::WritesShape(names) if names.contains(&&*argument.name)),
+                );
+                push(Place::Shape(i), if written_shape { Access::ReadWrite } else { Access::Read });
+                if let Some(access) = self.data_access(argument, args) {
+                    push(Place::Data(i), access);
+                }
+            }
+            ArgumentKind::Container => {
+                let writes = argument.alias.as_ref().is_some_and(|alias| alias.writes);
+                push(Place::Items(i), if writes { Access::ReadWrite } else { Access::Read });
+                if self.has(|c| matches!(c, Correction::ReadsElements)) {
+                    push(Place::Shape(i), Access::Read);
+                    push(Place::Data(i), Access::Read);
+                }
+            }
+            ArgumentKind::Plain => {}
+        }
+    }
+
+    /// How the call accesses the elements of a tensor argument; `None` if it does not look at them.
+    fn data_access(&self, argument: &Argument, args: &[Value]) -> Option<Access> {
+        let named = |names: &[&str]| names.contains(&&*argument.name);
+        for correction in self.corrections {
+            match correction {
+                Correction::Writes(names, when) if named(names) => {
+                    return Some(if when.holds(self, args) { Access::ReadWrite } else { Access::Read });
+                }
+                Correction::WritesShape(names) if named(names) => return None,
+                Correction::Overwrites(names) if named(names) => return Some(Access::Write),
+                _ => {}
+            }
+        }
+        match &argument.alias {
+            Some(alias) if alias.writes && argument.is_out() => Some(Access::Write),
+            Some(alias) if alias.writes => Some(Access::ReadWrite),
+            _ if self.has(|c| matches!(c, Correction::ShapeOnly)) => None,
+            _ if self.has(|c| matches!(c, Correction::AliasesWhen(when) if when.holds(self, args))) => None,
+            // A view only looks at the metadata, unless this call has to copy.
+            Some(_) => self.has(|c| matches!(c, Correction::CopiesWhen(when) if when.holds(self, args))).then_some(Access::Read),
+            None => Some(Access::Read),
+        }
+    }
+
+    fn has(&self, wanted: impl Fn(&Correction) -> bool) -> bool {
+        self.corrections.iter().any(wanted)
+    }
+}
+
+/// The accesses of an operator that looks at everything in `value`, such as `format`.
+fn read_all(i: usize, value: &Value, effects: &mut SmallVec<[Effect; 8]>) {
+    match value {
+        Value::Tensor(_) => {
+            effects.push(Effect { place: Place::Shape(i), access: Access::Read });
+            effects.push(Effect { place: Place::Data(i), access: Access::Read });
+        }
+        Value::List(_) | Value::Dict(_) => {
+            effects.push(Effect { place: Place::Items(i), access: Access::Read });
+            effects.push(Effect { place: Place::Shape(i), access: Access::Read });
+            effects.push(Effect { place: Place::Data(i), access: Access::Read });
+        }
+        _ => {}
+    }
+}
+
+/// How an argument carries state.
+enum ArgumentKind {
+    /// A tensor or a list of tensors whose elements the operator works on.
+    Tensors,
+    /// A list or dict that the operator works on as such.
+    Container,
+    /// Nothing that can be shared.
+    Plain,
+}
+
+/// A `Tensor` or `Tensor[]` of the schema is worked on through; a `t[]` or a dict is worked on as such.
+fn kind_of(ty: &Type, value: &Value) -> ArgumentKind {
+    match (ty, value) {
+        (Type::Optional(item), value) => kind_of(item, value),
+        (_, Value::Tensor(_)) => ArgumentKind::Tensors,
+        (Type::List(item), Value::List(_)) if holds_tensors(item) => ArgumentKind::Tensors,
+        (_, Value::List(_) | Value::Dict(_)) => ArgumentKind::Container,
+        _ => ArgumentKind::Plain,
+    }
+}
+
+fn holds_tensors(ty: &Type) -> bool {
+    match ty {
+        Type::Tensor => true,
+        Type::Optional(item) | Type::List(item) => holds_tensors(item),
+        _ => false,
+    }
+}
+
+impl When {
+    /// Whether the condition holds for these arguments.
+    pub fn holds(&self, operator: &Operator, args: &[Value]) -> bool {
+        match self {
+            When::Always => true,
+            When::Argument(name) => {
+                let i = operator.schema.argument(name).expect("a correction names an argument of its schema");
+                matches!(args[i], Value::Bool(true))
+            }
+            When::Arguments(condition) => condition(operator, args),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The one table of operators: schema, corrections of what the schema does not say, kernel.
+//!
+//! The schemas are PyTorch 2.7's, all of them, so that every name can be resolved and every effect is known.
+//! An operator without kernel can be analysed but not run. Both checkers read the same row: the static one asks
+//! what a call may do ([`Operator::corrections`]), the dynamic one what this call does ([`Operator::effects`]).
+
+pub mod corrections;
+pub mod effects;
+pub mod generator;
+pub mod registry;
+pub mod schema;
+
+pub use corrections::{Correction, When};
+pub use effects::{Access, Effect, Place};
+pub use generator::GeneratorState;
+pub use registry::{find, overloads};
+pub use schema::{Argument, Schema};
+
+use crate::slot::{Allocator, OutOfMemory};
+use crate::value::{Generator, Value};
+
+/// A row of the table.
+#[derive(Debug)]
+pub struct Operator {
+    /// The name without overload: `aten::add_`.
+    pub name: &'static str,
+    /// The overload: `Tensor`; empty for the one without.
+    pub overload: &'static str,
+    /// The signature with its alias annotations.
+    pub schema: Schema,
+    /// What the schema gets wrong or does not say.
+    pub corrections: &'static [Correction],
+    /// How to compute it, if we can.
+    pub kernel: Option<Kernel>,
+}
+
+/// Computes one operator. The arguments are in schema order with defaults filled in. An operator that returns
+/// nothing gives [`Value::None`]; one that returns several values gives them as a tuple.
+pub type Kernel = fn(&mut Call<'_>) -> Result<Value, Fault>;
+
+/// A call of an operator: its arguments, and all of the world that it may touch.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// Which operator.
+    pub operator: &'static Operator,
+    /// The arguments, in schema order, one for each (more for `...`).
+    pub args: &'a [Value],
+    /// Names what the operator makes.
+    pub allocator: &'a mut Allocator,
+    /// The default generator.
+    pub generator: &'a Generator,
+    /// The modes of the task that calls.
+    pub modes: &'a mut Modes,
+    /// What the call prints (with newlines) is appended here.
+    pub printed: &'a mut String,
+}
+
+/// Modes that belong to a task, inherited at the fork.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Modes {
+    /// Whether gradients would be recorded.
+    pub grad: bool,
+    /// Inference mode.
+    pub inference: bool,
+    /// Whether autocast is on for the CPU.
+    pub autocast: bool,
+}
+
+impl Default for Modes {
+    /// Without gradients: forkcheck runs forward passes.
+    fn default() -> Self {
+        Self { grad: false, inference: false, autocast: false }
+    }
+}
+
+/// Why a call gave no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The program raised an error, in PyTorch's words: an outcome like any other.
+    Raised {
+        /// Qualified class of the exception, when it was raised by a `raise`.
+        class: Option<String>,
+        /// The message.
+        message: String,
+    },
+    /// We cannot compute this: what exactly.
+    Unsupported(String),
+    /// The limit of memory would be passed.
+    Memory(OutOfMemory),
+}
+
+impl Fault {
+    /// An error of an operator, in PyTorch's words.
+    pub fn raised(message: impl Into<String>) -> Self {
+        Fault::Raised { class: None, message: message.into() }
+    }
+}
+
+impl From<OutOfMemory> for Fault {
+    fn from(error: OutOfMemory) -> Self {
+        Fault::Memory(error)
+    }
+}

@@ -1,0 +1,103 @@
+//! Tensors: a storage, and a layout that says which of its elements are shown.
+
+pub mod dtype;
+pub mod element;
+pub mod layout;
+pub mod storage;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use dtype::DType;
+pub use element::{Bool8, Element};
+pub use layout::{Dims, Layout};
+pub use storage::{Content, Storage};
+
+use crate::slot::{Allocator, Slot, SlotId};
+
+/// A tensor. Cloning the handle gives the same tensor, as assignment does in Python.
+///
+/// Its metadata is a slot of its own, because operators such as `t_` and `resize_` change it in place.
+#[derive(Clone)]
+pub struct Tensor(Arc<Slot<Metadata>>);
+
+/// What a tensor is apart from its elements.
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    /// The memory it looks at.
+    pub storage: Storage,
+    /// The type of its elements.
+    pub dtype: DType,
+    /// Which elements, in which order.
+    pub layout: Layout,
+    /// Whether gradients would be recorded.
+    pub requires_grad: bool,
+}
+
+impl Tensor {
+    /// A new tensor over `storage`: a view, if others look at the storage too.
+    ///
+    /// # Panics
+    /// If the layout reaches past the end of the storage.
+    pub fn new(allocator: &mut Allocator, storage: Storage, dtype: DType, layout: Layout) -> Self {
+        Self::with(allocator, Metadata { storage, dtype, layout, requires_grad: false })
+    }
+
+    /// A new tensor with these metadata.
+    ///
+    /// # Panics
+    /// If the layout reaches past the end of the storage.
+    pub fn with(allocator: &mut Allocator, metadata: Metadata) -> Self {
+        let end = metadata.layout.end().and_then(|end| end.checked_mul(metadata.dtype.size() as i64));
+        let len = metadata.storage.slot().lock().len() as i64;
+        assert!(metadata.layout.numel() == 0 || end.is_some_and(|end| end <= len), "the layout fits the storage");
+        Self(Arc::new(Slot::new(allocator, metadata)))
+    }
+
+    /// Who it is: the identity of its metadata, not of its storage.
+    pub fn id(&self) -> SlotId {
+        self.0.id()
+    }
+
+    /// Whether both handles are of the same tensor.
+    pub fn is(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The slot of the metadata, for those who keep and restore contents.
+    pub fn slot(&self) -> &Slot<Metadata> {
+        &self.0
+    }
+
+    /// The metadata as they are now.
+    pub fn metadata(&self) -> Arc<Metadata> {
+        self.0.get()
+    }
+
+    /// The memory that it looks at.
+    pub fn storage(&self) -> Storage {
+        self.0.lock().storage.clone()
+    }
+
+    /// The type of its elements.
+    pub fn dtype(&self) -> DType {
+        self.0.lock().dtype
+    }
+
+    /// Size of each dimension.
+    pub fn sizes(&self) -> Dims {
+        self.0.lock().layout.sizes().into()
+    }
+
+    /// Number of elements.
+    pub fn numel(&self) -> i64 {
+        self.0.lock().layout.numel()
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metadata = self.metadata();
+        write!(f, "Tensor({:?}, {}, {:?}, {:?})", self.id(), metadata.dtype, metadata.layout, metadata.storage)
+    }
+}

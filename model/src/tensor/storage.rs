@@ -1,0 +1,162 @@
+//! The unit of aliasing: bytes that several tensors may look at.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use bytemuck::Pod;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::slot::{Allocator, Charge, Memory, OutOfMemory, Slot, SlotId};
+
+/// The memory behind tensors. Cloning the handle shares it.
+#[derive(Clone)]
+pub struct Storage(Arc<Slot<Content>>);
+
+impl Storage {
+    /// A storage of its own around `content`.
+    pub fn new(allocator: &mut Allocator, content: Content) -> Self {
+        Self(Arc::new(Slot::new(allocator, content)))
+    }
+
+    /// Who it is.
+    pub fn id(&self) -> SlotId {
+        self.0.id()
+    }
+
+    /// Whether both handles are of the same memory.
+    pub fn is(&self, other: &Storage) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The slot, for those who keep and restore contents.
+    pub fn slot(&self) -> &Slot<Content> {
+        &self.0
+    }
+
+    /// The bytes as they are now.
+    pub fn content(&self) -> Arc<Content> {
+        self.0.get()
+    }
+
+    /// Changes the bytes in place, or in a copy when the old ones are kept by somebody.
+    pub fn update<R>(&self, change: impl FnOnce(&mut Content) -> R) -> R {
+        self.0.update(|content| {
+            content.hash = OnceLock::new();
+            change(content)
+        })
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Storage({:?}, {} bytes)", self.id(), self.0.lock().len())
+    }
+}
+
+/// Bytes aligned for every dtype, with a hash that is computed when it is first asked for.
+pub struct Content {
+    /// Invariant: just enough words for `len` bytes; the bytes past `len` are zero.
+    words: Vec<u64>,
+    len: usize,
+    hash: OnceLock<u128>,
+    charge: Charge,
+}
+
+impl Content {
+    /// `len` zero bytes.
+    pub fn zeroed(len: usize, memory: &Memory) -> Result<Self, OutOfMemory> {
+        let charge = memory.charge(len as u64)?;
+        Ok(Self { words: vec![0; len.div_ceil(8)], len, hash: OnceLock::new(), charge })
+    }
+
+    /// A copy of `bytes`.
+    pub fn from_bytes(bytes: &[u8], memory: &Memory) -> Result<Self, OutOfMemory> {
+        let mut content = Self::zeroed(bytes.len(), memory)?;
+        content.bytes_mut().copy_from_slice(bytes);
+        Ok(content)
+    }
+
+    /// A copy of `elements`.
+    pub fn from_slice<T: Pod>(elements: &[T], memory: &Memory) -> Result<Self, OutOfMemory> {
+        Self::from_bytes(bytemuck::cast_slice(elements), memory)
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes, in the machine's (little-endian) order.
+    pub fn bytes(&self) -> &[u8] {
+        &bytemuck::cast_slice(&self.words)[..self.len]
+    }
+
+    /// The bytes, to be written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.hash = OnceLock::new();
+        &mut bytemuck::cast_slice_mut(&mut self.words)[..self.len]
+    }
+
+    /// The whole elements of type `T` that fit.
+    pub fn elements<T: Pod>(&self) -> &[T] {
+        let whole = self.len / size_of::<T>() * size_of::<T>();
+        bytemuck::cast_slice(&self.bytes()[..whole])
+    }
+
+    /// The whole elements of type `T` that fit, to be written.
+    pub fn elements_mut<T: Pod>(&mut self) -> &mut [T] {
+        let whole = self.len / size_of::<T>() * size_of::<T>();
+        bytemuck::cast_slice_mut(&mut self.bytes_mut()[..whole])
+    }
+
+    /// A hash of the bytes that is the same on every platform (XXH3, 128 bits).
+    pub fn hash(&self) -> u128 {
+        *self.hash.get_or_init(|| xxh3_128(self.bytes()))
+    }
+}
+
+impl Clone for Content {
+    /// A copy made by a write to bytes that somebody keeps. Kept states are bounded by those who keep them,
+    /// so the copy is charged but never refused.
+    fn clone(&self) -> Self {
+        Self {
+            words: self.words.clone(),
+            len: self.len,
+            hash: self.hash.clone(),
+            charge: self.charge.memory().charge_always(self.charge.bytes()),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Content({} bytes)", self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_follows_the_bytes() {
+        let memory = Memory::unlimited();
+        let mut content = Content::from_slice(&[1.0f32, 2.0], &memory).unwrap();
+        let before = content.hash();
+        content.elements_mut::<f32>()[1] = 3.0;
+        assert_ne!(content.hash(), before);
+        content.elements_mut::<f32>()[1] = 2.0;
+        assert_eq!(content.hash(), before);
+    }
+
+    #[test]
+    fn only_whole_elements_are_seen() {
+        let content = Content::from_bytes(&[0; 11], &Memory::unlimited()).unwrap();
+        assert_eq!((content.elements::<i64>().len(), content.elements::<i32>().len(), content.len()), (1, 2, 11));
+    }
+}
