@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use num_complex::Complex64;
 use rustc_hash::FxBuildHasher;
 
-use crate::operators::GeneratorState;
 use crate::module::{Class, FunctionId};
+use crate::operators::GeneratorState;
 use crate::slot::{Allocator, Slot, SlotId};
 use crate::tensor::Tensor;
 use crate::types::Type;

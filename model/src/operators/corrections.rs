@@ -42,9 +42,3 @@ pub enum When {
     /// When a function of the arguments says so.
     Arguments(fn(&Operator, &[Value]) -> bool),
 }
-
-/// The corrections of the operator `name` with this overload; most have none.
-pub(super) fn of(name: &str, overload: &str) -> &'static [Correction] {
-    let _ = (name, overload);
-    &[]
-}

@@ -93,9 +93,10 @@ impl Operator {
         let mut push = |place, access| effects.push(Effect { place, access });
         match kind_of(&argument.ty, &args[i]) {
             ArgumentKind::Tensors => {
-                let written_shape = self.corrections.iter().any(
-                    |c| matches!(c, Correction::WritesShape(names) if names.contains(&&*argument.name)),
-                );
+                let written_shape = self
+                    .corrections
+                    .iter()
+                    .any(|c| matches!(c, Correction::WritesShape(names) if names.contains(&&*argument.name)));
                 push(Place::Shape(i), if written_shape { Access::ReadWrite } else { Access::Read });
                 if let Some(access) = self.data_access(argument, args) {
                     push(Place::Data(i), access);
@@ -132,7 +133,9 @@ impl Operator {
             _ if self.has(|c| matches!(c, Correction::ShapeOnly)) => None,
             _ if self.has(|c| matches!(c, Correction::AliasesWhen(when) if when.holds(self, args))) => None,
             // A view only looks at the metadata, unless this call has to copy.
-            Some(_) => self.has(|c| matches!(c, Correction::CopiesWhen(when) if when.holds(self, args))).then_some(Access::Read),
+            Some(_) => self
+                .has(|c| matches!(c, Correction::CopiesWhen(when) if when.holds(self, args)))
+                .then_some(Access::Read),
             None => Some(Access::Read),
         }
     }

@@ -10,6 +10,18 @@ pub mod generator;
 pub mod registry;
 pub mod schema;
 
+mod container;
+mod creation;
+mod index;
+mod linalg;
+mod network;
+mod pointwise;
+mod random;
+mod reduce;
+mod scalar;
+mod shape;
+mod text;
+
 pub use corrections::{Correction, When};
 pub use effects::{Access, Effect, Place};
 pub use generator::GeneratorState;

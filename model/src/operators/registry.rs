@@ -3,13 +3,28 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::{Kernel, Operator, Schema, corrections};
+use rustc_hash::FxHashMap;
+
+use super::{Correction, Kernel, Operator, Schema};
 
 /// Every schema of PyTorch 2.7, one a line, sorted by name.
 const SCHEMAS: &str = include_str!("schemas.txt");
 
-/// The kernels of each family: full names (`aten::add_.Tensor`) and how to compute them.
-const FAMILIES: &[&[(&str, Kernel)]] = &[];
+/// A family of operators: its kernels, in one table or several, and its corrections, both by full name
+/// (`aten::add_.Tensor`).
+struct Family {
+    kernels: &'static [&'static [(&'static str, Kernel)]],
+    corrections: &'static [(&'static str, &'static [Correction])],
+}
+
+/// The rows of each family's folder.
+macro_rules! families {
+    ($($name:ident),*) => {
+        const FAMILIES: &[Family] = &[$(Family { kernels: super::$name::KERNELS, corrections: super::$name::CORRECTIONS }),*];
+    };
+}
+
+families!(container, creation, index, linalg, network, pointwise, random, reduce, scalar, shape, text);
 
 /// Every overload of `name` (such as `aten::add`), or `None` if PyTorch has no operator of that name.
 ///
@@ -61,13 +76,23 @@ fn operator(name: &'static str, line: &'static str) -> Operator {
         name,
         overload,
         schema: Schema::parse(signature),
-        corrections: corrections::of(name, overload),
-        kernel: kernel(full_name),
+        corrections: rows().corrections.get(full_name).copied().unwrap_or_default(),
+        kernel: rows().kernels.get(full_name).copied(),
     }
 }
 
-fn kernel(full_name: &str) -> Option<Kernel> {
-    FAMILIES.iter().copied().flatten().find(|row| row.0 == full_name).map(|row| row.1)
+/// The rows by full name; only looked up, never iterated.
+struct Rows {
+    kernels: FxHashMap<&'static str, Kernel>,
+    corrections: FxHashMap<&'static str, &'static [Correction]>,
+}
+
+fn rows() -> &'static Rows {
+    static ROWS: OnceLock<Rows> = OnceLock::new();
+    ROWS.get_or_init(|| Rows {
+        kernels: FAMILIES.iter().flat_map(|family| family.kernels.iter().copied().flatten()).copied().collect(),
+        corrections: FAMILIES.iter().flat_map(|family| family.corrections).copied().collect(),
+    })
 }
 
 /// `aten::add_.Tensor` is `aten::add_` and `Tensor`. A name may hold dots of its own only before `::`.
@@ -86,9 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn every_kernel_is_of_a_known_operator() {
-        for (full_name, _) in FAMILIES.iter().copied().flatten() {
-            assert!(find(full_name).is_some_and(|operator| operator.kernel.is_some()), "{full_name}");
+    fn every_row_is_of_a_known_operator_and_stands_once() {
+        let kernels = || FAMILIES.iter().flat_map(|family| family.kernels.iter().copied().flatten()).map(|row| row.0);
+        let corrections = || FAMILIES.iter().flat_map(|family| family.corrections).map(|row| row.0);
+        for full_name in kernels().chain(corrections()) {
+            assert!(find(full_name).is_some(), "{full_name}");
         }
+        assert_eq!(kernels().count(), rows().kernels.len(), "a kernel stands twice");
+        assert_eq!(corrections().count(), rows().corrections.len(), "an operator's corrections stand twice");
     }
 }

@@ -1,0 +1,9 @@
+//! Lists, dicts and tuples.
+
+use super::{Correction, Kernel};
+
+/// Full names and kernels.
+pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[];
+
+/// Full names and corrections.
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[];

@@ -1,0 +1,9 @@
+//! Layers of networks: convolution, pooling, normalisation, dropout, recurrence.
+
+use super::{Correction, Kernel};
+
+/// Full names and kernels.
+pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[];
+
+/// Full names and corrections.
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[];

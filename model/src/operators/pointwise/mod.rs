@@ -1,0 +1,9 @@
+//! Operators that work element by element: arithmetic, comparison, activation.
+
+use super::{Correction, Kernel};
+
+/// Full names and kernels.
+pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[];
+
+/// Full names and corrections.
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[];

@@ -1,0 +1,9 @@
+//! Views, and operators that look at or change metadata only.
+
+use super::{Correction, Kernel};
+
+/// Full names and kernels.
+pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[];
+
+/// Full names and corrections.
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[];
