@@ -64,8 +64,8 @@ impl Operator {
             self.argument_effects(i, argument, args, &mut effects);
         }
         if self.schema.vararg {
-            for i in self.schema.arguments.len()..args.len() {
-                read_all(i, &args[i], &mut effects);
+            for (i, value) in args.iter().enumerate().skip(self.schema.arguments.len()) {
+                read_all(i, value, &mut effects);
             }
         }
         for correction in self.corrections {

@@ -142,7 +142,7 @@ impl<'a> Parser<'a> {
         let (ty, size, alias) = self.annotated_type();
         self.expect(" ");
         let name = self.word().into();
-        let default = self.eat("=").then(|| self.literal(&ty));
+        let default = self.eat("=").then(|| self.literal());
         Argument { name, ty, size, default, keyword_only, alias }
     }
 
@@ -240,7 +240,7 @@ impl<'a> Parser<'a> {
         alias
     }
 
-    fn literal(&mut self, ty: &Type) -> Literal {
+    fn literal(&mut self) -> Literal {
         if self.eat("None") {
             return Literal::None;
         }
@@ -253,7 +253,7 @@ impl<'a> Parser<'a> {
         if self.eat("[") {
             let mut items = Vec::new();
             while !self.eat("]") {
-                items.push(self.literal(ty));
+                items.push(self.literal());
                 self.eat(",");
                 self.eat(" ");
             }
