@@ -1,0 +1,104 @@
+//! Random numbers that mean the same in every release: ChaCha8 behind our own reduction, and the seed of each run.
+//!
+//! The distributions of the `rand` crates change between their versions, the words of ChaCha8 do not. What is
+//! made of the words here is frozen: a printed seed must repeat its run for ever.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+
+/// A stream of random numbers, fixed by its seed.
+#[derive(Debug, Clone)]
+pub struct Rng(ChaCha8Rng);
+
+impl Rng {
+    /// The stream of `seed`.
+    pub fn new(seed: u64) -> Self {
+        // Our own key, because the expansion of small seeds is a detail of the crate.
+        let mut key = *b"........forkcheck: who goes next";
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        Self(ChaCha8Rng::from_seed(key))
+    }
+
+    /// The next 64 bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
+    /// A number below `n`, each equally likely (Lemire, 2019: multiply, and reject the few that would be favoured).
+    ///
+    /// # Panics
+    /// If `n` is 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        assert!(n > 0, "there is a number below n");
+        let n = n as u64;
+        let favoured = n.wrapping_neg() % n;
+        loop {
+            let product = u128::from(self.next_u64()) * u128::from(n);
+            if product as u64 >= favoured {
+                return (product >> 64) as usize;
+            }
+        }
+    }
+}
+
+/// The seed of run `i` in a campaign with the seed `seed`, fixed for ever.
+///
+/// Run 0 has the campaign's own seed. Hence a campaign that is started with the seed of any run repeats that run as
+/// its first, which is all that `--seed RUNSEED --budget 1` needs. The other seeds are a SplitMix64 sequence, so
+/// those of one campaign differ from each other.
+pub fn run_seed(seed: u64, i: u64) -> u64 {
+    match i {
+        0 => seed,
+        _ => mix(mix(seed).wrapping_add(i.wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+    }
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood, 2014): one-to-one, every bit depends on every bit.
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values come from another implementation of ChaCha8 and of the rules above.
+    #[test]
+    fn a_seed_means_the_same_for_ever() {
+        let mut rng = Rng::new(42);
+        assert_eq!([(); 3].map(|()| rng.next_u64()), [12438757442301576377, 8456156816293607622, 7789975836095009895]);
+        let mut rng = Rng::new(42);
+        assert_eq!([(); 12].map(|()| rng.below(7)), [4, 3, 2, 2, 4, 2, 3, 3, 3, 0, 0, 5]);
+        assert_eq!(
+            [0, 1, 2, 1000].map(|i| run_seed(42, i)),
+            [42, 0x989b3f130a063869, 0x290db4bf2570ded7, 0xfb16b4ac08c7b90a]
+        );
+        assert_eq!(run_seed(0, 1), 0xe220a8397b1dcdaf);
+    }
+
+    #[test]
+    fn a_campaign_from_a_run_seed_repeats_that_run_first() {
+        for i in 0..100 {
+            let seed = run_seed(7, i);
+            assert_eq!(run_seed(seed, 0), seed);
+        }
+    }
+
+    #[test]
+    fn every_number_below_n_is_about_equally_likely() {
+        let mut rng = Rng::new(1);
+        for n in [1, 2, 3, 10] {
+            let mut seen = vec![0u32; n];
+            (0..n * 1000).for_each(|_| seen[rng.below(n)] += 1);
+            assert!(seen.iter().all(|&count| (850..1150).contains(&count)), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn below_a_huge_number_stays_below() {
+        let mut rng = Rng::new(3);
+        assert!((0..100).all(|_| rng.below(usize::MAX) < usize::MAX));
+    }
+}

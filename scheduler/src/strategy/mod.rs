@@ -1,0 +1,10 @@
+//! The strategies, one algorithm a file.
+//!
+//! Linear ones are a [`Scheduler`](crate::Scheduler) and see one execution after another; searches are functions over
+//! a [`System`](crate::System).
+
+pub mod child_first;
+pub mod dfs;
+pub mod random;
+pub mod replay;
+pub mod round_robin;

@@ -1,0 +1,282 @@
+//! A small interpreter of fork/wait programs, and the enumeration of all their schedules, for tests.
+
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+use crate::choice::{Choice, Ending, Scheduler};
+use crate::default_order::{DefaultOrder, OrderMark};
+use crate::footprint::{Access, Footprint, Kind, Location};
+use crate::system::{Refused, System};
+use crate::task::TaskId;
+
+/// One step of a toy task. Bodies and tasks have the same numbers: each body is forked at most once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// Mixes a cell into the accumulator.
+    Read(usize),
+    /// Stores something made of the accumulator.
+    Write(usize),
+    /// Writes a line, in no order.
+    Print(usize),
+    /// Begins the body of this number; a second fork of it does nothing.
+    Fork(usize),
+    /// Waits for the end of the body of this number, also if somebody else forks it.
+    Wait(usize),
+}
+
+use Op::*;
+
+pub(crate) const CELLS: usize = 6;
+
+/// Bodies of the tasks; the first is main's.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    pub(crate) bodies: Vec<Vec<Op>>,
+    footprints: Vec<Vec<Footprint>>,
+}
+
+impl Program {
+    pub(crate) fn new(bodies: &[&[Op]]) -> Self {
+        Self::from_bodies(bodies.iter().map(|body| body.to_vec()).collect())
+    }
+
+    /// Main forks all bodies, then waits for all.
+    pub(crate) fn family(bodies: impl IntoIterator<Item = Vec<Op>>) -> Self {
+        let mut all = vec![vec![]];
+        all.extend(bodies);
+        let children = 1..all.len();
+        all[0] = children.clone().map(Fork).chain(children.map(Wait)).collect();
+        Self::from_bodies(all)
+    }
+
+    fn from_bodies(bodies: Vec<Vec<Op>>) -> Self {
+        let footprint = |op: &Op| {
+            let access = |cell: &usize, kind| Footprint::from_iter([Access::whole(Location(*cell as u64), kind)]);
+            match op {
+                Read(cell) => access(cell, Kind::Read),
+                Write(cell) => access(cell, Kind::Write),
+                Print(cell) => access(cell, Kind::Commute),
+                Fork(_) | Wait(_) => Footprint::default(),
+            }
+        };
+        let footprints = bodies.iter().map(|body| body.iter().map(footprint).collect()).collect();
+        Self { bodies, footprints }
+    }
+}
+
+/// n tasks that each write one and the same cell.
+pub(crate) fn writers(n: usize) -> Program {
+    Program::family((0..n).map(|_| vec![Write(0)]))
+}
+
+/// n tasks that each read a cell, and one that writes it.
+pub(crate) fn readers(n: usize) -> Program {
+    Program::family((0..n).map(|_| vec![Read(0)]).chain([vec![Write(0)]]))
+}
+
+/// Up to four tasks: a random tree of forks, waits for anybody, accesses to two cells.
+pub(crate) fn any_program() -> impl Strategy<Value = Program> {
+    let op = prop_oneof![
+        3 => (0..2usize).prop_map(Read),
+        4 => (0..2usize).prop_map(Write),
+        1 => (0..2usize).prop_map(|cell| Print(cell + 2)),
+        1 => (1..4usize).prop_map(Wait),
+    ];
+    let body = prop::collection::vec(op, 0..4);
+    (prop::collection::vec(body, 1..5), prop::collection::vec(any::<[u8; 2]>(), 3)).prop_map(|(mut bodies, forks)| {
+        for (child, [parent, place]) in (1..bodies.len()).zip(forks) {
+            let parent = usize::from(parent) % child;
+            let place = usize::from(place) % (bodies[parent].len() + 1);
+            bodies[parent].insert(place, Fork(child));
+        }
+        let count = bodies.len();
+        for body in &mut bodies {
+            body.retain(|op| !matches!(op, Wait(target) if *target >= count));
+        }
+        Program::from_bodies(bodies)
+    })
+}
+
+/// What can be seen of an execution at its end.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Outcome {
+    cells: [u64; CELLS],
+    accumulators: Vec<u64>,
+    pub(crate) deadlock: bool,
+}
+
+/// A program in the middle of an execution.
+#[derive(Debug, Clone)]
+pub(crate) struct Toy<'p> {
+    program: &'p Program,
+    state: State,
+    enabled: Vec<TaskId>,
+    pub(crate) order: DefaultOrder,
+    /// Steps that may be taken before the next is refused.
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct State {
+    cells: [u64; CELLS],
+    accumulators: Vec<u64>,
+    /// The next step of each task; `None` before it is forked.
+    at: Vec<Option<usize>>,
+    trace: Vec<TaskId>,
+}
+
+impl<'p> Toy<'p> {
+    pub(crate) fn new(program: &'p Program) -> Self {
+        let count = program.bodies.len();
+        let mut at = vec![None; count];
+        at[0] = Some(0);
+        let state = State { cells: [0; CELLS], accumulators: vec![0; count], at, trace: Vec::new() };
+        let mut toy = Self { program, state, enabled: Vec::new(), order: DefaultOrder::new(), limit: usize::MAX };
+        toy.look();
+        toy
+    }
+
+    /// The steps taken so far.
+    pub(crate) fn trace(&self) -> &[TaskId] {
+        &self.state.trace
+    }
+
+    /// Where in its body an enabled task stands.
+    pub(crate) fn place(&self, task: TaskId) -> usize {
+        self.state.at[task.index()].expect("enabled tasks have begun")
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        let deadlock = (0..self.program.bodies.len()).any(|task| self.state.at[task].is_some() && !self.ended(task));
+        Outcome { cells: self.state.cells, accumulators: self.state.accumulators.clone(), deadlock }
+    }
+
+    fn ended(&self, task: usize) -> bool {
+        self.state.at[task] == Some(self.program.bodies[task].len())
+    }
+
+    fn look(&mut self) {
+        let can_go = |task: &usize| match self.state.at[*task].and_then(|at| self.program.bodies[*task].get(at)) {
+            None => false,
+            Some(Wait(target)) => self.ended(*target),
+            Some(_) => true,
+        };
+        self.enabled = (0..self.program.bodies.len()).filter(can_go).map(|task| TaskId::new(task as u32)).collect();
+    }
+}
+
+impl System for Toy<'_> {
+    type Mark = (State, OrderMark);
+
+    fn enabled(&self) -> &[TaskId] {
+        &self.enabled
+    }
+
+    fn pending(&self, task: TaskId) -> &Footprint {
+        &self.program.footprints[task.index()][self.place(task)]
+    }
+
+    fn step(&mut self, task: TaskId) -> Result<(), Refused> {
+        assert!(self.enabled.contains(&task), "{task} is enabled");
+        if self.state.trace.len() >= self.limit {
+            return Err(Refused);
+        }
+        self.order.stepped(task);
+        let op = self.program.bodies[task.index()][self.place(task)];
+        let accumulator = &mut self.state.accumulators[task.index()];
+        match op {
+            Read(cell) => *accumulator = accumulator.wrapping_mul(31).wrapping_add(self.state.cells[cell] + 1),
+            Write(cell) => {
+                *accumulator += 1;
+                self.state.cells[cell] = accumulator.wrapping_mul(1009).wrapping_add(task.number().into()) >> 1;
+            }
+            Print(cell) => self.state.cells[cell] = self.state.cells[cell].wrapping_add(1),
+            Fork(child) if self.state.at[child].is_none() => {
+                self.state.at[child] = Some(0);
+                self.order.forked(TaskId::new(child as u32));
+            }
+            Fork(_) | Wait(_) => {}
+        }
+        self.state.at[task.index()] = Some(self.place(task) + 1);
+        self.state.trace.push(task);
+        self.look();
+        Ok(())
+    }
+
+    fn mark(&mut self) -> Self::Mark {
+        (self.state.clone(), self.order.mark())
+    }
+
+    fn rewind(&mut self, (state, order): &Self::Mark) {
+        self.state.clone_from(state);
+        self.order.rewind(order);
+        self.look();
+    }
+}
+
+/// Runs one execution by a strategy, and gives the tasks in the order of their steps.
+pub(crate) fn drive(program: &Program, scheduler: &mut impl Scheduler) -> Vec<TaskId> {
+    let mut toy = Toy::new(program);
+    assert!(scheduler.begin());
+    while let Some(default) = toy.order.next(toy.enabled()) {
+        let pending = |task| toy.pending(task);
+        let choice = Choice::new(toy.enabled(), &pending, toy.order.last(), default).expect("something is enabled");
+        let task = scheduler.pick(&choice);
+        toy.step(task).expect("there is no limit");
+    }
+    scheduler.end(Ending::Complete);
+    toy.trace().to_vec()
+}
+
+/// Everything that the schedules of a program do, found without any cleverness.
+#[derive(Debug)]
+pub(crate) struct Truth {
+    /// Each as the order of its conflicting steps: pairs of (task, index of its step).
+    pub(crate) classes: BTreeSet<Vec<[(TaskId, usize); 2]>>,
+    pub(crate) outcomes: BTreeSet<Outcome>,
+}
+
+/// Runs all interleavings, or gives up if there are more than `most`.
+pub(crate) fn brute_force(program: &Program, most: usize) -> Option<Truth> {
+    let mut truth = Truth { classes: BTreeSet::new(), outcomes: BTreeSet::new() };
+    let mut states = vec![Toy::new(program)];
+    let mut leaves = 0;
+    while let Some(toy) = states.pop() {
+        if toy.enabled().is_empty() {
+            leaves += 1;
+            if leaves > most {
+                return None;
+            }
+            truth.classes.insert(class(program, toy.trace()));
+            truth.outcomes.insert(toy.outcome());
+        }
+        for &task in toy.enabled() {
+            let mut next = toy.clone();
+            next.step(task).expect("there is no limit");
+            states.push(next);
+        }
+    }
+    Some(truth)
+}
+
+fn class(program: &Program, trace: &[TaskId]) -> Vec<[(TaskId, usize); 2]> {
+    let mut next = vec![0; program.bodies.len()];
+    let steps: Vec<(TaskId, usize)> = trace
+        .iter()
+        .map(|&task| {
+            next[task.index()] += 1;
+            (task, next[task.index()] - 1)
+        })
+        .collect();
+    let footprint = |(task, at): (TaskId, usize)| &program.footprints[task.index()][at];
+    let mut pairs = Vec::new();
+    for (i, &a) in steps.iter().enumerate() {
+        for &b in &steps[i + 1..] {
+            if a.0 != b.0 && footprint(a).conflicts(footprint(b)) {
+                pairs.push([a, b]);
+            }
+        }
+    }
+    pairs.sort();
+    pairs
+}
