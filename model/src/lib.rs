@@ -5,6 +5,9 @@
 //! what an operator reads and writes ([`operators::Effect`]); it knows no tasks, clocks or schedules.
 
 pub mod archive;
+pub mod copy;
+pub mod difference;
+pub mod digest;
 pub mod error;
 pub mod frontend;
 pub mod graph;
@@ -15,6 +18,8 @@ pub mod tensor;
 pub mod types;
 pub mod value;
 
+pub use copy::copy_deep;
+pub use digest::Digest;
 pub use error::Error;
 pub use module::Module;
 pub use tensor::{DType, Tensor};

@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::archive::Archive;
+use crate::error::Error;
+use crate::frontend;
 use crate::graph::Graph;
+use crate::slot::Allocator;
 use crate::types::Type;
 use crate::value::{Object, Value};
 
@@ -16,8 +20,11 @@ pub struct Module {
     pub functions: Vec<Function>,
     /// Every class-like type, by qualified name.
     pub classes: BTreeMap<Arc<str>, Arc<Class>>,
-    /// The version of the archive's format.
+    /// The version of the archive's format. Up to 3, `aten::div` of integers truncates and gives integers.
     pub version: u32,
+    /// Objects of `root` whose attributes are not set yet: before anything else runs, `__setstate__` has to be called
+    /// on each with the value, in this order.
+    pub pending_set_state: Vec<(Object, Value)>,
 }
 
 /// A function of a module, by number.
@@ -100,6 +107,11 @@ impl Class {
 }
 
 impl Module {
+    /// Reads the bytes of an archive and resolves everything in it.
+    pub fn load(bytes: &[u8], allocator: &mut Allocator) -> Result<Module, Error> {
+        frontend::compile(&Archive::read(bytes)?, allocator)
+    }
+
     /// The function `id`.
     pub fn function(&self, id: FunctionId) -> &Function {
         &self.functions[id.0 as usize]

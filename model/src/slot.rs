@@ -28,6 +28,11 @@ impl SlotId {
         Self((owner as u64) << 32 | index as u64)
     }
 
+    /// Both as one number.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
     /// The number of the task that made the slot; `u32::MAX` for what the process owns.
     pub const fn owner(self) -> u32 {
         (self.0 >> 32) as u32
@@ -166,9 +171,19 @@ impl<T> Slot<T> {
         Self::named(allocator.fresh(), content)
     }
 
+    /// A slot named by `allocator` that begins with a content that others may hold too.
+    pub fn sharing(allocator: &mut Allocator, content: Arc<T>) -> Self {
+        Self { id: allocator.fresh(), content: Mutex::new(content) }
+    }
+
     /// A slot with a name of its own, for the state that a process has once.
     pub fn named(id: SlotId, content: T) -> Self {
         Self { id, content: Mutex::new(Arc::new(content)) }
+    }
+
+    /// The content, for the only owner of the slot.
+    pub fn get_mut(&mut self) -> &mut Arc<T> {
+        self.content.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The identity.

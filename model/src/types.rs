@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::Error;
+
 /// A TorchScript type. Class-like types are named by their qualified name; the module has the definitions.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Type {
@@ -96,6 +98,14 @@ impl Type {
         Type::Named(name.into())
     }
 
+    /// Reads the text of code files and type tags, the inverse of [`Type::code`]. A name that is not a type of the
+    /// language is a class.
+    pub fn parse_code(text: &str) -> Result<Type, Error> {
+        let mut parser = CodeParser { rest: text };
+        let ty = parser.ty(0)?;
+        if parser.rest.is_empty() { Ok(ty) } else { Err(parser.expected("the end of the type")) }
+    }
+
     /// The text of code files and type tags: `List[int]`, `Optional[Tensor]`.
     pub fn code(&self) -> CodeType<'_> {
         CodeType(self)
@@ -173,9 +183,124 @@ impl fmt::Display for Commas<'_> {
     }
 }
 
+/// Reads a type in the text of code files.
+struct CodeParser<'a> {
+    rest: &'a str,
+}
+
+impl CodeParser<'_> {
+    /// Types nest by recursion here and wherever they are used later, so their depth has a limit.
+    const DEEPEST: usize = 64;
+
+    fn ty(&mut self, depth: usize) -> Result<Type, Error> {
+        if depth > Self::DEEPEST {
+            return Err(Error::new(format!("expected a type nested at most {} deep", Self::DEEPEST)));
+        }
+        let name = self.name()?;
+        Ok(match name {
+            "Optional" => Type::optional(self.one(depth)?),
+            "List" => Type::list(self.one(depth)?),
+            "Future" => Type::future(self.one(depth)?),
+            "Await" => Type::Await(Arc::new(self.one(depth)?)),
+            "RRef" => Type::RRef(Arc::new(self.one(depth)?)),
+            "Dict" => {
+                let [key, value] = <[Type; 2]>::try_from(self.arguments(depth)?)
+                    .map_err(|found| Error::new(format!("expected Dict[key, value], found {} types", found.len())))?;
+                Type::dict(key, value)
+            }
+            "Tuple" => Type::tuple(self.arguments(depth)?),
+            "Union" => Type::Union(self.arguments(depth)?.into()),
+            "Any" => Type::Any,
+            "Tensor" => Type::Tensor,
+            "int" => Type::Int,
+            "float" => Type::Float,
+            "bool" => Type::Bool,
+            "complex" => Type::Complex,
+            "str" => Type::Str,
+            "None" | "NoneType" => Type::None,
+            "number" | "Scalar" => Type::Number,
+            "Device" | "torch.device" => Type::Device,
+            "Generator" | "torch.Generator" => Type::Generator,
+            "Stream" | "torch.Stream" => Type::Stream,
+            "Storage" => Type::Storage,
+            "AnyEnumType" => Type::AnyEnum,
+            "list" => Type::AnyList,
+            "tuple" => Type::AnyTuple,
+            class => Type::named(class),
+        })
+    }
+
+    fn name(&mut self) -> Result<&str, Error> {
+        self.rest = self.rest.trim_start();
+        let length =
+            self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')).unwrap_or(self.rest.len());
+        if length == 0 {
+            return Err(self.expected("a type"));
+        }
+        let (name, rest) = self.rest.split_at(length);
+        self.rest = rest.trim_start();
+        Ok(name)
+    }
+
+    fn one(&mut self, depth: usize) -> Result<Type, Error> {
+        let [item] = <[Type; 1]>::try_from(self.arguments(depth)?)
+            .map_err(|found| Error::new(format!("expected one type in brackets, found {}", found.len())))?;
+        Ok(item)
+    }
+
+    /// `[T, U]`, or `[()]` for none.
+    fn arguments(&mut self, depth: usize) -> Result<Vec<Type>, Error> {
+        self.token("[")?;
+        let mut arguments = Vec::new();
+        if self.rest.starts_with('(') {
+            self.token("(")?;
+            self.token(")")?;
+        } else {
+            arguments.push(self.ty(depth + 1)?);
+            while self.rest.starts_with(',') {
+                self.token(",")?;
+                arguments.push(self.ty(depth + 1)?);
+            }
+        }
+        self.token("]")?;
+        Ok(arguments)
+    }
+
+    fn token(&mut self, token: &str) -> Result<(), Error> {
+        let rest = self.rest.strip_prefix(token).ok_or_else(|| self.expected(&format!("`{token}`")))?;
+        self.rest = rest.trim_start();
+        Ok(())
+    }
+
+    fn expected(&self, what: &str) -> Error {
+        let found: String = self.rest.chars().take(40).collect();
+        Error::new(format!("expected {what} in a type, found `{}`", found.escape_debug()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_text_goes_round() {
+        let texts = [
+            "Dict[str, Optional[List[Tuple[Tensor, int]]]]",
+            "Tuple[()]",
+            "Future[NoneType]",
+            "Union[int, str, __torch__._t2.___torch_mangle_0.A]",
+            "Dict[int, Device]",
+        ];
+        for text in texts {
+            assert_eq!(Type::parse_code(text).unwrap().code().to_string(), text);
+        }
+        assert_eq!(Type::parse_code("List[ int ]").unwrap(), Type::list(Type::Int));
+        let refused = |text: &str| Type::parse_code(text).unwrap_err().to_string();
+        assert_eq!(refused("List[int"), "expected `]` in a type, found ``");
+        assert_eq!(refused("Dict[int]"), "expected Dict[key, value], found 1 types");
+        assert_eq!(refused("int]"), "expected the end of the type in a type, found `]`");
+        assert_eq!(refused(&"List[".repeat(1000)), "expected a type nested at most 64 deep");
+    }
 
     #[test]
     fn graphs_and_code_print_types_differently() {

@@ -201,10 +201,88 @@ handle!(Dict, DictContent);
 handle!(Await, Awaited);
 handle!(Generator, GeneratorState);
 
+/// The last handle of a container takes what it holds apart without recursion: values may link to any depth.
+macro_rules! end_flat {
+    ($($name:ty: $field:tt),*) => {
+        $(impl Drop for $name {
+            fn drop(&mut self) {
+                if let Some(content) = Arc::get_mut(&mut self.$field).and_then(|slot| Arc::get_mut(slot.get_mut())) {
+                    take_apart(content.take_values());
+                }
+            }
+        })*
+    };
+}
+
+end_flat!(List: 0, Dict: 0, Await: 0, Object: slot);
+
+fn take_apart(mut values: Vec<Value>) {
+    while let Some(mut value) = values.pop() {
+        match &mut value {
+            // Each handle gives up what it holds before it ends, so that its own drop finds nothing.
+            Value::List(List(slot)) => give_up(slot, &mut values),
+            Value::Dict(Dict(slot)) => give_up(slot, &mut values),
+            Value::Await(Await(slot)) => give_up(slot, &mut values),
+            Value::Object(object) => give_up(&mut object.slot, &mut values),
+            Value::Tuple(items) => {
+                if let Some(items) = Arc::get_mut(items) {
+                    values.extend(items.iter_mut().map(|item| std::mem::replace(item, Value::None)));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn give_up<T: Holds>(slot: &mut Arc<Slot<T>>, values: &mut Vec<Value>) {
+    if let Some(content) = Arc::get_mut(slot).and_then(|slot| Arc::get_mut(slot.get_mut())) {
+        values.append(&mut content.take_values());
+    }
+}
+
+/// A content that holds values.
+trait Holds {
+    /// The values, out of a content that nobody will look at again.
+    fn take_values(&mut self) -> Vec<Value>;
+}
+
+impl Holds for ListContent {
+    fn take_values(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.items)
+    }
+}
+
+impl Holds for DictContent {
+    fn take_values(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.entries).into_values().collect()
+    }
+}
+
+impl Holds for Vec<Value> {
+    fn take_values(&mut self) -> Vec<Value> {
+        std::mem::take(self)
+    }
+}
+
+impl Holds for Awaited {
+    fn take_values(&mut self) -> Vec<Value> {
+        match self {
+            Awaited::Pending { captures, .. } => std::mem::take(captures),
+            Awaited::Done(value) => vec![std::mem::replace(value, Value::None)],
+        }
+    }
+}
+
 impl Generator {
     /// The default generator of a process, in the state that `torch.manual_seed(seed)` gives.
     pub fn default_seeded(seed: u64) -> Self {
         Self(Arc::new(Slot::named(SlotId::GENERATOR, GeneratorState::seeded(seed))))
+    }
+
+    /// A generator that is a constant of a graph, in the state that `manual_seed(seed)` gives. Executions work on copies
+    /// of it, which have names of their own.
+    pub fn constant(seed: u64) -> Self {
+        Self(Arc::new(Slot::named(SlotId::new(u32::MAX, u32::MAX), GeneratorState::seeded(seed))))
     }
 }
 

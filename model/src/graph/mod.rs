@@ -5,6 +5,7 @@
 
 pub mod print;
 pub mod span;
+mod verify;
 
 use std::sync::Arc;
 
@@ -143,11 +144,16 @@ pub enum NodeKind {
     EnumName,
     /// The value of an enum member.
     EnumValue,
+    /// An item of a module container, by position or by name: the attribute of the first input that the second input
+    /// names. The output's type is an interface.
+    ContainerIndex,
+    /// Calls an operator that the table lacks, by its name: nobody knows what it does.
+    Opaque(Arc<str>),
 }
 
 impl NodeKind {
     /// PyTorch's name: `aten::add_`, `prim::SetAttr`.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             NodeKind::Constant(_) => "prim::Constant",
             NodeKind::Operator(operator) => operator.name,
@@ -180,6 +186,8 @@ impl NodeKind {
             NodeKind::ToList => "prim::tolist",
             NodeKind::EnumName => "prim::EnumName",
             NodeKind::EnumValue => "prim::EnumValue",
+            NodeKind::ContainerIndex => "prim::ModuleContainerIndex",
+            NodeKind::Opaque(name) => name,
         }
     }
 }

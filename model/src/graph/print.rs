@@ -1,1 +1,277 @@
 //! The text of a graph, in the form PyTorch prints.
+//!
+//! Names are those of the code with a number that makes them unique. PyTorch gives some things to nodes as inputs
+//! that are part of the node here (the function that is called, the index into a tuple); their constants are
+//! written before the node that uses them.
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use rustc_hash::FxHashMap;
+
+use super::{Block, Node, NodeKind, ValueId};
+use crate::module::{Function, FunctionId};
+use crate::types::Type;
+use crate::value::Value;
+
+/// The text of the function `id`, the closures that it starts included.
+pub fn text(functions: &[Function], id: FunctionId) -> String {
+    let mut text = String::new();
+    let write = section(&mut text, functions, &functions[id.0 as usize], "");
+    write.expect("writing to a string does not fail");
+    text
+}
+
+/// A graph, headed by `head`, and after it the closures that it starts.
+fn section(out: &mut String, functions: &[Function], function: &Function, head: &str) -> fmt::Result {
+    let mut printer =
+        Printer { functions, function, out, names: Vec::new(), next: 0, closures: Vec::new(), kinds: [0; 2] };
+    printer.name_values();
+    printer.graph(head)?;
+    let closures = printer.closures;
+    for (name, id) in closures {
+        section(out, functions, &functions[id.0 as usize], &format!("with {name} = "))?;
+    }
+    Ok(())
+}
+
+struct Printer<'a> {
+    functions: &'a [Function],
+    function: &'a Function,
+    out: &'a mut String,
+    /// By value.
+    names: Vec<String>,
+    /// The next number of a value without name.
+    next: u32,
+    /// What is started, as it is printed.
+    closures: Vec<(String, FunctionId)>,
+    /// How many forks and awaitables were printed.
+    kinds: [u32; 2],
+}
+
+impl Printer<'_> {
+    fn name_values(&mut self) {
+        let mut used: FxHashMap<&str, u32> = FxHashMap::default();
+        for value in &self.function.graph.values {
+            self.names.push(match &value.name {
+                Some(name) => {
+                    let count = used.entry(name).or_default();
+                    *count += 1;
+                    format!("%{name}.{count}")
+                }
+                None => {
+                    self.next += 1;
+                    format!("%{}", self.next - 1)
+                }
+            });
+        }
+    }
+
+    fn graph(&mut self, head: &str) -> fmt::Result {
+        let body = &self.function.graph.body;
+        write!(self.out, "{head}graph(")?;
+        for (i, &param) in body.params.iter().enumerate() {
+            self.out.push_str(if i == 0 { "" } else { ",\n      " });
+            self.value(param)?;
+        }
+        self.out.push_str("):\n");
+        self.nodes(body, 1)?;
+        write!(self.out, "  return ")?;
+        self.uses(&body.returns);
+        self.out.push('\n');
+        Ok(())
+    }
+
+    fn nodes(&mut self, block: &Block, depth: usize) -> fmt::Result {
+        for node in &block.nodes {
+            self.node(node, depth)?;
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, node: &Node, depth: usize) -> fmt::Result {
+        let extra = self.implied_constant(node, depth)?;
+        self.indent(depth);
+        for (i, &output) in node.outputs.iter().enumerate() {
+            self.out.push_str(if i == 0 { "" } else { ", " });
+            self.value(output)?;
+        }
+        write!(self.out, " = {}", node.kind.name())?;
+        match &node.kind {
+            NodeKind::Fork(id) => self.start(0, *id, "prim::fork")?,
+            NodeKind::Awaitable(id) => self.start(1, *id, "prim::awaitable")?,
+            kind => attributes(self.out, kind)?,
+        }
+        self.out.push('(');
+        let mut first = true;
+        let mut separate = |out: &mut String| out.push_str(if std::mem::take(&mut first) { "" } else { ", " });
+        if let (Some(extra), NodeKind::CallFunction(_)) = (&extra, &node.kind) {
+            separate(self.out);
+            self.out.push_str(extra);
+        }
+        for input in &node.inputs {
+            separate(self.out);
+            self.out.push_str(&self.names[input.0 as usize]);
+        }
+        if let (Some(extra), NodeKind::TupleIndex(_)) = (&extra, &node.kind) {
+            separate(self.out);
+            self.out.push_str(extra);
+        }
+        self.out.push(')');
+        if let Some(span) = &node.span {
+            write!(self.out, " # {span}")?;
+        }
+        self.out.push('\n');
+        for (i, block) in node.blocks.iter().enumerate() {
+            self.indent(depth + 1);
+            write!(self.out, "block{i}(")?;
+            for (i, &param) in block.params.iter().enumerate() {
+                self.out.push_str(if i == 0 { "" } else { ", " });
+                self.value(param)?;
+            }
+            self.out.push_str("):\n");
+            self.nodes(block, depth + 2)?;
+            self.indent(depth + 2);
+            self.out.push_str("-> ");
+            self.uses(&block.returns);
+            self.out.push('\n');
+        }
+        Ok(())
+    }
+
+    /// The constant that PyTorch would hand to the node; its name.
+    fn implied_constant(&mut self, node: &Node, depth: usize) -> Result<Option<String>, fmt::Error> {
+        let (ty, attribute) = match &node.kind {
+            NodeKind::CallFunction(id) => ("Function", format!("name=\"{}\"", self.short_name(*id))),
+            NodeKind::TupleIndex(index) => ("int", format!("value={index}")),
+            _ => return Ok(None),
+        };
+        let name = format!("%{}", self.next);
+        self.next += 1;
+        self.indent(depth);
+        writeln!(self.out, "{name} : {ty} = prim::Constant[{attribute}]()")?;
+        Ok(Some(name))
+    }
+
+    fn short_name(&self, id: FunctionId) -> &str {
+        let name = &self.functions[id.0 as usize].name;
+        name.rsplit('.').next().unwrap_or(name)
+    }
+
+    fn start(&mut self, kind: usize, id: FunctionId, name: &str) -> fmt::Result {
+        let number = self.kinds[kind];
+        self.kinds[kind] += 1;
+        write!(self.out, "_{number}")?;
+        self.closures.push((format!("{name}_{number}"), id));
+        Ok(())
+    }
+
+    fn indent(&mut self, depth: usize) {
+        self.out.extend(std::iter::repeat_n("  ", depth));
+    }
+
+    /// A value where it is bound, with its type.
+    fn value(&mut self, id: ValueId) -> fmt::Result {
+        write!(self.out, "{} : {}", self.names[id.0 as usize], self.function.graph.value(id).ty)
+    }
+
+    fn uses(&mut self, ids: &[ValueId]) {
+        let names: Vec<&str> = ids.iter().map(|id| &*self.names[id.0 as usize]).collect();
+        self.out.push('(');
+        self.out.push_str(&names.join(", "));
+        self.out.push(')');
+    }
+}
+
+/// What stands in brackets after the name of a node.
+fn attributes(out: &mut String, kind: &NodeKind) -> fmt::Result {
+    match kind {
+        NodeKind::Constant(Value::None) => Ok(()),
+        NodeKind::Constant(value) => write!(out, "[value={}]", Constant(value)),
+        NodeKind::GetAttr { name, .. } | NodeKind::SetAttr { name, .. } | NodeKind::CallMethod(name) => {
+            write!(out, "[name={}]", Quoted(name))
+        }
+        NodeKind::TupleSlice(begin, end) => write!(out, "[beg={begin}, end={end}]"),
+        NodeKind::IsInstance(types) => write!(out, "[types=[{}]]", Separated(types, Type::to_string)),
+        _ => Ok(()),
+    }
+}
+
+/// A constant's value.
+struct Constant<'a>(&'a Value);
+
+impl Display for Constant<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let inner = |value: &Value| Constant(value).to_string();
+        match self.0 {
+            Value::None => f.write_str("None"),
+            Value::Bool(value) => write!(f, "{}", i32::from(*value)),
+            Value::Int(value) => write!(f, "{value}"),
+            Value::Float(value) => write!(f, "{}", Float(*value)),
+            Value::Complex(value) => {
+                let sign = if value.im.is_sign_negative() { "" } else { "+" };
+                write!(f, "{}{sign}{}j", Float(value.re), Float(value.im))
+            }
+            Value::Str(text) | Value::Device(text) => write!(f, "{}", Quoted(text)),
+            Value::Tensor(_) => f.write_str("<Tensor>"),
+            Value::List(list) => write!(f, "[{}]", Separated(&list.content().items, inner)),
+            Value::Tuple(items) => write!(f, "({})", Separated(items, inner)),
+            Value::Dict(dict) => {
+                let content = dict.content();
+                let entries: Vec<String> = content
+                    .entries
+                    .iter()
+                    .map(|(key, value)| format!("{}: {}", Constant(&key.to_value()), Constant(value)))
+                    .collect();
+                write!(f, "{{{}}}", entries.join(", "))
+            }
+            Value::Enum(member) => write!(f, "{}.{}", member.class, member.name),
+            Value::Object(object) => write!(f, "object({})", object.class().name),
+            Value::Function(id) => write!(f, "function({})", id.0),
+            Value::Future(_) | Value::Await(_) | Value::Generator(_) | Value::Uninitialized => f.write_str("<value>"),
+        }
+    }
+}
+
+/// Things separated by commas.
+struct Separated<'a, T>(&'a [T], fn(&T) -> String);
+
+impl<T> Display for Separated<'_, T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (i, item) in self.0.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { ", " })?;
+            f.write_str(&(self.1)(item))?;
+        }
+        Ok(())
+    }
+}
+
+/// A float with a point or an exponent: `20.`, `0.5`, `inf`.
+struct Float(f64);
+
+impl Display for Float {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let text = format!("{:?}", self.0).to_lowercase();
+        f.write_str(text.strip_suffix('0').filter(|rest| rest.ends_with('.')).unwrap_or(&text))
+    }
+}
+
+/// Text in double quotes with C's escapes.
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for byte in self.0.bytes() {
+            match byte {
+                b'"' => f.write_str("\\\"")?,
+                b'\\' => f.write_str("\\\\")?,
+                b'\n' => f.write_str("\\n")?,
+                b'\t' => f.write_str("\\t")?,
+                b'\r' => f.write_str("\\r")?,
+                b' '..=b'~' => f.write_char(char::from(byte))?,
+                other => write!(f, "\\{other:03o}")?,
+            }
+        }
+        f.write_char('"')
+    }
+}

@@ -12,6 +12,34 @@ pub struct Source {
     pub text: String,
     /// The line of the file on which the text begins, from 1.
     pub first_line: u32,
+    /// Of what was recorded by tracing: Python's stack, innermost frame first, a line each (`net.py(7): forward`). There
+    /// is no text then.
+    pub trace: String,
+}
+
+impl Source {
+    /// What tracing recorded: a place without text, the innermost frame that is not an installed package's.
+    pub fn of_trace(trace: &str) -> Option<Source> {
+        let frames = || trace.lines().filter_map(trace_frame);
+        let own = |file: &str| !file.contains("site-packages") && !file.contains("dist-packages");
+        let (file, first_line) = frames().find(|(file, _)| own(file)).or_else(|| frames().next())?;
+        Some(Source { file: file.to_string(), text: String::new(), first_line, trace: trace.to_string() })
+    }
+
+    /// Where the body that this is a part of was forked, if tracing recorded it.
+    pub fn traced_fork(&self) -> Option<Source> {
+        let mut frames = self.trace.lines().filter_map(trace_frame);
+        frames.find(|(file, _)| file.ends_with("_async.py"))?;
+        let (file, first_line) = frames.next()?;
+        Some(Source { file: file.to_string(), text: String::new(), first_line, trace: String::new() })
+    }
+}
+
+/// `net.py(7): forward`: the file and the line.
+fn trace_frame(line: &str) -> Option<(&str, u32)> {
+    let (place, _) = line.split_once("): ")?;
+    let (file, number) = place.rsplit_once('(')?;
+    Some((file, number.parse().ok()?))
 }
 
 /// A stretch of a source text, in bytes.
@@ -81,9 +109,24 @@ mod tests {
 
     #[test]
     fn lines_and_columns_count_from_the_text() {
-        let source = Arc::new(Source { file: "m.py".into(), text: "def f(x):\n    x.add_(1)\n".into(), first_line: 7 });
+        let source = Arc::new(Source {
+            file: "m.py".into(),
+            text: "def f(x):\n    x.add_(1)\n".into(),
+            first_line: 7,
+            trace: String::new(),
+        });
         let span = Span::new(source.clone(), 14, 23);
         assert_eq!((span.text(), span.to_string().as_str()), ("x.add_(1)", "m.py:8:4"));
         assert_eq!(Span::new(source, 99, 3).line(), 9);
+    }
+
+    #[test]
+    fn a_trace_is_a_place_without_text() {
+        let trace = "/x/site-packages/torch/functional.py(3): relu\nnet.py(14): bump\n/x/torch/jit/_async.py(99): fork\nnet.py(20): forward\n";
+        let source = Source::of_trace(trace).unwrap();
+        assert_eq!((source.file.as_str(), source.first_line), ("net.py", 14));
+        let fork = source.traced_fork().unwrap();
+        assert_eq!((fork.file.as_str(), fork.first_line), ("net.py", 20));
+        assert!(Source::of_trace("def f(x):\n    return g(x)\n").is_none());
     }
 }

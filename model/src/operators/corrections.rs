@@ -10,6 +10,8 @@ use crate::value::Value;
 pub enum Correction {
     /// Looks at the metadata of its tensors only, never at their elements.
     ShapeOnly,
+    /// Looks at the metadata of these arguments only, never at their elements.
+    Unread(&'static [&'static str]),
     /// Writes these arguments without reading them first.
     Overwrites(&'static [&'static str]),
     /// Writes the metadata of these arguments, and leaves their elements alone.
@@ -42,3 +44,50 @@ pub enum When {
     /// When a function of the arguments says so.
     Arguments(fn(&Operator, &[Value]) -> bool),
 }
+
+/// A family's row: the full name of an operator, and its corrections.
+pub(super) type Row = (&'static str, &'static [Correction]);
+
+/// How many rows these tables have.
+pub(super) const fn count(tables: &[&[Row]]) -> usize {
+    let (mut total, mut table) = (0, 0);
+    while table < tables.len() {
+        total += tables[table].len();
+        table += 1;
+    }
+    total
+}
+
+/// The rows of several tables as one.
+pub(super) const fn joined<const N: usize>(tables: &[&[Row]]) -> [Row; N] {
+    let mut rows: [Row; N] = [("", &[]); N];
+    let (mut row, mut table) = (0, 0);
+    while table < tables.len() {
+        let mut i = 0;
+        while i < tables[table].len() {
+            rows[row] = tables[table][i];
+            row += 1;
+            i += 1;
+        }
+        table += 1;
+    }
+    assert!(row == N, "the rows were counted before");
+    rows
+}
+
+/// Operators that write only the elements that another argument selects, and whether they read those first. The others
+/// they leave alone, so two of them that select different elements never lose each other's writes.
+pub(super) const PARTIAL_WRITERS: &[(&str, bool)] = &[
+    ("aten::_index_put_impl_", true),
+    ("aten::index_add_", true),
+    ("aten::index_copy_", false),
+    ("aten::index_fill_", false),
+    ("aten::index_put_", true),
+    ("aten::index_reduce_", true),
+    ("aten::masked_fill_", false),
+    ("aten::masked_scatter_", false),
+    ("aten::put_", true),
+    ("aten::scatter_", false),
+    ("aten::scatter_add_", true),
+    ("aten::scatter_reduce_", true),
+];

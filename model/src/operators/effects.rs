@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::corrections::{Correction, When};
+use super::corrections::{Correction, PARTIAL_WRITERS, When};
 use super::{Argument, Operator};
 use crate::types::Type;
 use crate::value::Value;
@@ -85,31 +85,73 @@ impl Operator {
         effects
     }
 
+    /// Whether the call writes only elements that another argument selects.
+    pub fn writes_part(&self) -> bool {
+        PARTIAL_WRITERS.iter().any(|row| row.0 == self.name)
+    }
+
+    /// Whether the call reads what it writes, of an operator that writes only selected elements.
+    fn accumulates(&self, args: &[Value]) -> bool {
+        let reads = PARTIAL_WRITERS.iter().any(|row| row.0 == self.name && row.1);
+        let told = self.schema.argument("accumulate").map(|i| matches!(args[i], Value::Bool(true)));
+        reads && told.unwrap_or(true)
+    }
+
+    /// Whether a call can be done in two halves, first all reading, then all storing: a tensor operator that writes the
+    /// elements of single tensors, or `append`. Kernels are not atomic on real machines, and so neither are these.
+    pub fn splits(&self) -> bool {
+        let written = |argument: &&Argument| argument.alias.as_ref().is_some_and(|alias| alias.writes);
+        let single = |argument: &&Argument| {
+            matches!(&argument.ty, Type::Tensor)
+                || matches!(&argument.ty, Type::Optional(item) if **item == Type::Tensor)
+        };
+        self.name == "aten::append"
+            || !self.has(|c| matches!(c, Correction::WritesShape(_)))
+                && (self.has(|c| matches!(c, Correction::Writes(..)))
+                    || self.schema.arguments.iter().any(|argument| written(&argument) && single(&argument)))
+                && self.schema.arguments.iter().filter(written).all(|argument| single(&argument))
+    }
+
     /// What the call accesses through its argument number `i`.
     fn argument_effects(&self, i: usize, argument: &Argument, args: &[Value], effects: &mut SmallVec<[Effect; 8]>) {
         if matches!(args[i], Value::None) {
             return;
         }
         let mut push = |place, access| effects.push(Effect { place, access });
+        // A container operator that looks inside works on a list of tensors as a list.
+        let looks_inside = self.has(|c| matches!(c, Correction::ReadsElements));
         match kind_of(&argument.ty, &args[i]) {
-            ArgumentKind::Tensors => {
+            ArgumentKind::Tensors if !(looks_inside && matches!(args[i], Value::List(_))) => {
                 let written_shape = self
                     .corrections
                     .iter()
                     .any(|c| matches!(c, Correction::WritesShape(names) if names.contains(&&*argument.name)));
+                // An `out` that is empty is given the sizes of the result; one that is not should have them already.
+                let written_shape = written_shape || argument.is_out() && is_empty(&args[i]);
                 push(Place::Shape(i), if written_shape { Access::ReadWrite } else { Access::Read });
                 if let Some(access) = self.data_access(argument, args) {
                     push(Place::Data(i), access);
                 }
             }
-            ArgumentKind::Container => {
-                let writes = argument.alias.as_ref().is_some_and(|alias| alias.writes);
+            ArgumentKind::Tensors | ArgumentKind::Container => {
+                let corrected = self.corrections.iter().find_map(|correction| match correction {
+                    Correction::Writes(names, when) if names.contains(&&*argument.name) => Some(when.holds(self, args)),
+                    _ => None,
+                });
+                let writes = corrected.unwrap_or(argument.alias.as_ref().is_some_and(|alias| alias.writes));
                 push(Place::Items(i), if writes { Access::ReadWrite } else { Access::Read });
-                if self.has(|c| matches!(c, Correction::ReadsElements)) {
+                if looks_inside {
                     push(Place::Shape(i), Access::Read);
                     push(Place::Data(i), Access::Read);
                 }
             }
+            ArgumentKind::Generator => {
+                // What is drawn from is told by the correction that says when.
+                if !self.has(|c| matches!(c, Correction::Draws(_))) {
+                    push(Place::Generator(Some(i)), self.data_access(argument, args).unwrap_or(Access::Read));
+                }
+            }
+            ArgumentKind::Plain if looks_inside => read_all(i, &args[i], effects),
             ArgumentKind::Plain => {}
         }
     }
@@ -122,13 +164,14 @@ impl Operator {
                 Correction::Writes(names, when) if named(names) => {
                     return Some(if when.holds(self, args) { Access::ReadWrite } else { Access::Read });
                 }
-                Correction::WritesShape(names) if named(names) => return None,
+                Correction::WritesShape(names) | Correction::Unread(names) if named(names) => return None,
                 Correction::Overwrites(names) if named(names) => return Some(Access::Write),
                 _ => {}
             }
         }
         match &argument.alias {
             Some(alias) if alias.writes && argument.is_out() => Some(Access::Write),
+            Some(alias) if alias.writes && self.writes_part() && !self.accumulates(args) => Some(Access::Write),
             Some(alias) if alias.writes => Some(Access::ReadWrite),
             _ if self.has(|c| matches!(c, Correction::ShapeOnly)) => None,
             _ if self.has(|c| matches!(c, Correction::AliasesWhen(when) if when.holds(self, args))) => None,
@@ -152,7 +195,8 @@ fn read_all(i: usize, value: &Value, effects: &mut SmallVec<[Effect; 8]>) {
             effects.push(Effect { place: Place::Shape(i), access: Access::Read });
             effects.push(Effect { place: Place::Data(i), access: Access::Read });
         }
-        Value::List(_) | Value::Dict(_) => {
+        // A tuple is no place itself, but may hold some.
+        Value::List(_) | Value::Dict(_) | Value::Tuple(_) => {
             effects.push(Effect { place: Place::Items(i), access: Access::Read });
             effects.push(Effect { place: Place::Shape(i), access: Access::Read });
             effects.push(Effect { place: Place::Data(i), access: Access::Read });
@@ -161,12 +205,18 @@ fn read_all(i: usize, value: &Value, effects: &mut SmallVec<[Effect; 8]>) {
     }
 }
 
+fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::Tensor(tensor) if tensor.numel() == 0)
+}
+
 /// How an argument carries state.
 enum ArgumentKind {
     /// A tensor or a list of tensors whose elements the operator works on.
     Tensors,
     /// A list or dict that the operator works on as such.
     Container,
+    /// A generator that the operator looks at or seeds.
+    Generator,
     /// Nothing that can be shared.
     Plain,
 }
@@ -175,9 +225,12 @@ enum ArgumentKind {
 fn kind_of(ty: &Type, value: &Value) -> ArgumentKind {
     match (ty, value) {
         (Type::Optional(item), value) => kind_of(item, value),
+        // What can be of any type is handed on, not looked at: an item that is appended, the operands of `is`.
+        (Type::Variable(_), _) => ArgumentKind::Plain,
         (_, Value::Tensor(_)) => ArgumentKind::Tensors,
         (Type::List(item), Value::List(_)) if holds_tensors(item) => ArgumentKind::Tensors,
         (_, Value::List(_) | Value::Dict(_)) => ArgumentKind::Container,
+        (_, Value::Generator(_)) => ArgumentKind::Generator,
         _ => ArgumentKind::Plain,
     }
 }

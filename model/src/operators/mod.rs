@@ -4,11 +4,18 @@
 //! An operator without kernel can be analysed but not run. Both checkers read the same row: the static one asks
 //! what a call may do ([`Operator::corrections`]), the dynamic one what this call does ([`Operator::effects`]).
 
+pub mod arguments;
 pub mod corrections;
 pub mod effects;
 pub mod generator;
+pub mod output;
 pub mod registry;
 pub mod schema;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+pub(crate) mod observe;
 
 mod container;
 mod creation;
@@ -17,18 +24,24 @@ mod linalg;
 mod network;
 mod pointwise;
 mod random;
+#[cfg(test)]
+mod recorded;
 mod reduce;
+mod results;
 mod scalar;
 mod shape;
-mod text;
+pub mod text;
 
 pub use corrections::{Correction, When};
 pub use effects::{Access, Effect, Place};
 pub use generator::GeneratorState;
+pub use output::Destination;
 pub use registry::{find, overloads};
 pub use schema::{Argument, Schema};
+pub use text::{print_values, value_text};
 
 use crate::slot::{Allocator, OutOfMemory};
+use crate::tensor::DType;
 use crate::value::{Generator, Value};
 
 /// A row of the table.
@@ -101,10 +114,27 @@ pub enum Fault {
     Memory(OutOfMemory),
 }
 
+impl Operator {
+    /// The name with its overload: `aten::add_.Tensor`, `aten::relu`.
+    pub fn full_name(&self) -> String {
+        if self.overload.is_empty() { self.name.into() } else { format!("{}.{}", self.name, self.overload) }
+    }
+}
+
 impl Fault {
     /// An error of an operator, in PyTorch's words.
     pub fn raised(message: impl Into<String>) -> Self {
         Fault::Raised { class: None, message: message.into() }
+    }
+
+    /// Something that PyTorch can do and we cannot: what exactly.
+    pub fn unsupported(what: impl Into<String>) -> Self {
+        Fault::Unsupported(what.into())
+    }
+
+    /// An operator that we can compute, but not for elements of this dtype.
+    pub fn no_kernel(operator: &str, dtype: DType) -> Self {
+        Fault::Unsupported(format!("{operator} of {dtype} elements"))
     }
 }
 

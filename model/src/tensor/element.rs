@@ -101,10 +101,7 @@ impl Tensor {
     /// # Panics
     /// If the number of elements does not fit an `i64`.
     pub fn zeros(allocator: &mut Allocator, sizes: &[i64], dtype: DType) -> Result<Self, OutOfMemory> {
-        let count = Layout::count(sizes).expect("the number of elements fits") as u64;
-        let bytes = count.checked_mul(dtype.size() as u64).filter(|&bytes| bytes <= i64::MAX as u64);
-        let limit = OutOfMemory { asked: u64::MAX, limit: allocator.memory().limit() };
-        let content = Content::zeroed(bytes.ok_or(limit)? as usize, allocator.memory())?;
+        let content = Content::for_elements(sizes, dtype, allocator.memory())?;
         let storage = Storage::new(allocator, content);
         Ok(Tensor::new(allocator, storage, dtype, Layout::contiguous(sizes)))
     }
@@ -127,6 +124,16 @@ impl Tensor {
         let mut elements = Vec::with_capacity(layout.numel() as usize);
         layout.for_each(|i| elements.push(all[i]));
         elements
+    }
+
+    /// The bytes of the elements in row-major order, whatever their dtype.
+    pub fn row_major_bytes(&self) -> Vec<u8> {
+        let metadata = self.metadata();
+        let content = metadata.storage.content();
+        let size = metadata.dtype.size();
+        let mut bytes = Vec::with_capacity(metadata.layout.numel() as usize * size);
+        metadata.layout.for_each(|i| bytes.extend_from_slice(&content.bytes()[i * size..][..size]));
+        bytes
     }
 
     /// Writes the elements, given in row-major order.

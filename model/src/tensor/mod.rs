@@ -1,16 +1,28 @@
 //! Tensors: a storage, and a layout that says which of its elements are shown.
 
+pub mod broadcast;
+pub(crate) mod dispatch;
+pub mod display;
 pub mod dtype;
 pub mod element;
 pub mod layout;
+pub mod number;
+pub mod overlap;
+pub mod promote;
+pub mod read;
+pub mod scalar;
 pub mod storage;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use dispatch::dispatch;
 pub use dtype::DType;
 pub use element::{Bool8, Element};
 pub use layout::{Dims, Layout};
+pub use number::{Float, Number, Real, Wide};
+pub use read::Elements;
+pub use scalar::Scalar;
 pub use storage::{Content, Storage};
 
 use crate::slot::{Allocator, Slot, SlotId};
@@ -99,5 +111,43 @@ impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let metadata = self.metadata();
         write!(f, "Tensor({:?}, {}, {:?}, {:?})", self.id(), metadata.dtype, metadata.layout, metadata.storage)
+    }
+}
+
+impl Tensor {
+    /// Whether it shows more elements than it stores, and more than anybody could hold one by one: an expanded tensor of
+    /// a few elements can show 2^40 of them.
+    pub fn is_vast(&self) -> bool {
+        let metadata = self.metadata();
+        let bytes = metadata.layout.numel().saturating_mul(metadata.dtype.size() as i64);
+        bytes > 1 << 30 && bytes > metadata.storage.slot().lock().len() as i64
+    }
+
+    /// A tensor of its own with the same elements and layout: a write to it is not seen elsewhere.
+    pub fn private_copy(&self, allocator: &mut Allocator) -> Tensor {
+        let metadata = self.metadata();
+        let storage = Storage::sharing(allocator, metadata.storage.content());
+        Tensor::with(allocator, Metadata { storage, ..(*metadata).clone() })
+    }
+
+    /// Copies the bytes of `other` where this tensor shows them; both have the same layout. With `base`, only those elements
+    /// that are not as in `base`, an earlier content of this tensor's storage.
+    ///
+    /// # Panics
+    /// If the layouts differ.
+    pub fn copy_bytes_of(&self, other: &Tensor, base: Option<&Content>) {
+        let (to, from) = (self.metadata(), other.metadata());
+        assert_eq!((to.dtype, &to.layout), (from.dtype, &from.layout), "a private copy has the layout of the original");
+        let size = to.dtype.size();
+        let new = from.storage.content();
+        to.storage.update(|content| {
+            let (old, new) = (content.bytes_mut(), new.bytes());
+            to.layout.for_each(|i| {
+                let element = i * size..(i + 1) * size;
+                if base.is_none_or(|base| base.bytes()[element.clone()] != new[element.clone()]) {
+                    old[element.clone()].copy_from_slice(&new[element]);
+                }
+            });
+        });
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytemuck::Pod;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::{DType, Layout};
 use crate::slot::{Allocator, Charge, Memory, OutOfMemory, Slot, SlotId};
 
 /// The memory behind tensors. Cloning the handle shares it.
@@ -16,6 +17,22 @@ impl Storage {
     /// A storage of its own around `content`.
     pub fn new(allocator: &mut Allocator, content: Content) -> Self {
         Self(Arc::new(Slot::new(allocator, content)))
+    }
+
+    /// A storage of its own that begins with the content of another.
+    pub fn sharing(allocator: &mut Allocator, content: Arc<Content>) -> Self {
+        Self(Arc::new(Slot::sharing(allocator, content)))
+    }
+
+    /// A storage of zeros, just long enough for a tensor of this layout and dtype.
+    ///
+    /// # Panics
+    /// If the layout reaches further than an `i64` counts.
+    pub fn for_layout(allocator: &mut Allocator, layout: &Layout, dtype: DType) -> Result<Self, OutOfMemory> {
+        // An empty layout ends where it begins.
+        let end = layout.end().expect("the layout ends");
+        let content = Content::for_elements(&[end], dtype, allocator.memory())?;
+        Ok(Self::new(allocator, content))
     }
 
     /// Who it is.
@@ -45,6 +62,17 @@ impl Storage {
             change(content)
         })
     }
+
+    /// Makes the memory `len` bytes long, the new ones zero, if it is shorter.
+    pub fn grow(&self, len: usize) -> Result<(), OutOfMemory> {
+        let old = self.content();
+        if len > old.len() {
+            let mut content = Content::zeroed(len, old.charge.memory())?;
+            content.bytes_mut()[..old.len()].copy_from_slice(old.bytes());
+            self.0.set(Arc::new(content));
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Storage {
@@ -67,6 +95,16 @@ impl Content {
     pub fn zeroed(len: usize, memory: &Memory) -> Result<Self, OutOfMemory> {
         let charge = memory.charge(len as u64)?;
         Ok(Self { words: vec![0; len.div_ceil(8)], len, hash: OnceLock::new(), charge })
+    }
+
+    /// Zeros for a tensor of these sizes.
+    ///
+    /// # Panics
+    /// If the number of elements does not fit an `i64`.
+    pub fn for_elements(sizes: &[i64], dtype: DType, memory: &Memory) -> Result<Self, OutOfMemory> {
+        let count = Layout::count(sizes).expect("the number of elements fits") as u64;
+        let bytes = count.checked_mul(dtype.size() as u64).filter(|&bytes| bytes <= i64::MAX as u64);
+        Self::zeroed(bytes.ok_or(OutOfMemory { asked: u64::MAX, limit: memory.limit() })? as usize, memory)
     }
 
     /// A copy of `bytes`.

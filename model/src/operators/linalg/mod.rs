@@ -1,9 +1,85 @@
-//! Products of matrices.
+//! Products of matrices and vectors, distances between them.
 
+mod distance;
+mod einsum;
+pub(super) mod matmul;
+pub(super) mod product;
+
+use super::corrections::When;
 use super::{Correction, Kernel};
 
 /// Full names and kernels.
-pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[];
+pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
+    &[
+        ("aten::addbmm", matmul::addbmm),
+        ("aten::addbmm.out", matmul::addbmm),
+        ("aten::addbmm_", matmul::addbmm),
+        ("aten::addmm", matmul::addmm),
+        ("aten::addmm.out", matmul::addmm),
+        ("aten::addmm_", matmul::addmm),
+        ("aten::addmv", matmul::addmv),
+        ("aten::addmv.out", matmul::addmv),
+        ("aten::addmv_", matmul::addmv),
+        ("aten::addr", matmul::addr),
+        ("aten::addr.out", matmul::addr),
+        ("aten::addr_", matmul::addr),
+        ("aten::baddbmm", matmul::baddbmm),
+        ("aten::baddbmm.out", matmul::baddbmm),
+        ("aten::baddbmm_", matmul::baddbmm),
+        ("aten::bmm", matmul::bmm),
+        ("aten::bmm.out", matmul::bmm),
+        ("aten::chain_matmul", matmul::chain),
+        ("aten::dot", matmul::dot),
+        ("aten::dot.out", matmul::dot),
+        ("aten::ger", matmul::outer),
+        ("aten::ger.out", matmul::outer),
+        ("aten::inner", matmul::inner),
+        ("aten::inner.out", matmul::inner),
+        ("aten::linalg_matmul", matmul::matmul),
+        ("aten::linalg_matmul.out", matmul::matmul),
+        ("aten::linalg_multi_dot", matmul::chain),
+        ("aten::linear", matmul::linear),
+        ("aten::linear.out", matmul::linear),
+        ("aten::matmul", matmul::matmul),
+        ("aten::matmul.out", matmul::matmul),
+        ("aten::mm", matmul::mm),
+        ("aten::mm.out", matmul::mm),
+        ("aten::mv", matmul::mv),
+        ("aten::mv.out", matmul::mv),
+        ("aten::outer", matmul::outer),
+        ("aten::outer.out", matmul::outer),
+        ("aten::vdot", matmul::dot),
+        ("aten::vdot.out", matmul::dot),
+    ],
+    &[
+        ("aten::bilinear", einsum::bilinear),
+        ("aten::einsum", einsum::einsum),
+        ("aten::kron", einsum::kron),
+        ("aten::kron.out", einsum::kron),
+        ("aten::tensordot", einsum::tensordot),
+        ("aten::tensordot.out", einsum::tensordot),
+    ],
+    &[
+        ("aten::cdist", distance::cdist),
+        ("aten::cosine_similarity", distance::cosine_similarity),
+        ("aten::cross", distance::cross),
+        ("aten::cross.out", distance::cross),
+        ("aten::linalg_cross", distance::cross),
+        ("aten::linalg_cross.out", distance::cross),
+        ("aten::linalg_vecdot", distance::vecdot),
+        ("aten::linalg_vecdot.out", distance::vecdot),
+        ("aten::pairwise_distance", distance::pairwise_distance),
+    ],
+];
 
 /// Full names and corrections.
-pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[];
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] =
+    &[("aten::einsum", &[Correction::AliasesWhen(When::Arguments(einsum::is_view))])];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn products_are_those_of_pytorch() {
+        crate::operators::recorded::check(include_str!("recorded.txt"), 1e-5);
+    }
+}

@@ -1,0 +1,371 @@
+//! Replays what PyTorch's operators were recorded to give; see `tests/record/fixture.py` for the notation.
+//!
+//! Every case is run by [`observe`](super::observe), so it also holds the operator's effects to what its kernel does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use num_complex::Complex;
+
+use super::observe::{call_within, observe};
+use super::{Fault, Operator};
+use crate::slot::{Allocator, Memory};
+use crate::tensor::{Bool8, Content, DType, Layout, Number, Scalar, Storage, Tensor, dispatch};
+use crate::types::Type;
+use crate::value::{List, ListContent, Value};
+
+/// Replays every case of a fixture file.
+///
+/// # Panics
+/// If a case comes out differently: all that do are listed.
+pub(crate) fn replay(text: &str) {
+    let failures: Vec<String> = text.lines().filter_map(|line| Case::parse(line).fails(line)).collect();
+    let shown: Vec<&str> = failures.iter().take(60).map(String::as_str).collect();
+    assert!(failures.is_empty(), "{} of {} cases differ\n{}", failures.len(), text.lines().count(), shown.join("\n"));
+}
+
+/// Checks that the call of a line is refused for want of memory, at once.
+///
+/// # Panics
+/// If it is not.
+pub(crate) fn refuses(line: &str) {
+    let case = Case::parse(line);
+    let result = call_within(1 << 20, case.operator, &case.args);
+    assert!(matches!(result, Err(Fault::Memory(_))), "{line}: {result:?}");
+}
+
+/// One line.
+struct Case {
+    operator: &'static Operator,
+    args: Vec<Value>,
+    /// Whether the last bits may differ.
+    close: bool,
+    expected: Result<Value, String>,
+    /// Tensor arguments that were changed, and to what.
+    changed: BTreeMap<usize, Value>,
+}
+
+impl Case {
+    fn parse(line: &str) -> Case {
+        let (name, rest) = line.split_once(' ').expect("a name");
+        let operator = super::find(name).unwrap_or_else(|| panic!("{name} is an operator"));
+        let mut parser = Parser { rest, allocator: Allocator::new(7, Memory::unlimited()) };
+        let mut args = Vec::new();
+        let close = loop {
+            if parser.eat("-> ") {
+                break false;
+            }
+            if parser.eat("~> ") {
+                break true;
+            }
+            let arg = parser.value(&args);
+            args.push(arg);
+            parser.eat(" ");
+        };
+        if parser.eat("! ") {
+            return Case { operator, args, close, expected: Err(parser.rest.to_owned()), changed: BTreeMap::new() };
+        }
+        let expected = Ok(parser.result());
+        let mut changed = BTreeMap::new();
+        while parser.eat(" & ") {
+            let i = parser.until('=').parse().expect("a position");
+            parser.eat("=");
+            changed.insert(i, parser.result());
+        }
+        assert_eq!(parser.rest, "", "all of the line is read: {line}");
+        Case { operator, args, close, expected, changed }
+    }
+
+    /// What is wrong, if anything is.
+    fn fails(self, line: &str) -> Option<String> {
+        if self.operator.kernel.is_none() {
+            return Some(format!("{line}\n    no kernel"));
+        }
+        let found = match (observe(self.operator, &self.args), &self.expected) {
+            (Ok(found), Ok(expected)) if same(&found, expected, self.close) => {
+                let wrong = self.changed.iter().find(|(i, expected)| !same(&self.args[**i], expected, self.close));
+                let (i, _) = wrong?;
+                format!("argument {i} becomes {}", show(&self.args[*i]))
+            }
+            (Ok(found), _) => show(&found),
+            (Err(Fault::Raised { message, .. }), Err(expected)) if message == *expected => return None,
+            // PyTorch raises where it has no kernel; we say that we have none.
+            (Err(Fault::Unsupported(_)), Err(expected)) if expected.contains("not implemented for '") => return None,
+            (Err(fault), _) => format!("{fault:?}"),
+        };
+        Some(format!("{line}\n    {found}"))
+    }
+}
+
+/// Whether two values are the same, tensors by dtype, sizes, strides and elements.
+fn same(found: &Value, expected: &Value, close: bool) -> bool {
+    match (found, expected) {
+        (Value::Tensor(a), Value::Tensor(b)) => same_tensor(a, b, close),
+        (Value::Float(a), Value::Float(b)) => same_float(*a, *b, if close { 1e-6 } else { 0.0 }),
+        (Value::List(a), Value::List(b)) => same_all(&a.content().items, &b.content().items, close),
+        (Value::Tuple(a), Value::Tuple(b)) => same_all(a, b, close),
+        (a, b) => show(a) == show(b),
+    }
+}
+
+fn same_all(a: &[Value], b: &[Value], close: bool) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b, close))
+}
+
+fn same_tensor(a: &Tensor, b: &Tensor, close: bool) -> bool {
+    let (x, y) = (a.metadata(), b.metadata());
+    let strides = |layout: &Layout| if layout.is_contiguous() { None } else { Some(layout.strides().to_vec()) };
+    if x.dtype != y.dtype || x.layout.sizes() != y.layout.sizes() || strides(&x.layout) != strides(&y.layout) {
+        return false;
+    }
+    let tolerance = match x.dtype {
+        _ if !close => 0.0,
+        DType::Float16 => 2e-3,
+        DType::BFloat16 => 2e-2,
+        DType::Float64 | DType::Complex128 => 1e-12,
+        _ => 2e-6,
+    };
+    let parts = |tensor: &Tensor| -> Result<Vec<(f64, f64, i64)>, Fault> {
+        dispatch!(all x.dtype, "a comparison", T => Ok(tensor.to_vec::<T>().into_iter().map(|element| {
+            let complex = element.cast::<Complex<f64>>();
+            (complex.re, complex.im, element.to_i64())
+        }).collect()))
+    };
+    let (left, right) = (parts(a).expect("a known dtype"), parts(b).expect("a known dtype"));
+    let integral = x.dtype.is_integral();
+    left.iter().zip(&right).all(|(a, b)| match integral {
+        true => a.2 == b.2,
+        false => same_float(a.0, b.0, tolerance) && same_float(a.1, b.1, tolerance),
+    })
+}
+
+/// Floats are the same if they print so, or if they are so close.
+fn same_float(a: f64, b: f64, tolerance: f64) -> bool {
+    if a.is_nan() || b.is_nan() || a == b {
+        // Where the last bits may differ, so may the sign of a zero: PyTorch's own depends on the vector width.
+        let zeros = tolerance == 0.0 && a == 0.0 && b == 0.0 && a.is_sign_negative() != b.is_sign_negative();
+        return a.is_nan() == b.is_nan() && !zeros;
+    }
+    (a - b).abs() <= tolerance * b.abs().max(1e-30) || (a - b).abs() < tolerance * 0.1
+}
+
+/// A value for the eye.
+fn show(value: &Value) -> String {
+    match value {
+        Value::Tensor(tensor) => {
+            let metadata = tensor.metadata();
+            let elements = || -> Result<String, Fault> {
+                dispatch!(all metadata.dtype, "printing", T => Ok(format!("{:?}", tensor.to_vec::<T>())))
+            };
+            let (sizes, strides) = (metadata.layout.sizes(), metadata.layout.strides());
+            format!("{}{sizes:?}/{strides:?}{}", metadata.dtype, elements().unwrap_or_default())
+        }
+        Value::List(list) => format!("[{}]", list.content().items.iter().map(show).collect::<Vec<_>>().join(", ")),
+        Value::Tuple(items) => format!("({})", items.iter().map(show).collect::<Vec<_>>().join(", ")),
+        other => format!("{other:?}"),
+    }
+}
+
+struct Parser<'a> {
+    rest: &'a str,
+    allocator: Allocator,
+}
+
+impl<'a> Parser<'a> {
+    fn eat(&mut self, token: &str) -> bool {
+        let rest = self.rest.strip_prefix(token);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
+    }
+
+    fn until(&mut self, end: char) -> &'a str {
+        let i = self.rest.find(end).unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(i);
+        self.rest = rest;
+        word
+    }
+
+    /// An argument.
+    fn value(&mut self, before: &[Value]) -> Value {
+        let argument = |i: &str| before[i.parse::<usize>().expect("a position")].clone();
+        if self.eat("=") {
+            let end = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
+            let (i, rest) = self.rest.split_at(end);
+            self.rest = rest;
+            return argument(i);
+        }
+        if self.eat("$") {
+            let end = self.rest.find(|c: char| !c.is_ascii_digit()).expect("a dtype");
+            let (i, rest) = self.rest.split_at(end);
+            self.rest = rest;
+            let Value::Tensor(base) = argument(i) else { panic!("a view is of a tensor") };
+            let (dtype, layout) = self.shape();
+            return Value::Tensor(Tensor::new(&mut self.allocator, base.storage(), dtype, layout));
+        }
+        self.plain(|parser| parser.value(before), true)
+    }
+
+    /// A result: a tensor lists the elements that it shows.
+    fn result(&mut self) -> Value {
+        self.plain(Self::result, false)
+    }
+
+    fn plain(&mut self, mut nested: impl FnMut(&mut Self) -> Value, whole: bool) -> Value {
+        for (token, value) in [("None", Value::None), ("True", Value::Bool(true)), ("False", Value::Bool(false))] {
+            if self.eat(token) {
+                return value;
+            }
+        }
+        if self.eat("@") {
+            return Value::Device(self.until(' ').into());
+        }
+        if self.eat("\"") {
+            return self.string();
+        }
+        if self.eat("[") {
+            let items = self.items("]", &mut nested);
+            // Only the kinds of the items matter to kernels.
+            let item = match items.first() {
+                Some(Value::Tensor(_)) => Type::Tensor,
+                Some(Value::Float(_)) => Type::Float,
+                Some(Value::Bool(_)) => Type::Bool,
+                Some(Value::List(inner)) => Type::list(inner.content().item.clone()),
+                _ => Type::Int,
+            };
+            return Value::List(List::new(&mut self.allocator, ListContent { item, items }));
+        }
+        if self.eat("(") {
+            return Value::tuple(self.items(")", &mut nested));
+        }
+        let start = self.rest.chars().next().expect("a value");
+        let is_word = start.is_ascii_lowercase() && self.rest[1..].starts_with(|c: char| c.is_ascii_digit());
+        if is_word && start != 'c'
+            || self.rest.starts_with("c64[")
+            || self.rest.starts_with("c128[")
+            || self.rest.starts_with("bf16[")
+        {
+            return Value::Tensor(self.tensor(whole));
+        }
+        if self.eat("c") {
+            return scalar(self.word()).to_value();
+        }
+        scalar(self.word()).to_value()
+    }
+
+    fn word(&mut self) -> &'a str {
+        let end = self.rest.find([' ', ',', ']', ')', '}']).unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        word
+    }
+
+    fn items(&mut self, end: &str, nested: &mut impl FnMut(&mut Self) -> Value) -> Vec<Value> {
+        let mut items = Vec::new();
+        while !self.eat(end) {
+            items.push(nested(self));
+            self.eat(", ");
+        }
+        items
+    }
+
+    fn string(&mut self) -> Value {
+        let mut text = String::new();
+        let mut chars = self.rest.char_indices();
+        loop {
+            match chars.next().expect("a string ends") {
+                (i, '"') => {
+                    self.rest = &self.rest[i + 1..];
+                    return Value::Str(Arc::from(text));
+                }
+                (_, '\\') => match chars.next().expect("a character").1 {
+                    'n' => text.push('\n'),
+                    other => text.push(other),
+                },
+                (_, other) => text.push(other),
+            }
+        }
+    }
+
+    /// A dtype and a layout: `f32[2,3/1,2+4]`.
+    fn shape(&mut self) -> (DType, Layout) {
+        let dtype = dtype(self.until('['));
+        self.eat("[");
+        let text = self.until(']');
+        self.eat("]");
+        let (text, offset) = text.split_once('+').unwrap_or((text, "0"));
+        let numbers = |text: &str| -> Vec<i64> {
+            text.split(',').filter(|n| !n.is_empty()).map(|n| n.parse().unwrap()).collect()
+        };
+        let layout = match text.split_once('/') {
+            Some((sizes, strides)) => Layout::strided(&numbers(sizes), &numbers(strides), offset.parse().unwrap()),
+            None => Layout::contiguous(&numbers(text)),
+        };
+        (dtype, layout)
+    }
+
+    fn tensor(&mut self, whole: bool) -> Tensor {
+        let (dtype, layout) = self.shape();
+        assert!(self.eat("{"), "elements: {}", self.rest);
+        let text = self.until('}');
+        self.eat("}");
+        self.fill(dtype, layout, text, whole).expect("a known dtype")
+    }
+
+    fn fill(&mut self, dtype: DType, layout: Layout, text: &str, whole: bool) -> Result<Tensor, Fault> {
+        dispatch!(all dtype, "a fixture", T => {
+            let elements: Vec<T> = text.split(' ').filter(|n| !n.is_empty()).map(|n| scalar(n).cast()).collect();
+            let allocator = &mut self.allocator;
+            if whole {
+                let content = Content::from_slice(&elements, allocator.memory())?;
+                let storage = Storage::new(allocator, content);
+                return Ok(Tensor::new(allocator, storage, dtype, layout));
+            }
+            let end = layout.end().expect("a sane layout") as usize;
+            let content = Content::from_slice(&vec![T::default(); end], allocator.memory())?;
+            let storage = Storage::new(allocator, content);
+            let tensor = Tensor::new(allocator, storage, dtype, layout);
+            tensor.write(&elements);
+            Ok(tensor)
+        })
+    }
+}
+
+fn dtype(short: &str) -> DType {
+    match short {
+        "u8" => DType::UInt8,
+        "i8" => DType::Int8,
+        "i16" => DType::Int16,
+        "i32" => DType::Int32,
+        "i64" => DType::Int64,
+        "u16" => DType::UInt16,
+        "u32" => DType::UInt32,
+        "u64" => DType::UInt64,
+        "f16" => DType::Float16,
+        "bf16" => DType::BFloat16,
+        "f32" => DType::Float32,
+        "f64" => DType::Float64,
+        "b8" => DType::Bool,
+        "c64" => DType::Complex64,
+        "c128" => DType::Complex128,
+        other => panic!("{other} is a dtype"),
+    }
+}
+
+/// A number as Python prints it, or `re:im`.
+fn scalar(text: &str) -> Scalar {
+    if let Some((re, im)) = text.split_once(':') {
+        return Scalar::Complex(Complex::new(re.parse().unwrap(), im.parse().unwrap()));
+    }
+    match text.parse::<i64>() {
+        Ok(int) => Scalar::Int(int),
+        Err(_) => match text.parse::<u64>() {
+            Ok(int) => Scalar::Int(int as i64),
+            Err(_) => Scalar::Float(text.parse().unwrap_or_else(|_| panic!("{text} is a number"))),
+        },
+    }
+}
+
+// The element types that the macro names.
+#[allow(unused_imports, reason = "named for the reader of the notation")]
+use {Bool8 as _, bf16 as _, f16 as _};

@@ -1,0 +1,530 @@
+//! Convolutions and transposed convolutions of one, two and three dimensions, as products of matrices.
+
+use super::window::{Axis, Window};
+use crate::operators::linalg::product::{Factor, Shape};
+use crate::operators::reduce::number::{Computed, compute};
+use crate::operators::{Call, Fault};
+use crate::tensor::{DType, Dims, Tensor};
+use crate::value::Value;
+
+/// What is convolved, and how.
+struct Convolution<'a> {
+    input: &'a Tensor,
+    weight: &'a Tensor,
+    bias: Option<&'a Tensor>,
+    stride: Dims,
+    padding: Dims,
+    /// Padding after the last element, where it differs from that before the first.
+    padding_after: Dims,
+    dilation: Dims,
+    /// The padding of the output, when the convolution is transposed.
+    transposed: Option<Dims>,
+    groups: i64,
+}
+
+fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
+    Err(Fault::raised(words))
+}
+
+/// Spatial dimensions of the operator: the digit in its name.
+fn dimensions(call: &Call<'_>) -> usize {
+    let digit = call.operator.name.bytes().find(u8::is_ascii_digit).expect("a name with a digit");
+    (digit - b'0') as usize
+}
+
+/// `conv1d`, `conv2d`, `conv3d`, with padding as numbers or as `same` or `valid`.
+pub(super) fn conv(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let n = dimensions(call);
+    let (input, weight, bias) = (call.tensor(0)?, call.tensor(1)?, call.opt_tensor(2)?);
+    check_rank(call, input, n)?;
+    let spatial = weight.sizes().len().saturating_sub(2);
+    let (stride, dilation) = (expanded(call, 3, spatial, "stride")?, expanded(call, 5, spatial, "dilation")?);
+    let (padding, padding_after) = match call.value(4) {
+        Value::Str(name) => named_padding(name, &weight.sizes()[2..], &stride, &dilation)?,
+        _ => {
+            let padding = expanded(call, 4, spatial, "padding")?;
+            (padding.clone(), padding)
+        }
+    };
+    let groups = call.int(6)?;
+    let convolution =
+        Convolution { input, weight, bias, stride, padding, padding_after, dilation, transposed: None, groups };
+    unbatched(call, &convolution, n).map(Value::Tensor)
+}
+
+/// `conv_transpose1d`, `conv_transpose2d`, `conv_transpose3d`
+pub(super) fn conv_transpose(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let n = dimensions(call);
+    let (input, weight, bias) = (call.tensor(0)?, call.tensor(1)?, call.opt_tensor(2)?);
+    check_rank(call, input, n)?;
+    let spatial = weight.sizes().len().saturating_sub(2);
+    let (stride, padding) = (expanded(call, 3, spatial, "stride")?, expanded(call, 4, spatial, "padding")?);
+    let output_padding = expanded(call, 5, spatial, "output_padding")?;
+    let (groups, dilation) = (call.int(6)?, expanded(call, 7, spatial, "dilation")?);
+    let padding_after = padding.clone();
+    let transposed = Some(output_padding);
+    let convolution = Convolution { input, weight, bias, stride, padding, padding_after, dilation, transposed, groups };
+    unbatched(call, &convolution, n).map(Value::Tensor)
+}
+
+/// `convolution` and `_convolution`, which both kinds come down to.
+pub(super) fn convolution(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, weight, bias) = (call.tensor(0)?, call.tensor(1)?, call.opt_tensor(2)?);
+    let spatial = weight.sizes().len().saturating_sub(2);
+    let (stride, padding) = (expanded(call, 3, spatial, "stride")?, expanded(call, 4, spatial, "padding")?);
+    let dilation = expanded(call, 5, spatial, "dilation")?;
+    let output_padding = expanded(call, 7, spatial, "output_padding")?;
+    let transposed = call.bool(6)?.then_some(output_padding);
+    let (groups, padding_after) = (call.int(8)?, padding.clone());
+    let convolution = Convolution { input, weight, bias, stride, padding, padding_after, dilation, transposed, groups };
+    convolution.compute(call).map(Value::Tensor)
+}
+
+/// `_convolution_mode`: padding by name.
+pub(super) fn convolution_mode(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, weight, bias) = (call.tensor(0)?, call.tensor(1)?, call.opt_tensor(2)?);
+    let spatial = weight.sizes().len().saturating_sub(2);
+    let (stride, dilation) = (expanded(call, 3, spatial, "stride")?, expanded(call, 5, spatial, "dilation")?);
+    let (padding, padding_after) = named_padding(call.str(4)?, &weight.sizes()[2..], &stride, &dilation)?;
+    let groups = call.int(6)?;
+    let convolution =
+        Convolution { input, weight, bias, stride, padding, padding_after, dilation, transposed: None, groups };
+    convolution.compute(call).map(Value::Tensor)
+}
+
+/// `conv_tbc`: time, batch, channels.
+pub(super) fn conv_tbc(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, weight, bias, pad) = (call.tensor(0)?, call.tensor(1)?, call.tensor(2)?, call.int(3)?);
+    if input.sizes().len() != 3 {
+        return raised("Input must have 3 dims: time, batch, in_channel");
+    }
+    if weight.sizes().len() != 3 {
+        return raised("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.");
+    }
+    let input = reordered(call, input, [1, 2, 0])?;
+    let weight = reordered(call, weight, [2, 1, 0])?;
+    let one = |value: i64| Dims::from_elem(value, 1);
+    let convolution = Convolution {
+        input: &input,
+        weight: &weight,
+        bias: Some(bias),
+        stride: one(1),
+        padding: one(pad),
+        padding_after: one(pad),
+        dilation: one(1),
+        transposed: None,
+        groups: 1,
+    };
+    let output = convolution.compute(call)?;
+    reordered(call, &output, [2, 0, 1]).map(Value::Tensor)
+}
+
+/// A view of a tensor of three dimensions with these in another order.
+fn reordered(call: &mut Call<'_>, tensor: &Tensor, order: [usize; 3]) -> Result<Tensor, Fault> {
+    let metadata = tensor.metadata();
+    let pick = |from: &[i64]| order.map(|dim| from[dim]);
+    let layout = &metadata.layout;
+    let layout = crate::tensor::Layout::strided(&pick(layout.sizes()), &pick(layout.strides()), layout.offset());
+    Ok(Tensor::new(call.allocator, metadata.storage.clone(), metadata.dtype, layout))
+}
+
+fn check_rank(call: &Call<'_>, input: &Tensor, n: usize) -> Result<(), Fault> {
+    let sizes = input.sizes();
+    if sizes.len() == n + 1 || sizes.len() == n + 2 {
+        return Ok(());
+    }
+    let name = call.operator.name.trim_start_matches("aten::");
+    let (single, batch) = (n + 1, n + 2);
+    raised(format!(
+        "Expected {single}D (unbatched) or {batch}D (batched) input to {name}, but got input of size: {sizes:?}"
+    ))
+}
+
+/// A list argument with one number for each dimension.
+fn expanded(call: &Call<'_>, i: usize, spatial: usize, name: &str) -> Result<Dims, Fault> {
+    let given = call.ints(i)?;
+    match given.len() {
+        1 => Ok(Dims::from_elem(given[0], spatial)),
+        count if count == spatial => Ok(given),
+        _ => raised(format!(
+            "expected {name} to be a single integer value or a list of {spatial} values to match the convolution \
+             dimensions, but got {name}={given:?}"
+        )),
+    }
+}
+
+/// Padding before and after.
+fn named_padding(name: &str, kernel: &[i64], stride: &[i64], dilation: &[i64]) -> Result<(Dims, Dims), Fault> {
+    let zeros = Dims::from_elem(0, kernel.len());
+    match name {
+        "valid" => Ok((zeros.clone(), zeros)),
+        "same" if stride.iter().any(|&stride| stride != 1) => {
+            raised("padding='same' is not supported for strided convolutions")
+        }
+        "same" => {
+            let total = || kernel.iter().zip(dilation).map(|(k, d)| d.saturating_mul(k - 1).max(0));
+            Ok((total().map(|total| total / 2).collect(), total().map(|total| total - total / 2).collect()))
+        }
+        _ => raised(format!("Invalid padding string: '{name}'")),
+    }
+}
+
+/// Convolves one sample as a batch of one, if need be.
+fn unbatched(call: &mut Call<'_>, convolution: &Convolution<'_>, n: usize) -> Result<Tensor, Fault> {
+    if convolution.input.sizes().len() != n + 1 {
+        return convolution.compute(call);
+    }
+    let metadata = convolution.input.metadata();
+    let (sizes, strides) = (metadata.layout.sizes(), metadata.layout.strides());
+    let (sizes, strides) = ([&[1], sizes].concat(), [&[0], strides].concat());
+    let layout = crate::tensor::Layout::strided(&sizes, &strides, metadata.layout.offset());
+    let batch = Tensor::new(call.allocator, metadata.storage.clone(), metadata.dtype, layout);
+    let stride = convolution.stride.clone();
+    let batched = Convolution {
+        input: &batch,
+        stride,
+        padding: convolution.padding.clone(),
+        padding_after: convolution.padding_after.clone(),
+        dilation: convolution.dilation.clone(),
+        transposed: convolution.transposed.clone(),
+        ..*convolution
+    };
+    let output = batched.compute(call)?;
+    let sizes = output.sizes();
+    let layout = crate::tensor::Layout::contiguous(&sizes[1..]);
+    Ok(Tensor::new(call.allocator, output.storage(), output.dtype(), layout))
+}
+
+impl Convolution<'_> {
+    fn compute(&self, call: &mut Call<'_>) -> Result<Tensor, Fault> {
+        self.check()?;
+        self.check_dtypes()?;
+        let dtype = self.input.dtype();
+        compute!(dtype, "aten::convolution", T => match &self.transposed {
+            None => self.forward::<T>(call),
+            Some(output_padding) => self.transposed::<T>(call, output_padding),
+        })
+    }
+
+    /// Raises what `check_shape_forward` raises.
+    fn check(&self) -> Result<(), Fault> {
+        let (input, weight, groups) = (self.input.sizes(), self.weight.sizes(), self.groups);
+        if self.stride.iter().any(|&stride| stride <= 0) {
+            return raised("non-positive stride is not supported");
+        }
+        if self.padding.iter().any(|&padding| padding < 0) {
+            return raised("negative padding is not supported");
+        }
+        if self.dilation.iter().any(|&dilation| dilation <= 0) {
+            return raised("dilation should be greater than zero");
+        }
+        if groups <= 0 {
+            return raised("non-positive groups is not supported");
+        }
+        if weight.len() < 3 {
+            return raised("weight should have at least three dimensions");
+        }
+        if weight.len() != input.len() {
+            let (w, i) = (weight.len(), input.len());
+            return raised(format!(
+                "Expected {w}-dimensional input for {w}-dimensional weight {weight:?}, but got {i}-dimensional input of \
+                 size {input:?} instead"
+            ));
+        }
+        if weight[0] < groups {
+            return raised(format!(
+                "Given groups={groups}, expected weight to be at least {groups} at dimension 0, but got weight of size \
+                 {weight:?} instead"
+            ));
+        }
+        if weight[0] % groups != 0 {
+            return raised(format!(
+                "Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of \
+                 size [{weight:?}] instead"
+            ));
+        }
+        let transposed = self.transposed.is_some();
+        let (given, channels) = if transposed {
+            ("transposed=1".to_owned(), weight[0])
+        } else {
+            (format!("groups={groups}"), weight[1] * groups)
+        };
+        if input[1] != channels {
+            let found = input[1];
+            return raised(format!(
+                "Given {given}, weight of size {weight:?}, expected input{input:?} to have {channels} channels, but got \
+                 {found} channels instead"
+            ));
+        }
+        self.check_bias(&weight)?;
+        if transposed { Ok(()) } else { self.check_kernel(&input, &weight) }
+    }
+
+    fn check_bias(&self, weight: &[i64]) -> Result<(), Fault> {
+        let Some(bias) = self.bias else { return Ok(()) };
+        let (given, outputs) = match self.transposed {
+            Some(_) => ("transposed=1, ", weight[1] * self.groups),
+            None => ("", weight[0]),
+        };
+        let sizes = bias.sizes();
+        if sizes.as_slice() == [outputs] {
+            return Ok(());
+        }
+        raised(format!(
+            "Given {given}weight of size {weight:?}, expected bias to be 1-dimensional with {outputs} elements, but got \
+             bias of size {sizes:?} instead"
+        ))
+    }
+
+    fn check_kernel(&self, input: &[i64], weight: &[i64]) -> Result<(), Fault> {
+        let spatial = 0..weight.len() - 2;
+        let padding = |i: usize| self.padding[i].saturating_add(self.padding_after[i]);
+        let padded: Vec<i64> = spatial.clone().map(|i| input[i + 2].saturating_add(padding(i))).collect();
+        let reach = |i: usize| self.dilation[i].saturating_mul(weight[i + 2] - 1).saturating_add(1);
+        let kernel: Vec<i64> = spatial.map(reach).collect();
+        if padded.iter().zip(&kernel).all(|(padded, kernel)| padded >= kernel) {
+            return Ok(());
+        }
+        let text = |sizes: &[i64]| sizes.iter().map(i64::to_string).collect::<Vec<_>>().join(" x ");
+        raised(format!(
+            "Calculated padded input size per channel: ({}). Kernel size: ({}). Kernel size can't be greater than \
+             actual input size",
+            text(&padded),
+            text(&kernel)
+        ))
+    }
+
+    fn check_dtypes(&self) -> Result<(), Fault> {
+        let dtype = self.input.dtype();
+        if let Some(bias) = self.bias.filter(|bias| bias.dtype() != dtype) {
+            let (a, b) = (c_name(dtype), c_name(bias.dtype()));
+            return raised(format!("Input type ({a}) and bias type ({b}) should be the same"));
+        }
+        if self.weight.dtype() != dtype {
+            let (a, b) = (dtype.scalar_type_name(), self.weight.dtype().scalar_type_name());
+            return raised(format!("expected scalar type {a} but found {b}"));
+        }
+        Ok(())
+    }
+
+    /// The window in input (or, transposed, output) planes of these sizes, with this many places.
+    fn window(&self, planes: &[i64], places: &[i64]) -> Window {
+        let kernel = &self.weight.sizes()[2..];
+        let axis = |i: usize| Axis {
+            input: planes[i],
+            kernel: kernel[i],
+            stride: self.stride[i],
+            padding: self.padding[i],
+            dilation: self.dilation[i],
+            output: places[i],
+        };
+        Window::of(&(0..kernel.len()).map(axis).collect::<Vec<Axis>>())
+    }
+
+    fn forward<T: Factor>(&self, call: &mut Call<'_>) -> Result<Tensor, Fault> {
+        let (input, weight) = (self.input.sizes(), self.weight.sizes());
+        let places: Dims = (0..weight.len() - 2)
+            .map(|i| {
+                let padded = input[i + 2].saturating_add(self.padding[i]).saturating_add(self.padding_after[i]);
+                (padded - self.dilation[i].saturating_mul(weight[i + 2] - 1) - 1) / self.stride[i] + 1
+            })
+            .collect();
+        let sizes: Dims = [input[0], weight[0]].into_iter().chain(places.iter().copied()).collect();
+        let result = call.zeros(self.input.dtype(), &sizes)?;
+        let window = self.window(&input[2..], &places);
+        let groups = self.groups as usize;
+        let (channels, outputs) = (weight[1] as usize, weight[0] as usize / groups);
+        let shape = Shape { rows: outputs, inner: channels * window.kernel(), columns: window.output() };
+        let _charge = self.charge::<T>(call, shape)?;
+        let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
+        let mut elements: Vec<T> = Vec::with_capacity(result.numel() as usize);
+        let part = channels * window.input();
+        for batch in 0..input[0] as usize {
+            for group in 0..groups {
+                let start = (batch * groups + group) * part;
+                let weights = &w[group * outputs * shape.inner..(group + 1) * outputs * shape.inner];
+                let columns = window.columns(&x[start..start + part]);
+                elements.extend(T::product(weights, &columns, shape, false));
+            }
+        }
+        self.add_bias(call, &mut elements, outputs * groups, window.output())?;
+        result.store(&elements)?;
+        Ok(result)
+    }
+
+    fn transposed<T: Factor>(&self, call: &mut Call<'_>, output_padding: &[i64]) -> Result<Tensor, Fault> {
+        let (input, weight) = (self.input.sizes(), self.weight.sizes());
+        self.check_output_padding(output_padding)?;
+        let places: Dims = (0..weight.len() - 2)
+            .map(|i| {
+                let reach = self.dilation[i].saturating_mul(weight[i + 2] - 1).saturating_add(1);
+                let stretched = (input[i + 2] - 1).saturating_mul(self.stride[i]);
+                stretched.saturating_sub(self.padding[i].saturating_mul(2)).saturating_add(reach + output_padding[i])
+            })
+            .collect();
+        let groups = self.groups as usize;
+        let (channels, outputs) = (weight[0] as usize / groups, weight[1] as usize);
+        let all = weight[1] * self.groups;
+        let sizes: Dims = [input[0], all].into_iter().chain(places.iter().copied()).collect();
+        let result = call.zeros(self.input.dtype(), &sizes)?;
+        // The window slides over the output: each of its places is an element of the input.
+        let window = self.window(&places, &input[2..]);
+        let shape = Shape { rows: outputs * window.kernel(), inner: channels, columns: window.output() };
+        let _charge = self.charge::<T>(call, shape)?;
+        let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
+        let mut elements: Vec<T> = vec![T::ZERO; result.numel() as usize];
+        let (part, out_part) = (channels * window.output(), outputs * window.input());
+        for batch in 0..input[0] as usize {
+            for group in 0..groups {
+                let i = batch * groups + group;
+                let weights =
+                    transpose(&w[group * channels * shape.rows..(group + 1) * channels * shape.rows], channels);
+                let columns = T::product(&weights, &x[i * part..(i + 1) * part], shape, false);
+                window.add_columns(&columns, &mut elements[i * out_part..(i + 1) * out_part], Computed::plus);
+            }
+        }
+        self.add_bias(call, &mut elements, outputs * groups, window.input())?;
+        result.store(&elements)?;
+        Ok(result)
+    }
+
+    fn check_output_padding(&self, output_padding: &[i64]) -> Result<(), Fault> {
+        if output_padding.iter().any(|&padding| padding < 0) {
+            return raised("negative output_padding is not supported");
+        }
+        let fits = |i: usize| output_padding[i] < self.stride[i] || output_padding[i] < self.dilation[i];
+        if (0..output_padding.len()).all(fits) {
+            return Ok(());
+        }
+        // A convolution of one dimension is one of two to PyTorch.
+        let both = |values: &[i64], missing: i64| match values {
+            [width] => (missing, *width),
+            [.., height, width] => (*height, *width),
+            [] => (missing, missing),
+        };
+        let ((ph, pw), (sh, sw)) = (both(output_padding, 0), both(&self.stride, 1));
+        let (dh, dw) = both(&self.dilation, 1);
+        raised(format!(
+            "output padding must be smaller than either stride or dilation, but got output_padding_height: {ph} \
+             output_padding_width: {pw} stride_height: {sh} stride_width: {sw} dilation_height: {dh} dilation_width: {dw}"
+        ))
+    }
+
+    /// Pays for the matrix of columns.
+    fn charge<T>(&self, call: &Call<'_>, shape: Shape) -> Result<crate::slot::Charge, Fault> {
+        let elements = shape.inner.max(shape.rows).saturating_mul(shape.columns);
+        Ok(call.memory().charge(elements.saturating_mul(size_of::<T>()) as u64)?)
+    }
+
+    fn add_bias<T: Factor>(
+        &self,
+        call: &Call<'_>,
+        elements: &mut [T],
+        channels: usize,
+        plane: usize,
+    ) -> Result<(), Fault> {
+        let Some(bias) = self.bias else { return Ok(()) };
+        let bias = call.read::<T>(bias)?;
+        for (i, plane) in elements.chunks_mut(plane.max(1)).enumerate() {
+            plane.iter_mut().for_each(|x| *x = Computed::plus(*x, bias[i % channels]));
+        }
+        Ok(())
+    }
+}
+
+/// The transpose of a matrix of so many rows.
+fn transpose<T: Copy>(matrix: &[T], rows: usize) -> Vec<T> {
+    let columns = matrix.len() / rows.max(1);
+    (0..columns).flat_map(|column| (0..rows).map(move |row| matrix[row * columns + column])).collect()
+}
+
+fn c_name(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Float16 => "c10::Half",
+        DType::BFloat16 => "c10::BFloat16",
+        DType::Float32 => "float",
+        DType::Float64 => "double",
+        DType::Int64 => "long int",
+        DType::Int32 => "int",
+        other => other.name(),
+    }
+}
+
+/// The window of `im2col` and `col2im`: kernel, dilation, padding and stride from argument `i`.
+fn patch_window(call: &Call<'_>, i: usize, sizes: &[i64]) -> Result<Window, Fault> {
+    let list = |i: usize| super::window::ints_of(call, i, 2, None);
+    let (kernel, dilation, padding, stride) = (list(i)?, list(i + 1)?, list(i + 2)?, list(i + 3)?);
+    if sizes.len() != 2 {
+        return raised(format!("expected two spatial sizes, but got {sizes:?}"));
+    }
+    let positive = |values: &[i64]| values.iter().all(|&value| value > 0);
+    if !(positive(&kernel) && positive(&dilation) && positive(&stride) && padding.iter().all(|&p| p >= 0)) {
+        return raised("kernel, dilation and stride should be greater than zero, padding not negative");
+    }
+    let axis = |k: usize| {
+        let reach = dilation[k].saturating_mul(kernel[k] - 1).saturating_add(1);
+        let output = (sizes[k].saturating_add(padding[k].saturating_mul(2)) - reach).div_euclid(stride[k]) + 1;
+        Axis {
+            input: sizes[k],
+            kernel: kernel[k],
+            stride: stride[k],
+            padding: padding[k],
+            dilation: dilation[k],
+            output,
+        }
+    };
+    let axes = [axis(0), axis(1)];
+    if axes.iter().any(|axis| axis.output < 1) {
+        let (height, width) = (axes[0].output, axes[1].output);
+        return raised(format!(
+            "Given input with spatial size ({}, {}), calculated shape of the array of sliding blocks as ({height}, \
+             {width}), but its components must be at least one.",
+            sizes[0], sizes[1]
+        ));
+    }
+    Ok(Window::of(&axes))
+}
+
+/// What each window sees, in columns.
+pub(super) fn im2col(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let input = call.tensor(0)?;
+    let sizes = input.sizes();
+    if !(3..=4).contains(&sizes.len()) {
+        return raised(format!(
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, \
+             but got: {sizes:?}"
+        ));
+    }
+    let (lead, plane) = sizes.split_at(sizes.len() - 2);
+    let window = patch_window(call, 1, plane)?;
+    let channels = lead[lead.len() - 1];
+    let mut result: Dims = lead[..lead.len() - 1].into();
+    result.extend([channels.saturating_mul(window.kernel() as i64), window.output() as i64]);
+    let dtype = input.dtype();
+    let output = call.zeros(dtype, &result)?;
+    compute!(dtype, "aten::im2col", T => output.store(&window.columns(&call.read::<T>(input)?))?);
+    Ok(Value::Tensor(output))
+}
+
+/// The reverse of `im2col`: overlapping windows are added up.
+pub(super) fn col2im(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, plane) = (call.tensor(0)?, call.ints(1)?);
+    let sizes = input.sizes();
+    let window = patch_window(call, 2, &plane)?;
+    let fits = (2..=3).contains(&sizes.len())
+        && sizes[sizes.len() - 2] % window.kernel() as i64 == 0
+        && sizes[sizes.len() - 1] == window.output() as i64;
+    if !fits {
+        return raised(format!("Expected size of input to match the sliding blocks, but got input of size {sizes:?}"));
+    }
+    let mut result: Dims = sizes[..sizes.len() - 2].into();
+    result.extend([sizes[sizes.len() - 2] / window.kernel() as i64, plane[0], plane[1]]);
+    let dtype = input.dtype();
+    let output = call.zeros(dtype, &result)?;
+    compute!(dtype, "aten::col2im", T => {
+        let mut elements: Vec<T> = vec![T::ZERO; output.numel() as usize];
+        window.add_columns(&call.read::<T>(input)?, &mut elements, Computed::plus);
+        output.store(&elements)?;
+    });
+    Ok(Value::Tensor(output))
+}

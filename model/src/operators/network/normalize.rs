@@ -1,0 +1,364 @@
+//! Normalisation: by batch, instance, layer, group and root mean square.
+
+use crate::operators::results::tuple;
+use crate::operators::{Call, Fault};
+use crate::tensor::{DType, Dims, Elements, Tensor};
+use crate::value::Value;
+
+fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
+    Err(Fault::raised(words))
+}
+
+/// Mean and biased variance.
+fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
+    let (sum, count) = values.clone().fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0));
+    let mean = sum / count;
+    (mean, values.map(|x| (x - mean) * (x - mean)).sum::<f64>() / count)
+}
+
+/// The elements of an optional tensor as floats.
+fn floats(call: &Call<'_>, tensor: Option<&Tensor>) -> Result<Option<Elements<f64>>, Fault> {
+    tensor.map(|tensor| call.read::<f64>(tensor)).transpose()
+}
+
+/// Raises for what PyTorch has no kernel for.
+fn check_float(tensor: &Tensor, kernel: &str) -> Result<(), Fault> {
+    let dtype = tensor.dtype();
+    if dtype.is_floating_point() {
+        return Ok(());
+    }
+    raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name()))
+}
+
+/// The arguments of a normalisation by channels, and what it computes of them.
+struct Channels<'a> {
+    input: &'a Tensor,
+    weight: Option<&'a Tensor>,
+    bias: Option<&'a Tensor>,
+    running: Option<(&'a Tensor, &'a Tensor)>,
+    /// Whether the statistics are those of the input, rather than the running ones.
+    training: bool,
+    momentum: f64,
+    eps: f64,
+    /// Whether every sample has statistics of its own.
+    by_instance: bool,
+}
+
+/// A normalised tensor with the means and the inverted deviations that were used.
+struct Normalized {
+    output: Tensor,
+    means: Vec<f64>,
+    scales: Vec<f64>,
+}
+
+impl Channels<'_> {
+    fn check(&self) -> Result<(), Fault> {
+        let sizes = self.input.sizes();
+        let Some(&channels) = sizes.get(1) else {
+            return raised(format!("Expected at least 2 dimensions, but got input of size {sizes:?}"));
+        };
+        let (mean, var) = self.running.unzip();
+        let named = [("running_mean", mean), ("running_var", var), ("weight", self.weight), ("bias", self.bias)];
+        for (name, tensor) in named {
+            match tensor {
+                Some(tensor) if tensor.numel() != channels => {
+                    let found = tensor.numel();
+                    return raised(format!("{name} should contain {channels} elements not {found}"));
+                }
+                None if name.starts_with("running") && !self.training => {
+                    return raised(format!("{name} must be defined in evaluation mode"));
+                }
+                _ => {}
+            }
+        }
+        check_float(self.input, "batch_norm")
+    }
+
+    fn normalize(&self, call: &mut Call<'_>) -> Result<Normalized, Fault> {
+        let sizes = self.input.sizes();
+        let (samples, channels) = (sizes[0] as usize, sizes[1] as usize);
+        let plane = sizes[2..].iter().product::<i64>() as usize;
+        let x = call.read::<f64>(self.input)?;
+        let (weight, bias) = (floats(call, self.weight)?, floats(call, self.bias)?);
+        let groups = if self.by_instance { samples } else { 1 };
+        let (means, variances) = if self.training {
+            let group = samples / groups.max(1);
+            let of = |g: usize, c: usize| {
+                let start = move |s: usize| ((g * group + s) * channels + c) * plane;
+                moments((0..group).flat_map(move |s| start(s)..start(s) + plane).map(|i| x[i]))
+            };
+            let all = (0..groups).flat_map(|g| (0..channels).map(move |c| (g, c)));
+            all.map(|(g, c)| of(g, c)).unzip()
+        } else {
+            let (mean, var) = self.running.expect("checked");
+            let repeated = |elements: Elements<f64>| -> Vec<f64> { elements.repeat(groups) };
+            (repeated(call.read(mean)?), repeated(call.read(var)?))
+        };
+        if self.training {
+            self.update_running(call, &means, &variances, samples / groups.max(1) * plane, channels)?;
+        }
+        let scales: Vec<f64> = variances.iter().map(|variance: &f64| 1.0 / (variance + self.eps).sqrt()).collect();
+        let mut elements = Vec::with_capacity(x.len());
+        for (i, part) in x.chunks(plane.max(1)).enumerate() {
+            let channel = i % channels;
+            let stat = if self.by_instance { i } else { channel };
+            let scale = scales[stat] * weight.as_ref().map_or(1.0, |weight| weight[channel]);
+            let shift = bias.as_ref().map_or(0.0, |bias| bias[channel]) - means[stat] * scale;
+            elements.extend(part.iter().map(|x| x * scale + shift));
+        }
+        drop(x);
+        let output = call.create(self.input.dtype(), &sizes, &elements)?;
+        Ok(Normalized { output, means, scales })
+    }
+
+    /// Moves the running statistics towards those of the input.
+    fn update_running(
+        &self,
+        call: &Call<'_>,
+        means: &[f64],
+        variances: &[f64],
+        count: usize,
+        channels: usize,
+    ) -> Result<(), Fault> {
+        let Some((running_mean, running_var)) = self.running else { return Ok(()) };
+        let count = count as f64;
+        let instances = (means.len() / channels.max(1)) as f64;
+        let moved = |running: &Tensor, stats: &[f64], factor: f64| -> Result<Vec<f64>, Fault> {
+            let old = call.read::<f64>(running)?;
+            let mean = |c: usize| stats.iter().skip(c).step_by(channels).sum::<f64>() / instances * factor;
+            Ok((0..channels).map(|c| (1.0 - self.momentum) * old[c] + self.momentum * mean(c)).collect())
+        };
+        running_mean.store(&moved(running_mean, means, 1.0)?)?;
+        running_var.store(&moved(running_var, variances, count / (count - 1.0))?)
+    }
+}
+
+/// Both running statistics, or none.
+fn running<'a>(mean: Option<&'a Tensor>, var: Option<&'a Tensor>) -> Option<(&'a Tensor, &'a Tensor)> {
+    mean.zip(var)
+}
+
+pub(super) fn batch_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let channels = Channels {
+        input: call.tensor(0)?,
+        weight: call.opt_tensor(1)?,
+        bias: call.opt_tensor(2)?,
+        running: running(call.opt_tensor(3)?, call.opt_tensor(4)?),
+        training: call.bool(5)?,
+        momentum: call.float(6)?,
+        eps: call.float(7)?,
+        by_instance: false,
+    };
+    channels.check()?;
+    channels.normalize(call).map(|normalized| Value::Tensor(normalized.output))
+}
+
+/// `native_batch_norm` and its successors, which give the statistics, too.
+pub(super) fn native_batch_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let training = call.position("training").map_or(Ok(false), |i| call.bool(i))?;
+    let statistics = |name: &str| call.position(name).map_or(Ok(None), |i| call.opt_tensor(i));
+    let channels = Channels {
+        input: call.tensor(0)?,
+        weight: call.opt_tensor(1)?,
+        bias: call.opt_tensor(2)?,
+        running: running(statistics("running_mean")?, statistics("running_var")?),
+        training,
+        momentum: call.float(call.position("momentum").expect("a batch norm has one"))?,
+        eps: call.float(call.position("eps").expect("a batch norm has one"))?,
+        by_instance: false,
+    };
+    channels.check()?;
+    let Normalized { output, means, scales } = channels.normalize(call)?;
+    let kept = if training { means.len() } else { 0 };
+    let dtype = channels.input.dtype();
+    let dtype = if matches!(dtype, DType::Float16 | DType::BFloat16) { DType::Float32 } else { dtype };
+    let means = call.create(dtype, &[kept as i64], &means[..kept])?;
+    let scales = call.create(dtype, &[kept as i64], &scales[..kept])?;
+    Ok(tuple([output, means, scales]))
+}
+
+pub(super) fn instance_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (mean, var, own) = (call.opt_tensor(3)?, call.opt_tensor(4)?, call.bool(5)?);
+    if !own && (mean.is_none() || var.is_none()) {
+        return raised("Expected running_mean and running_var to be defined when use_input_stats is false");
+    }
+    let channels = Channels {
+        input: call.tensor(0)?,
+        weight: call.opt_tensor(1)?,
+        bias: call.opt_tensor(2)?,
+        running: running(mean, var),
+        training: own,
+        momentum: call.float(6)?,
+        eps: call.float(7)?,
+        by_instance: true,
+    };
+    channels.check()?;
+    channels.normalize(call).map(|normalized| Value::Tensor(normalized.output))
+}
+
+/// Rows that are normalised each on its own.
+struct Rows {
+    output: Vec<f64>,
+    means: Vec<f64>,
+    scales: Vec<f64>,
+}
+
+/// Normalises rows of equal length; `affine` gives weight and bias of the element at a position.
+fn normalize_rows(x: &[f64], length: usize, eps: f64, affine: impl Fn(usize) -> (f64, f64)) -> Rows {
+    let mut rows = Rows { output: Vec::with_capacity(x.len()), means: Vec::new(), scales: Vec::new() };
+    for (i, row) in x.chunks(length.max(1)).enumerate() {
+        let (mean, variance) = moments(row.iter().copied());
+        let scale = 1.0 / (variance + eps).sqrt();
+        for (j, x) in row.iter().enumerate() {
+            let (weight, bias) = affine(i * length + j);
+            rows.output.push((x - mean) * scale * weight + bias);
+        }
+        rows.means.push(mean);
+        rows.scales.push(scale);
+    }
+    rows
+}
+
+/// Checks the last dimensions of the input against those that are normalised; gives their number of elements.
+fn check_layer(call: &Call<'_>, shape: &[i64], affine: [(&str, Option<&Tensor>); 2]) -> Result<usize, Fault> {
+    let input = call.tensor(0)?;
+    let sizes = input.sizes();
+    if shape.is_empty() {
+        return raised(format!(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got \
+             normalized_shape = {shape:?}"
+        ));
+    }
+    for (name, tensor) in affine {
+        if let Some(found) = tensor.map(|tensor| tensor.sizes()).filter(|found| found.as_slice() != shape) {
+            return raised(format!(
+                "Expected {name} to be of same shape as normalized_shape, but got {name} of shape {found:?} and \
+                 normalized_shape = {shape:?}"
+            ));
+        }
+    }
+    if !sizes.ends_with(shape) {
+        let expected: Vec<String> = shape.iter().map(i64::to_string).collect();
+        return raised(format!(
+            "Given normalized_shape={shape:?}, expected input with shape [*, {}], but got input of size{sizes:?}",
+            expected.join(", ")
+        ));
+    }
+    Ok(shape.iter().product::<i64>() as usize)
+}
+
+fn layer(call: &mut Call<'_>) -> Result<(Tensor, Rows), Fault> {
+    let (input, shape, eps) = (call.tensor(0)?, call.ints(1)?, call.float(4)?);
+    let (weight, bias) = (call.opt_tensor(2)?, call.opt_tensor(3)?);
+    let length = check_layer(call, &shape, [("weight", weight), ("bias", bias)])?;
+    check_float(input, "LayerNormKernelImpl")?;
+    let (weight, bias) = (floats(call, weight)?, floats(call, bias)?);
+    let affine = |i: usize| {
+        let of = |values: &Option<Elements<f64>>, default| values.as_ref().map_or(default, |v| v[i % length]);
+        (of(&weight, 1.0), of(&bias, 0.0))
+    };
+    let rows = normalize_rows(&call.read::<f64>(input)?, length, eps, affine);
+    Ok((call.create(input.dtype(), &input.sizes(), &rows.output)?, rows))
+}
+
+pub(super) fn layer_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
+    layer(call).map(|(output, _)| Value::Tensor(output))
+}
+
+pub(super) fn native_layer_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (output, rows) = layer(call)?;
+    let (mut sizes, normalized) = (output.sizes(), call.ints(1)?.len());
+    let kept = sizes.len() - normalized;
+    sizes[kept..].fill(1);
+    let dtype = output.dtype();
+    let means = call.create(dtype, &sizes, &rows.means)?;
+    let scales = call.create(dtype, &sizes, &rows.scales)?;
+    Ok(tuple([output, means, scales]))
+}
+
+pub(super) fn rms_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, shape, weight) = (call.tensor(0)?, call.ints(1)?, call.opt_tensor(2)?);
+    let length = check_layer(call, &shape, [("weight", weight), ("bias", None)])?;
+    check_float(input, "rms_norm")?;
+    let dtype = input.dtype();
+    let epsilon = match dtype {
+        DType::Float64 => f64::EPSILON,
+        DType::Float32 => f32::EPSILON as f64,
+        DType::BFloat16 => 2f64.powi(-7),
+        _ => 2f64.powi(-10),
+    };
+    let (eps, weight) = (call.opt_float(3)?.unwrap_or(epsilon), floats(call, weight)?);
+    let mut elements = Vec::with_capacity(input.numel() as usize);
+    for row in call.read::<f64>(input)?.chunks(length.max(1)) {
+        let scale = 1.0 / (row.iter().map(|x| x * x).sum::<f64>() / length as f64 + eps).sqrt();
+        elements.extend(row.iter().enumerate().map(|(i, x)| x * scale * weight.as_ref().map_or(1.0, |w| w[i])));
+    }
+    call.create(dtype, &input.sizes(), &elements).map(Value::Tensor)
+}
+
+/// Normalises groups of channels.
+fn group(
+    call: &mut Call<'_>,
+    affine: (Option<&Tensor>, Option<&Tensor>),
+    groups: i64,
+    eps: f64,
+) -> Result<(Tensor, Rows), Fault> {
+    let input = call.tensor(0)?;
+    let sizes = input.sizes();
+    let (samples, channels) = (sizes[0], sizes[1]);
+    let plane = sizes[2..].iter().product::<i64>() as usize;
+    let length = (channels / groups) as usize * plane;
+    check_float(input, "GroupNormKernelImpl")?;
+    let (weight, bias) = (floats(call, affine.0)?, floats(call, affine.1)?);
+    let per_element = |i: usize| {
+        let channel = i / plane % channels as usize;
+        let of = |values: &Option<Elements<f64>>, default| values.as_ref().map_or(default, |v| v[channel]);
+        (of(&weight, 1.0), of(&bias, 0.0))
+    };
+    let rows = normalize_rows(&call.read::<f64>(input)?, length, eps, per_element);
+    debug_assert!(input.numel() == 0 || rows.means.len() as i64 == samples * groups);
+    Ok((call.create(input.dtype(), &sizes, &rows.output)?, rows))
+}
+
+fn check_groups(input: &Tensor, groups: i64, affine: (Option<&Tensor>, Option<&Tensor>)) -> Result<(), Fault> {
+    let sizes = input.sizes();
+    if groups <= 0 {
+        return raised(format!("Expected num groups to be greater than 0, got {groups}"));
+    }
+    if sizes.len() < 2 {
+        return raised(format!("Expected at least 2 dimensions for input tensor but received {}", sizes.len()));
+    }
+    if sizes[1] % groups != 0 {
+        return raised(format!(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape {sizes:?} and \
+             num_groups={groups}"
+        ));
+    }
+    for (name, tensor) in [("weight", affine.0), ("bias", affine.1)] {
+        if let Some(found) = tensor.map(|tensor| tensor.sizes()).filter(|found| found.as_slice() != [sizes[1]]) {
+            return raised(format!(
+                "Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of \
+                 shape {found:?} and input of shape {sizes:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn group_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, groups, eps) = (call.tensor(0)?, call.int(1)?, call.float(4)?);
+    let affine = (call.opt_tensor(2)?, call.opt_tensor(3)?);
+    check_groups(input, groups, affine)?;
+    group(call, affine, groups, eps).map(|(output, _)| Value::Tensor(output))
+}
+
+pub(super) fn native_group_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, groups, eps) = (call.tensor(0)?, call.int(6)?, call.float(7)?);
+    let affine = (call.opt_tensor(1)?, call.opt_tensor(2)?);
+    check_groups(input, groups, affine)?;
+    let (output, rows) = group(call, affine, groups, eps)?;
+    let sizes: Dims = [input.sizes()[0], groups].into_iter().collect();
+    let means = call.create(input.dtype(), &sizes, &rows.means)?;
+    let scales = call.create(input.dtype(), &sizes, &rows.scales)?;
+    Ok(tuple([output, means, scales]))
+}

@@ -1,0 +1,337 @@
+//! Pools: the greatest or the mean of what a window sees.
+
+use super::window::{Axis, Window, ints_of, split_sizes};
+use crate::operators::reduce::number::{Computed, compute};
+use crate::operators::results::tuple;
+use crate::operators::{Call, Fault};
+use crate::tensor::{DType, Dims, Tensor};
+use crate::value::Value;
+
+fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
+    Err(Fault::raised(words))
+}
+
+/// Spatial dimensions of the operator: the digit in its name.
+fn dimensions(call: &Call<'_>) -> usize {
+    let digit = call.operator.name.bytes().find(u8::is_ascii_digit).expect("a name with a digit");
+    (digit - b'0') as usize
+}
+
+/// The arguments that all pools have.
+struct Pool {
+    kernel: Dims,
+    stride: Dims,
+    padding: Dims,
+    dilation: Dims,
+    ceil: bool,
+}
+
+impl Pool {
+    /// The window over the last dimensions of the input, checked, and the sizes of the result.
+    fn window(&self, call: &Call<'_>, input: &Tensor) -> Result<(Window, Dims), Fault> {
+        let n = self.kernel.len();
+        let (lead, planes) = split_sizes(input, n);
+        self.check_arguments(n)?;
+        let no_batch = planes.len() < n || !(1..=2).contains(&lead.len());
+        if no_batch || planes.contains(&0) || lead.last() == Some(&0) {
+            return raised(self.rank_words(call, n, input));
+        }
+        for i in 0..n {
+            let (pad, kernel, dilation) = (self.padding[i], self.kernel[i], self.dilation[i]);
+            if pad > (dilation.saturating_mul(kernel - 1).saturating_add(1)) / 2 {
+                return raised(format!(
+                    "pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={kernel} and \
+                     dilation={dilation}"
+                ));
+            }
+        }
+        let axes: Vec<Axis> = (0..n).map(|i| self.axis(i, planes[i])).collect();
+        let outputs: Dims = axes.iter().map(|axis| axis.output).collect();
+        if outputs.iter().any(|&output| output < 1) {
+            return raised(too_small(call, &lead, &planes, &outputs));
+        }
+        Ok((Window::of(&axes), lead.into_iter().chain(outputs).collect()))
+    }
+
+    fn check_arguments(&self, n: usize) -> Result<(), Fault> {
+        if self.kernel.iter().any(|&kernel| kernel <= 0) {
+            let names = [("kT", 3), ("kH", 2), ("kW", 1)];
+            let texts: Vec<String> = names
+                .iter()
+                .filter(|(_, least)| n >= *least)
+                .map(|(name, from_end)| format!("{name}: {}", self.kernel[n - from_end]))
+                .collect();
+            return raised(format!("kernel size should be greater than zero, but got {}", texts.join(" ")));
+        }
+        if self.stride.contains(&0) {
+            return raised("stride should not be zero");
+        }
+        if let Some(pad) = self.padding.iter().find(|&&pad| pad < 0) {
+            return raised(format!("pad must be non-negative, but got pad: {pad}"));
+        }
+        if self.stride.iter().any(|&stride| stride < 0) {
+            return raised("stride should be greater than zero");
+        }
+        if self.dilation.iter().any(|&dilation| dilation <= 0) {
+            return raised("dilation should be greater than zero");
+        }
+        Ok(())
+    }
+
+    fn rank_words(&self, call: &Call<'_>, n: usize, input: &Tensor) -> String {
+        match n {
+            1 => format!(
+                "{}() Expected 2D or 3D input tensor, but got {:?}",
+                call.operator.name.trim_start_matches("aten::"),
+                input.sizes()
+            ),
+            2 => "non-empty 3D or 4D (batch mode) tensor expected for input".into(),
+            _ => "non-empty 4D or 5D (batch mode) tensor expected for input".into(),
+        }
+    }
+
+    fn axis(&self, i: usize, input: i64) -> Axis {
+        let (kernel, stride, padding, dilation) = (self.kernel[i], self.stride[i], self.padding[i], self.dilation[i]);
+        let reach = dilation.saturating_mul(kernel - 1).saturating_add(1);
+        let room = input.saturating_add(2 * padding).saturating_sub(reach);
+        let mut output = (if self.ceil { room.saturating_add(stride - 1) } else { room }).div_euclid(stride) + 1;
+        // The last window must begin inside the input or the padding before it.
+        if self.ceil && (output - 1).saturating_mul(stride) >= input + padding {
+            output -= 1;
+        }
+        Axis { input, kernel, stride, padding, dilation, output }
+    }
+}
+
+fn too_small(call: &Call<'_>, lead: &[i64], planes: &[i64], outputs: &[i64]) -> String {
+    if planes.len() == 1 {
+        let name = call.operator.name.trim_start_matches("aten::").trim_end_matches("_with_indices");
+        if name.starts_with("max") {
+            return format!("{name}() Invalid computed output size: {}", outputs[0]);
+        }
+        // The mean of one dimension is one of two to PyTorch.
+        let (channels, input, output) = (lead[lead.len() - 1], planes[0], outputs[0]);
+        return format!(
+            "Given input size: ({channels}x1x{input}). Calculated output size: ({channels}x1x{output}). Output size is \
+             too small"
+        );
+    }
+    let text = |sizes: &[i64]| {
+        let all: Vec<String> = lead[lead.len() - 1..].iter().chain(sizes).map(i64::to_string).collect();
+        all.join("x")
+    };
+    format!(
+        "Given input size: ({}). Calculated output size: ({}). Output size is too small",
+        text(planes),
+        text(outputs)
+    )
+}
+
+/// The greatest element of each window, and its place in its plane of the input.
+fn max_pooled(call: &mut Call<'_>) -> Result<(Tensor, Vec<i64>, Dims), Fault> {
+    let (n, input) = (dimensions(call), call.tensor(0)?);
+    let kernel = ints_of(call, 1, n, None)?;
+    let pool = Pool {
+        stride: ints_of(call, 2, n, Some(&kernel))?,
+        padding: ints_of(call, 3, n, None)?,
+        dilation: ints_of(call, 4, n, None)?,
+        ceil: call.bool(5)?,
+        kernel,
+    };
+    let (window, sizes) = pool.window(call, input)?;
+    let output = call.zeros(input.dtype(), &sizes)?;
+    let mut places = Vec::with_capacity(output.numel() as usize);
+    compute!(input.dtype(), "aten::max_pool", T => {
+        let elements = call.read::<T>(input)?;
+        let mut values: Vec<T> = Vec::with_capacity(output.numel() as usize);
+        for plane in elements.chunks(window.input()) {
+            window.for_each_output(|_, o| {
+                let place = greatest(&window, o, plane);
+                places.push(place as i64);
+                values.push(plane[place]);
+            });
+        }
+        output.store(&values)?;
+    });
+    Ok((output, places, sizes))
+}
+
+/// The first of the greatest elements that a window sees; the last NaN, if it sees any.
+fn greatest<T: Computed>(window: &Window, o: [i64; 3], plane: &[T]) -> usize {
+    let mut best: Option<usize> = None;
+    window.for_each_element(o, |_, i| {
+        let better = best.is_none_or(|best| plane[i].is_nan() || plane[i].order(plane[best]).is_gt());
+        if better {
+            best = Some(i);
+        }
+    });
+    best.expect("a window sees at least one element")
+}
+
+pub(super) fn max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
+    max_pooled(call).map(|(values, ..)| Value::Tensor(values))
+}
+
+pub(super) fn max_pool_with_indices(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (values, places, sizes) = max_pooled(call)?;
+    let places = call.create(DType::Int64, &sizes, &places)?;
+    Ok(tuple([values, places]))
+}
+
+pub(super) fn avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (n, input) = (dimensions(call), call.tensor(0)?);
+    let dtype = input.dtype();
+    let kernel = ints_of(call, 1, n, None)?;
+    let pool = Pool {
+        stride: ints_of(call, 2, n, Some(&kernel))?,
+        padding: ints_of(call, 3, n, None)?,
+        dilation: Dims::from_elem(1, n),
+        ceil: call.bool(4)?,
+        kernel,
+    };
+    let count_padding = call.bool(5)?;
+    let divisor = call.position("divisor_override").map_or(Ok(None), |i| call.opt_int(i))?;
+    if divisor == Some(0) {
+        return raised("divisor must be not zero");
+    }
+    let (window, sizes) = pool.window(call, input)?;
+    if !(dtype.is_floating_point() || dtype == DType::Int64) {
+        let name = dtype.scalar_type_name();
+        return raised(format!("\"avg_pool{}d\" not implemented for '{name}'", if n == 1 { 2 } else { n }));
+    }
+    let output = call.zeros(dtype, &sizes)?;
+    let elements = call.read::<f64>(input)?;
+    let mut means = Vec::with_capacity(output.numel() as usize);
+    for plane in elements.chunks(window.input()) {
+        window.for_each_output(|_, o| {
+            let (mut sum, mut seen) = (0.0, 0);
+            window.for_each_element(o, |_, i| {
+                sum += plane[i];
+                seen += 1;
+            });
+            let divisor = divisor.unwrap_or(if count_padding { padded_size(&window, o) } else { seen });
+            means.push(if seen == 0 { 0.0 } else { sum / divisor as f64 });
+        });
+    }
+    output.store(&means)?;
+    Ok(Value::Tensor(output))
+}
+
+/// Elements of a window, padding counted, but not what lies beyond it.
+fn padded_size(window: &Window, o: [i64; 3]) -> i64 {
+    let length = |axis: &Axis, o: i64| {
+        let start = o * axis.stride - axis.padding;
+        (start + axis.kernel).min(axis.input + axis.padding) - start
+    };
+    window.0.iter().zip(o).map(|(axis, o)| length(axis, o)).product()
+}
+
+/// Windows that part each dimension evenly: the first and one past the last element of each.
+struct Adaptive {
+    inputs: [i64; 3],
+    outputs: [i64; 3],
+}
+
+impl Adaptive {
+    /// The parts of the last dimensions of the input, and the sizes of the result.
+    fn of(call: &Call<'_>, input: &Tensor) -> Result<(Adaptive, Dims), Fault> {
+        let n = dimensions(call);
+        let (lead, planes) = split_sizes(input, n);
+        let name = call.operator.name.trim_start_matches("aten::");
+        let sizes = input.sizes();
+        if !(1..=2).contains(&lead.len()) || planes.len() < n {
+            return raised(format!("{name}(): Expected {}D or {}D tensor, but got {sizes:?}", n + 1, n + 2));
+        }
+        let outputs = call.ints(1)?;
+        if outputs.len() != n {
+            return raised(format!("{name}: internal error: output_size.size() must be {n}"));
+        }
+        if outputs.iter().any(|&output| output < 0) {
+            return raised(format!(
+                "{name}: elements of output_size must be greater than or equal to 0 but received {outputs:?}"
+            ));
+        }
+        if let Some(i) = planes.iter().position(|&size| size == 0) {
+            return raised(format!(
+                "{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {sizes:?} \
+                 with dimension {} being empty",
+                lead.len() + i
+            ));
+        }
+        let three = |dims: &[i64]| {
+            let mut all = [1; 3];
+            all[3 - n..].copy_from_slice(dims);
+            all
+        };
+        let parts = Adaptive { inputs: three(&planes), outputs: three(&outputs) };
+        Ok((parts, lead.into_iter().chain(outputs).collect()))
+    }
+
+    fn plane(&self) -> usize {
+        self.inputs.iter().product::<i64>() as usize
+    }
+
+    /// Calls `each` with the places in a plane of the elements of every part.
+    fn for_each_part(&self, mut each: impl FnMut(&[usize])) {
+        let range = |dim: usize, o: i64| {
+            let (input, output) = (self.inputs[dim], self.outputs[dim]);
+            (o * input / output)..((o + 1) * input + output - 1) / output
+        };
+        let mut part = Vec::new();
+        for od in 0..self.outputs[0] {
+            for oh in 0..self.outputs[1] {
+                for ow in 0..self.outputs[2] {
+                    part.clear();
+                    for d in range(0, od) {
+                        for h in range(1, oh) {
+                            let row = (d * self.inputs[1] + h) * self.inputs[2];
+                            part.extend(range(2, ow).map(|w| (row + w) as usize));
+                        }
+                    }
+                    each(&part);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn adaptive_avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let input = call.tensor(0)?;
+    let (parts, sizes) = Adaptive::of(call, input)?;
+    let dtype = input.dtype();
+    if !dtype.is_floating_point() {
+        return raised(format!("\"adaptive_avg_pool2d\" not implemented for '{}'", dtype.scalar_type_name()));
+    }
+    let output = call.zeros(dtype, &sizes)?;
+    let elements = call.read::<f64>(input)?;
+    let mut means = Vec::with_capacity(output.numel() as usize);
+    for plane in elements.chunks(parts.plane()) {
+        parts.for_each_part(|part| means.push(part.iter().map(|&i| plane[i]).sum::<f64>() / part.len() as f64));
+    }
+    output.store(&means)?;
+    Ok(Value::Tensor(output))
+}
+
+pub(super) fn adaptive_max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let input = call.tensor(0)?;
+    let (parts, sizes) = Adaptive::of(call, input)?;
+    let output = call.zeros(input.dtype(), &sizes)?;
+    let mut places = Vec::with_capacity(output.numel() as usize);
+    compute!(input.dtype(), "aten::adaptive_max_pool", T => {
+        let elements = call.read::<T>(input)?;
+        let mut values: Vec<T> = Vec::with_capacity(output.numel() as usize);
+        for plane in elements.chunks(parts.plane()) {
+            parts.for_each_part(|part| {
+                let better = |best: usize, &i: &usize| {
+                    if Computed::is_nan(plane[i]) || plane[i].order(plane[best]).is_gt() { i } else { best }
+                };
+                let place = part[1..].iter().fold(part[0], better);
+                places.push(place as i64);
+                values.push(plane[place]);
+            });
+        }
+        output.store(&values)?;
+    });
+    let places = call.create(DType::Int64, &sizes, &places)?;
+    Ok(tuple([output, places]))
+}

@@ -1,0 +1,429 @@
+//! Recurrent layers: LSTM, GRU and the plain ones, over whole sequences and as single cells.
+
+use crate::operators::linalg::matmul::linear_of;
+use crate::operators::random::drop_elements;
+use crate::operators::results::tuple;
+use crate::operators::{Call, Fault, Operator};
+use crate::tensor::{DType, Dims, Layout, Tensor, Wide, dispatch};
+use crate::value::Value;
+
+/// What is computed at each step.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Lstm,
+    Gru,
+    Tanh,
+    Relu,
+}
+
+impl Kind {
+    fn of(call: &Call<'_>) -> Kind {
+        match call.operator.name.trim_start_matches("aten::").trim_end_matches("_cell") {
+            "lstm" => Kind::Lstm,
+            "gru" => Kind::Gru,
+            "rnn_tanh" => Kind::Tanh,
+            _ => Kind::Relu,
+        }
+    }
+
+    fn gates(self) -> i64 {
+        match self {
+            Kind::Lstm => 4,
+            Kind::Gru => 3,
+            _ => 1,
+        }
+    }
+}
+
+/// The weights of one layer in one direction.
+struct Weights<'a> {
+    input: &'a Tensor,
+    hidden: &'a Tensor,
+    bias: Option<(&'a Tensor, &'a Tensor)>,
+}
+
+fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
+    Err(Fault::raised(words))
+}
+
+/// One step for one sample: `x` and `h` are what the weights made of input and hidden state, `state` the hidden
+/// state, `cell` the state of the cell.
+fn step<T: Wide>(kind: Kind, x: &[T], h: &[T], state: &mut [T], cell: &mut [T]) {
+    let n = state.len();
+    let one = T::of(1.0);
+    let sigmoid = |x: T| one / (one + (-x).exp());
+    for i in 0..n {
+        let gate = |g: usize| x[g * n + i] + h[g * n + i];
+        match kind {
+            Kind::Lstm => {
+                let (input, forget, output) = (sigmoid(gate(0)), sigmoid(gate(1)), sigmoid(gate(3)));
+                cell[i] = forget * cell[i] + input * gate(2).tanh();
+                state[i] = output * cell[i].tanh();
+            }
+            Kind::Gru => {
+                let (reset, update) = (sigmoid(gate(0)), sigmoid(gate(1)));
+                let new = (x[2 * n + i] + reset * h[2 * n + i]).tanh();
+                state[i] = (state[i] - new) * update + new;
+            }
+            Kind::Tanh => state[i] = gate(0).tanh(),
+            Kind::Relu => state[i] = if gate(0) > T::of(0.0) || gate(0).is_nan() { gate(0) } else { T::of(0.0) },
+        }
+    }
+}
+
+/// Sequences of several samples, step after step: how many samples go on at each step, the longest first.
+struct Sequence {
+    batch_sizes: Vec<usize>,
+}
+
+impl Sequence {
+    /// The number of the first row of a step.
+    fn start(&self, step: usize) -> usize {
+        self.batch_sizes[..step].iter().sum()
+    }
+}
+
+/// Hidden states and cells, both of `samples` rows of `size`.
+struct States<T> {
+    hidden: Vec<T>,
+    cell: Vec<T>,
+    size: usize,
+}
+
+/// One layer in one direction over a sequence. `x` is what the input weights made of the whole sequence.
+fn run<T: Wide>(
+    call: &mut Call<'_>,
+    kind: Kind,
+    sequence: &Sequence,
+    x: &[T],
+    weights: &Weights<'_>,
+    states: &mut States<T>,
+    backward: bool,
+) -> Result<Vec<T>, Fault> {
+    let n = states.size;
+    let width = n * kind.gates() as usize;
+    let mut output = vec![T::of(0.0); sequence.batch_sizes.iter().sum::<usize>() * n];
+    let mut steps: Vec<usize> = (0..sequence.batch_sizes.len()).collect();
+    if backward {
+        steps.reverse();
+    }
+    for t in steps {
+        let (batch, start) = (sequence.batch_sizes[t], sequence.start(t));
+        let hidden = call.create(T::DTYPE, &[batch as i64, n as i64], &states.hidden[..batch * n])?;
+        let gates = linear_of(call, &hidden, weights.hidden, weights.bias.map(|bias| bias.1))?;
+        let h = call.read::<T>(&gates)?;
+        for sample in 0..batch {
+            let (rows, gates) = (sample * n..(sample + 1) * n, sample * width..(sample + 1) * width);
+            let row = start + sample;
+            let cell = if states.cell.is_empty() { &mut [] } else { &mut states.cell[rows.clone()] };
+            step(kind, &x[row * width..(row + 1) * width], &h[gates], &mut states.hidden[rows.clone()], cell);
+            output[row * n..(row + 1) * n].copy_from_slice(&states.hidden[rows]);
+        }
+    }
+    Ok(output)
+}
+
+/// Everything about a call but its sequence.
+struct Stack {
+    kind: Kind,
+    /// Initial hidden states, and cells of an LSTM: layers and directions, samples, elements.
+    hidden: Tensor,
+    cell: Option<Tensor>,
+    params: Vec<Tensor>,
+    biases: bool,
+    layers: usize,
+    dropout: f64,
+    train: bool,
+    bidirectional: bool,
+}
+
+impl Stack {
+    /// The arguments from position `i`: states, parameters, and so on.
+    fn of(call: &Call<'_>, i: usize) -> Result<Stack, Fault> {
+        let kind = Kind::of(call);
+        let (hidden, cell) = match (kind, call.value(i)) {
+            (Kind::Lstm, _) => match &call.tensors(i)?[..] {
+                [hidden, cell] => (hidden.clone(), Some(cell.clone())),
+                _ => return raised("lstm expects two hidden states"),
+            },
+            _ => (call.tensor(i)?.clone(), None),
+        };
+        Ok(Stack {
+            kind,
+            hidden,
+            cell,
+            params: call.tensors(i + 1)?,
+            biases: call.bool(i + 2)?,
+            layers: usize::try_from(call.int(i + 3)?).unwrap_or(0),
+            dropout: call.float(i + 4)?,
+            train: call.bool(i + 5)?,
+            bidirectional: call.bool(i + 6)?,
+        })
+    }
+
+    fn directions(&self) -> usize {
+        1 + self.bidirectional as usize
+    }
+
+    /// The weights of a layer and direction.
+    fn weights(&self, i: usize) -> Weights<'_> {
+        let params = &self.params[i * if self.biases { 4 } else { 2 }..];
+        let bias = self.biases.then(|| (&params[2], &params[3]));
+        Weights { input: &params[0], hidden: &params[1], bias }
+    }
+
+    fn check(&self, samples: usize) -> Result<(), Fault> {
+        let states = self.layers.saturating_mul(self.directions());
+        if self.params.len() != states.saturating_mul(if self.biases { 4 } else { 2 }) {
+            return raised("got an incorrect number of RNN parameters");
+        }
+        let sizes = self.hidden.sizes();
+        let fits = |tensor: &Tensor| {
+            let found = tensor.sizes();
+            found.len() == 3 && found[0] as usize == states && found[1] as usize == samples && found[2] == sizes[2]
+        };
+        if !fits(&self.hidden) || !self.cell.as_ref().is_none_or(fits) {
+            return raised(format!("Expected hidden size ({states}, {samples}, ...), got {sizes:?}"));
+        }
+        for i in 0..states {
+            let (gates, n) = (self.kind.gates() * sizes[2], sizes[2]);
+            let Weights { input, hidden, bias } = self.weights(i);
+            let right = input.sizes().len() == 2
+                && input.sizes()[0] == gates
+                && hidden.sizes().as_slice() == [gates, n]
+                && bias.is_none_or(|(a, b)| [a, b].iter().all(|bias| bias.sizes().as_slice() == [gates]));
+            if !right {
+                return raised(format!("weights of layer {i} do not fit a hidden size of {n}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs all layers. Gives the output, rows of step after step, and the last states.
+    fn run<T: Wide>(&self, call: &mut Call<'_>, data: &Tensor, sequence: &Sequence) -> Result<Ran, Fault> {
+        let (dtype, n) = (data.dtype(), self.hidden.sizes()[2] as usize);
+        let samples = sequence.batch_sizes.first().copied().unwrap_or(0);
+        let rows: usize = sequence.batch_sizes.iter().sum();
+        let mut layer_input = data.clone();
+        let (mut hidden, mut cells) = (Vec::new(), Vec::new());
+        for layer in 0..self.layers {
+            if layer > 0 && self.train && self.dropout != 0.0 {
+                layer_input = drop_elements(call, &layer_input, self.dropout)?;
+            }
+            let mut outputs = Vec::new();
+            for direction in 0..self.directions() {
+                let i = layer * self.directions() + direction;
+                let weights = self.weights(i);
+                let gates = linear_of(call, &layer_input, weights.input, weights.bias.map(|bias| bias.0))?;
+                let x = call.read::<T>(&gates)?.to_vec();
+                let part = |tensor: &Tensor, call: &Call<'_>| -> Result<Vec<T>, Fault> {
+                    Ok(call.read::<T>(tensor)?[i * samples * n..(i + 1) * samples * n].to_vec())
+                };
+                let mut states = States {
+                    hidden: part(&self.hidden, call)?,
+                    cell: self.cell.as_ref().map_or(Ok(Vec::new()), |cell| part(cell, call))?,
+                    size: n,
+                };
+                let output = run(call, self.kind, sequence, &x, &weights, &mut states, direction == 1)?;
+                outputs.push(output);
+                hidden.extend(states.hidden);
+                cells.extend(states.cell);
+            }
+            let mut joined = Vec::with_capacity(rows * n * outputs.len());
+            for row in 0..rows {
+                outputs.iter().for_each(|output| joined.extend_from_slice(&output[row * n..(row + 1) * n]));
+            }
+            layer_input = call.create(dtype, &[rows as i64, (n * outputs.len()) as i64], &joined)?;
+        }
+        let sizes: Dims = self.hidden.sizes();
+        let hidden = call.create(dtype, &sizes, &hidden)?;
+        let cell = if self.cell.is_some() { Some(call.create(dtype, &sizes, &cells)?) } else { None };
+        Ok(Ran { output: layer_input, hidden, cell })
+    }
+
+    /// `run` in the float type for the data.
+    fn ran(&self, call: &mut Call<'_>, data: &Tensor, sequence: &Sequence) -> Result<Ran, Fault> {
+        let dtype = data.dtype();
+        if !dtype.is_floating_point() {
+            return Err(Fault::no_kernel(call.operator.name, dtype));
+        }
+        if let Some(other) = self.params.iter().chain([&self.hidden]).find(|tensor| tensor.dtype() != dtype) {
+            let (a, b) = (dtype.scalar_type_name(), other.dtype().scalar_type_name());
+            return raised(format!("Input and parameter tensors are not of the same dtype, found {a} and {b}"));
+        }
+        let wide = if dtype == DType::Float64 { DType::Float64 } else { DType::Float32 };
+        dispatch!(wide wide, call.operator.name, T => self.run_wide::<T>(call, data, sequence))
+    }
+
+    /// Halves are computed as floats throughout, parameters and all.
+    fn run_wide<T: Wide>(&self, call: &mut Call<'_>, data: &Tensor, sequence: &Sequence) -> Result<Ran, Fault> {
+        let dtype = data.dtype();
+        if dtype == T::DTYPE {
+            return self.run::<T>(call, data, sequence);
+        }
+        let wide = |tensor: &Tensor, call: &mut Call<'_>| tensor.convert(call.allocator, T::DTYPE);
+        let stack = Stack {
+            hidden: wide(&self.hidden, call)?,
+            cell: self.cell.as_ref().map(|cell| wide(cell, call)).transpose()?,
+            params: self.params.iter().map(|param| wide(param, call)).collect::<Result<_, Fault>>()?,
+            ..*self
+        };
+        let data = wide(data, call)?;
+        let ran = stack.run::<T>(call, &data, sequence)?;
+        let narrow = |tensor: Tensor, call: &mut Call<'_>| tensor.convert(call.allocator, dtype);
+        Ok(Ran {
+            output: narrow(ran.output, call)?,
+            hidden: narrow(ran.hidden, call)?,
+            cell: ran.cell.map(|cell| narrow(cell, call)).transpose()?,
+        })
+    }
+}
+
+/// What a stack of layers gives.
+struct Ran {
+    output: Tensor,
+    hidden: Tensor,
+    cell: Option<Tensor>,
+}
+
+impl Ran {
+    fn value(self, output: Tensor) -> Value {
+        match self.cell {
+            Some(cell) => tuple([output, self.hidden, cell]),
+            None => tuple([output, self.hidden]),
+        }
+    }
+}
+
+/// A view of a tensor of three dimensions with the first two exchanged.
+fn exchanged(call: &mut Call<'_>, tensor: &Tensor) -> Tensor {
+    let metadata = tensor.metadata();
+    let pick = |from: &[i64]| [from[1], from[0], from[2]];
+    let layout =
+        Layout::strided(&pick(metadata.layout.sizes()), &pick(metadata.layout.strides()), metadata.layout.offset());
+    Tensor::new(call.allocator, metadata.storage.clone(), metadata.dtype, layout)
+}
+
+/// `lstm.input` and its like: every sample goes through all steps.
+pub(super) fn of_input(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let stack = Stack::of(call, 1)?;
+    let (mut input, batch_first) = (call.tensor(0)?.clone(), call.bool(8)?);
+    if input.sizes().len() != 3 {
+        return raised(format!("Expected 3 dimensions of input, got {}", input.sizes().len()));
+    }
+    if batch_first {
+        input = exchanged(call, &input);
+    }
+    let sizes = input.sizes();
+    let (steps, samples) = (sizes[0] as usize, sizes[1] as usize);
+    stack.check(samples)?;
+    if steps == 0 {
+        return raised("Expected sequence length to be larger than 0 in RNN");
+    }
+    let sequence = Sequence { batch_sizes: vec![samples; steps] };
+    let rows = flattened(call, &input)?;
+    let ran = stack.ran(call, &rows, &sequence)?;
+    let width = ran.output.sizes()[1];
+    let layout = Layout::contiguous(&[sizes[0], sizes[1], width]);
+    let output = Tensor::new(call.allocator, ran.output.storage(), ran.output.dtype(), layout);
+    let output = if batch_first { exchanged(call, &output) } else { output };
+    Ok(ran.value(output))
+}
+
+/// The rows of all steps, one after the other.
+fn flattened(call: &mut Call<'_>, input: &Tensor) -> Result<Tensor, Fault> {
+    let sizes = input.sizes();
+    let contiguous = input.convert(call.allocator, input.dtype())?;
+    let layout = Layout::contiguous(&[sizes[0] * sizes[1], sizes[2]]);
+    Ok(Tensor::new(call.allocator, contiguous.storage(), input.dtype(), layout))
+}
+
+/// `lstm.data` and its like: samples of several lengths, packed step after step.
+pub(super) fn of_packed(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let stack = Stack::of(call, 2)?;
+    let (data, sizes) = (call.tensor(0)?, call.read::<i64>(call.tensor(1)?)?.to_vec());
+    let shrinks = sizes.windows(2).all(|pair| pair[0] >= pair[1]) && sizes.iter().all(|&size| size > 0);
+    if data.sizes().len() != 2 || !shrinks || sizes.iter().sum::<i64>() != data.sizes()[0] {
+        return raised("batch_sizes must not grow and sum to the number of rows of the packed data");
+    }
+    let sequence = Sequence { batch_sizes: sizes.iter().map(|&size| size as usize).collect() };
+    stack.check(sequence.batch_sizes.first().copied().unwrap_or(0))?;
+    let ran = stack.ran(call, data, &sequence)?;
+    let output = ran.output.clone();
+    Ok(ran.value(output))
+}
+
+/// `lstm_cell` and its like: one step.
+pub(super) fn cell(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let kind = Kind::of(call);
+    let input = call.tensor(0)?;
+    let (hidden, cell) = match kind {
+        Kind::Lstm => match &call.tensors(1)?[..] {
+            [hidden, cell] => (hidden.clone(), Some(cell.clone())),
+            _ => return raised("lstm_cell expects two hidden states"),
+        },
+        _ => (call.tensor(1)?.clone(), None),
+    };
+    let (w_ih, w_hh) = (call.tensor(2)?, call.tensor(3)?);
+    let (b_ih, b_hh) = (call.opt_tensor(4)?, call.opt_tensor(5)?);
+    check_cell(kind, input, (&hidden, cell.as_ref()), (w_ih, w_hh))?;
+    let x = linear_of(call, input, w_ih, b_ih)?;
+    let h = linear_of(call, &hidden, w_hh, b_hh)?;
+    let dtype = input.dtype();
+    let wide = if dtype == DType::Float64 { DType::Float64 } else { DType::Float32 };
+    dispatch!(wide wide, call.operator.name, T => {
+        let (x, h) = (call.read::<T>(&x)?, call.read::<T>(&h)?);
+        let mut states = call.read::<T>(&hidden)?.to_vec();
+        let mut cells = cell.as_ref().map_or(Ok(Vec::new()), |cell| call.read::<T>(cell).map(|c| c.to_vec()))?;
+        let sizes = hidden.sizes();
+        let n = sizes[1] as usize;
+        let width = n * kind.gates() as usize;
+        for sample in 0..sizes[0] as usize {
+            let (rows, gates) = (sample * n..(sample + 1) * n, sample * width..(sample + 1) * width);
+            let cell = if cells.is_empty() { &mut [][..] } else { &mut cells[rows.clone()] };
+            step(kind, &x[gates.clone()], &h[gates], &mut states[rows], cell);
+        }
+        let hidden = call.create(dtype, &sizes, &states)?;
+        if kind != Kind::Lstm {
+            return Ok(Value::Tensor(hidden));
+        }
+        let cell = call.create(dtype, &sizes, &cells)?;
+        Ok(tuple([hidden, cell]))
+    })
+}
+
+fn check_cell(
+    kind: Kind,
+    input: &Tensor,
+    (hidden, cell): (&Tensor, Option<&Tensor>),
+    (w_ih, w_hh): (&Tensor, &Tensor),
+) -> Result<(), Fault> {
+    let (sizes, states, w_sizes) = (input.sizes(), hidden.sizes(), w_ih.sizes());
+    if sizes.len() != 2 || states.len() != 2 || w_sizes.len() != 2 {
+        return raised("Expected input, hidden state and weights to be matrices");
+    }
+    if sizes[1] != w_sizes[1] {
+        return raised(format!("input has inconsistent input_size: got {} expected {}", sizes[1], w_sizes[1]));
+    }
+    if sizes[0] != states[0] {
+        return raised(format!("Input batch size {} doesn't match hidden0 batch size {}", sizes[0], states[0]));
+    }
+    let gates = kind.gates() * states[1];
+    if w_sizes[0] != gates || w_hh.sizes().as_slice() != [gates, states[1]] {
+        let expected = w_hh.sizes().get(1).copied().unwrap_or(0);
+        return raised(format!("hidden0 has inconsistent hidden_size: got {}, expected {expected}", states[1]));
+    }
+    match cell {
+        Some(cell) if cell.sizes() != states => raised("hidden states of a cell must have the same size"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a stack of layers drops anything by chance.
+pub(super) fn draws(operator: &Operator, args: &[Value]) -> bool {
+    let value = |name: &str| operator.schema.argument(name).map(|i| &args[i]);
+    let several = matches!(value("num_layers"), Some(Value::Int(2..)));
+    let train = matches!(value("train"), Some(Value::Bool(true)));
+    let some = matches!(value("dropout"), Some(Value::Float(p)) if *p > 0.0 && *p < 1.0);
+    several && train && some
+}

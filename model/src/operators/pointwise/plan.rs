@@ -1,0 +1,313 @@
+//! What all element-wise operators do alike: find the common dtype and sizes, check the destination, loop.
+//!
+//! The loops run over slices, and compute in one of few types: f32 for the narrow floats, i64 for all integers and
+//! bools, whose arithmetic wraps when it is narrowed just as their own would. An operand that does not lie as the
+//! result does, or is of another dtype, is gathered first. So a kernel is just a function of elements.
+
+use smallvec::SmallVec;
+
+use super::super::output::Buffer;
+use super::super::{Call, Destination, Fault};
+use crate::tensor::broadcast::broadcast_all;
+use crate::tensor::overlap::result_layout;
+use crate::tensor::promote::{Promotion, check_can_cast, to_float};
+use crate::tensor::{DType, Dims, Elements, Layout, Number, Scalar, Tensor, dispatch};
+use crate::value::Value;
+
+/// Runs its body with `T` named for the type that a plan's dtype is computed in; other dtypes leave the function.
+///
+/// The sets: `any`, `real` (without complex), `numbers` (without bool), `floats`, `integers` (without bool),
+/// `complex`; all but `any` are without uint16, uint32, uint64, which few of PyTorch's kernels know either.
+macro_rules! compute {
+    (any $($rest:tt)*) => { compute!(@ [
+        Float32 | Float16 | BFloat16 => f32, Float64 => f64,
+        Int64 | Int32 | Int16 | Int8 | UInt8 | Bool | UInt16 | UInt32 | UInt64 => i64,
+        Complex64 => Complex32, Complex128 => Complex64
+    ] $($rest)*) };
+    (real $($rest:tt)*) => { compute!(@ [
+        Float32 | Float16 | BFloat16 => f32, Float64 => f64, Int64 | Int32 | Int16 | Int8 | UInt8 | Bool => i64
+    ] $($rest)*) };
+    (numbers $($rest:tt)*) => { compute!(@ [
+        Float32 | Float16 | BFloat16 => f32, Float64 => f64, Int64 | Int32 | Int16 | Int8 | UInt8 => i64
+    ] $($rest)*) };
+    (floats $($rest:tt)*) => { compute!(@ [Float32 | Float16 | BFloat16 => f32, Float64 => f64] $($rest)*) };
+    (integers $($rest:tt)*) => { compute!(@ [Int64 | Int32 | Int16 | Int8 | UInt8 => i64] $($rest)*) };
+    (complex $($rest:tt)*) => { compute!(@ [Complex64 => Complex32, Complex128 => Complex64] $($rest)*) };
+    (@ [$($($variant:ident)|+ => $rust:ident),*] $plan:expr, $call:expr, $T:ident => $body:expr) => {
+        match $plan.dtype {
+            $($($crate::tensor::DType::$variant)|+ => {
+                type $T = $crate::tensor::dispatch::types::$rust;
+                $body
+            })*
+            other => Err($crate::operators::Fault::no_kernel($call.operator.name, other)),
+        }
+    };
+}
+
+pub(super) use compute;
+
+/// An operand: a tensor, or a number that fits itself to the tensors.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Operand<'a> {
+    Tensor(&'a Tensor),
+    Number(Scalar),
+}
+
+impl<'a> Operand<'a> {
+    pub(super) fn of(call: &Call<'a>, i: usize) -> Result<Self, Fault> {
+        match call.value(i) {
+            Value::Tensor(tensor) => Ok(Operand::Tensor(tensor)),
+            _ => Ok(Operand::Number(call.scalar(i)?)),
+        }
+    }
+
+    pub(super) fn tensor(self) -> Option<&'a Tensor> {
+        match self {
+            Operand::Tensor(tensor) => Some(tensor),
+            Operand::Number(_) => None,
+        }
+    }
+
+    /// Whether it has no dimensions.
+    pub(super) fn is_single(self) -> bool {
+        self.tensor().is_none_or(|tensor| tensor.sizes().is_empty())
+    }
+
+    pub(super) fn promote(self, promotion: &mut Promotion) -> Result<(), Fault> {
+        match self {
+            Operand::Tensor(tensor) => promotion.tensor(tensor),
+            Operand::Number(number) => promotion.number(number),
+        }
+    }
+
+    pub(super) fn dtype(self) -> DType {
+        match self {
+            Operand::Tensor(tensor) => tensor.dtype(),
+            Operand::Number(number) => number.dtype(),
+        }
+    }
+}
+
+/// An operand's elements as the loop reads them.
+pub(super) enum Lane<T> {
+    /// The same for all of the result.
+    One(T),
+    /// One for each of the result.
+    Many(Elements<T>),
+}
+
+impl<T: Number> Lane<T> {
+    pub(super) fn at(&self, i: usize) -> T {
+        match self {
+            Lane::One(x) => *x,
+            Lane::Many(x) => x[i],
+        }
+    }
+
+    pub(super) fn any(&self, f: impl Fn(T) -> bool) -> bool {
+        match self {
+            Lane::One(x) => f(*x),
+            Lane::Many(x) => x.iter().any(|&x| f(x)),
+        }
+    }
+}
+
+/// An element-wise call that is about to be computed.
+pub(super) struct Plan<'a> {
+    pub(super) operands: SmallVec<[Operand<'a>; 3]>,
+    /// The dtype that the operands are converted to.
+    pub(super) dtype: DType,
+    /// The dtype of a new result.
+    result: DType,
+    /// Sizes of the result, and how a new one would lie.
+    layout: Layout,
+    destination: Destination<'a>,
+}
+
+/// What the result's dtype is, given the operands'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// The common dtype.
+    Common,
+    /// The common dtype, or the default float in place of integers.
+    Float,
+    /// Bool, whatever the operands are.
+    Bool,
+}
+
+impl<'a> Plan<'a> {
+    /// A plan for the arguments at these positions.
+    pub(super) fn new(call: &Call<'a>, positions: &[usize], rule: Rule) -> Result<Self, Fault> {
+        let operands: Result<_, Fault> = positions.iter().map(|&i| Operand::of(call, i)).collect();
+        Self::of(call, operands?, rule)
+    }
+
+    /// A plan for the first argument.
+    pub(super) fn unary(call: &Call<'a>, rule: Rule) -> Result<Self, Fault> {
+        Self::new(call, &[0], rule)
+    }
+
+    /// A plan for the first two arguments.
+    pub(super) fn binary(call: &Call<'a>, rule: Rule) -> Result<Self, Fault> {
+        Self::new(call, &[0, 1], rule)
+    }
+
+    /// A plan for these operands.
+    pub(super) fn of(call: &Call<'a>, operands: SmallVec<[Operand<'a>; 3]>, rule: Rule) -> Result<Self, Fault> {
+        let mut promotion = Promotion::default();
+        for operand in &operands {
+            operand.promote(&mut promotion)?;
+        }
+        let common = promotion.result()?;
+        let dtype = if rule == Rule::Float { to_float(common) } else { common };
+        Self::with_dtype(call, operands, dtype, if rule == Rule::Bool { DType::Bool } else { dtype })
+    }
+
+    /// A plan for these operands, computed in `dtype`, which gives elements of `result`.
+    pub(super) fn with_dtype(
+        call: &Call<'a>,
+        operands: SmallVec<[Operand<'a>; 3]>,
+        dtype: DType,
+        result: DType,
+    ) -> Result<Self, Fault> {
+        let destination = call.destination()?;
+        let tensors: SmallVec<[&Tensor; 3]> = operands.iter().filter_map(|operand| operand.tensor()).collect();
+        destination.check_overlap(&tensors)?;
+        let layout = common_layout(&tensors, destination.target().is_none())?;
+        destination.check_sizes(layout.sizes())?;
+        if let Some(target) = destination.target() {
+            check_can_cast(result, target.dtype())?;
+        }
+        Ok(Self { operands, dtype, result, layout, destination })
+    }
+
+    /// The same, computed in another dtype.
+    pub(super) fn computed_in(self, dtype: DType) -> Result<Self, Fault> {
+        if let Some(target) = self.destination.target() {
+            check_can_cast(dtype, target.dtype())?;
+        }
+        Ok(Self { dtype, result: dtype, ..self })
+    }
+
+    /// Number of elements of the result.
+    pub(super) fn count(&self) -> usize {
+        self.layout.numel() as usize
+    }
+
+    /// A number as the operands are: rounded or wrapped to their dtype.
+    pub(super) fn number<T: Number>(&self, number: Scalar) -> Result<T, Fault> {
+        number.cast_through(self.dtype)
+    }
+
+    /// The elements of operand `i`, rounded or wrapped to the common dtype.
+    pub(super) fn lane<T: Number>(&self, call: &Call<'_>, i: usize) -> Result<Lane<T>, Fault> {
+        let memory = call.allocator.memory();
+        match self.operands[i] {
+            Operand::Number(number) => Ok(Lane::One(self.number(number)?)),
+            Operand::Tensor(tensor) if tensor.numel() == 1 => Ok(Lane::One(if self.converts::<T>(tensor) {
+                self.number(tensor.item()?)?
+            } else {
+                tensor.read::<T>(memory)?[0]
+            })),
+            Operand::Tensor(tensor) if self.converts::<T>(tensor) => {
+                // The conversion changes values, and so comes before that to what is computed in.
+                dispatch!(all self.dtype, call.operator.name, D => {
+                    Ok(Lane::Many(tensor.read_expanded::<D>(self.layout.sizes(), memory)?.cast(memory)?))
+                })
+            }
+            Operand::Tensor(tensor) => Ok(Lane::Many(tensor.read_expanded(self.layout.sizes(), memory)?)),
+        }
+    }
+
+    /// The elements of operand `i` as `T`, whatever the common dtype is.
+    pub(super) fn exact_lane<T: Number>(&self, call: &Call<'_>, i: usize) -> Result<Lane<T>, Fault> {
+        let memory = call.allocator.memory();
+        match self.operands[i] {
+            Operand::Number(number) => Ok(Lane::One(number.cast())),
+            Operand::Tensor(tensor) => Ok(Lane::Many(tensor.read_expanded(self.layout.sizes(), memory)?)),
+        }
+    }
+
+    /// Whether the tensor's elements have to be rounded or wrapped to the common dtype before they become `T`.
+    fn converts<T: Number>(&self, tensor: &Tensor) -> bool {
+        self.dtype != T::DTYPE && self.dtype != tensor.dtype()
+    }
+
+    /// Computes a result from one operand.
+    pub(super) fn map<T: Number, R: Number>(self, call: &mut Call<'_>, f: impl Fn(T) -> R) -> Result<Value, Fault> {
+        let lane = self.lane::<T>(call, 0)?;
+        let mut buffer = self.buffer::<R>(call)?;
+        let out = buffer.elements();
+        match lane {
+            Lane::One(x) => out.fill(f(x)),
+            Lane::Many(x) => out.iter_mut().zip(&*x).for_each(|(out, &x)| *out = f(x)),
+        }
+        self.finish(call, buffer)
+    }
+
+    /// Computes a result from two operands.
+    pub(super) fn zip<T: Number, R: Number>(self, call: &mut Call<'_>, f: impl Fn(T, T) -> R) -> Result<Value, Fault> {
+        let (a, b) = (self.lane::<T>(call, 0)?, self.lane::<T>(call, 1)?);
+        let mut buffer = self.buffer::<R>(call)?;
+        let out = buffer.elements();
+        match (a, b) {
+            (Lane::Many(a), Lane::Many(b)) => {
+                out.iter_mut().zip(&*a).zip(&*b).for_each(|((out, &a), &b)| *out = f(a, b));
+            }
+            (Lane::Many(a), Lane::One(b)) => out.iter_mut().zip(&*a).for_each(|(out, &a)| *out = f(a, b)),
+            (Lane::One(a), Lane::Many(b)) => out.iter_mut().zip(&*b).for_each(|(out, &b)| *out = f(a, b)),
+            (Lane::One(a), Lane::One(b)) => out.fill(f(a, b)),
+        }
+        self.finish(call, buffer)
+    }
+
+    /// Computes a result from three operands, the first of which may be of another type.
+    pub(super) fn zip3<S: Number, T: Number, R: Number>(
+        self,
+        call: &mut Call<'_>,
+        f: impl Fn(S, T, T) -> R,
+    ) -> Result<Value, Fault> {
+        let a = if S::DTYPE == T::DTYPE { self.lane::<S>(call, 0)? } else { self.exact_lane(call, 0)? };
+        let (b, c) = (self.lane::<T>(call, 1)?, self.lane::<T>(call, 2)?);
+        let mut buffer = self.buffer::<R>(call)?;
+        for (i, out) in buffer.elements().iter_mut().enumerate() {
+            *out = f(a.at(i), b.at(i), c.at(i));
+        }
+        drop((a, b, c));
+        self.finish(call, buffer)
+    }
+
+    /// Computes a result from the second and third operand, and the number of the element.
+    pub(super) fn zip_indexed<T: Number>(
+        self,
+        call: &mut Call<'_>,
+        f: impl Fn(usize, T, T) -> T,
+    ) -> Result<Value, Fault> {
+        let (a, b) = (self.lane::<T>(call, 1)?, self.lane::<T>(call, 2)?);
+        let mut buffer = self.buffer::<T>(call)?;
+        for (i, out) in buffer.elements().iter_mut().enumerate() {
+            *out = f(i, a.at(i), b.at(i));
+        }
+        drop((a, b));
+        self.finish(call, buffer)
+    }
+
+    fn buffer<R: Number>(&self, call: &Call<'_>) -> Result<Buffer<R>, Fault> {
+        self.destination.buffer(call, &self.layout, self.result)
+    }
+
+    fn finish<R: Number>(self, call: &mut Call<'_>, buffer: Buffer<R>) -> Result<Value, Fault> {
+        self.destination.finish(call, buffer, self.layout, self.result)
+    }
+}
+
+/// The sizes that the operands have in common; also how a new result would lie, if that is `wanted`.
+fn common_layout(tensors: &[&Tensor], wanted: bool) -> Result<Layout, Fault> {
+    let metadata: SmallVec<[_; 3]> = tensors.iter().map(|tensor| tensor.metadata()).collect();
+    let sizes: Dims = broadcast_all(metadata.iter().map(|metadata| metadata.layout.sizes()))?;
+    if !wanted {
+        return Ok(Layout::contiguous(&sizes));
+    }
+    let layouts: SmallVec<[&Layout; 3]> = metadata.iter().map(|metadata| &metadata.layout).collect();
+    Ok(result_layout(&layouts, &sizes))
+}
