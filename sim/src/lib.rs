@@ -1,1 +1,32 @@
-//! stub
+//! Checks that what `torch.jit.fork` runs is pure, and shows what happens if it is not.
+//!
+//! PyTorch's documentation asks that forked functions be pure, because tasks run in any order; nothing in PyTorch
+//! checks it. This crate does: it loads a TorchScript archive, runs its forks as tasks of a simulated scheduler, says
+//! which of them write what is not their own, and proves on one run that every schedule gives the same result, or
+//! shows two schedules with two results.
+//!
+//! The rooms: [`program`] is what is run, [`machine`] one execution of it, [`explore`] many executions, [`check`] turns
+//! accesses into findings, [`report`] is what is said about it all, and [`audit`] is the way through.
+
+pub mod audit;
+pub mod check;
+pub mod config;
+mod convert;
+pub mod explore;
+pub mod machine;
+pub mod names;
+pub mod program;
+pub mod report;
+
+pub use audit::audit;
+pub use config::{Atomicity, Config};
+pub use program::{Inputs, Program};
+pub use report::Report;
+
+use forkcheck_model::value::Value;
+
+/// The text of a value, as a scripted `print` would show it.
+pub fn text_of(value: &Value) -> String {
+    let text = forkcheck_model::operators::text::value_text(value, &forkcheck_model::slot::Memory::unlimited());
+    text.unwrap_or_else(|_| format!("{value:?}"))
+}

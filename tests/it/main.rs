@@ -1,1 +1,4 @@
-//! stub
+//! What all rooms prove together, in one binary.
+
+mod cases;
+mod schema;

@@ -1,0 +1,365 @@
+//! The whole way of an audit in one function: a program and a configuration in, a report out.
+
+use std::collections::BTreeSet;
+
+use forkcheck_model::Error;
+use forkcheck_model::difference::first_difference;
+use forkcheck_model::module::Module;
+use forkcheck_model::value::Value;
+use forkcheck_scheduler::strategy::replay::Mode;
+use forkcheck_scheduler::{Schedule, Tasks};
+
+use crate::check::{Finding, Findings, Kind, Severity};
+use crate::config::Config;
+use crate::explore::schedule::{self, Replayed, replay, shrink};
+use crate::explore::{Coverage, Exploration, Seen, explore};
+use crate::machine::code::Site;
+use crate::machine::{Cut, Kept, Raised};
+use crate::program::Program;
+use crate::report::{
+    Assurance, Difference, FindingReport, ForkReport, FrameReport, Outcomes, Places, RaceReport, Report, Stats,
+    Verdict, Witness,
+};
+
+/// How many different outcomes a report shows.
+const WITNESSES: usize = 4;
+
+/// How many executions go into making one schedule shorter.
+const SHRINK_RUNS: usize = 64;
+
+/// Runs `program` under every schedule that matters, and says what is wrong with it.
+pub fn audit(program: &Program, config: &Config) -> Report {
+    let exploration = explore(program, config);
+    let mut findings = exploration.findings.clone();
+    add_cuts_and_deadlocks(program, &exploration, &mut findings);
+    let witnesses = witnesses(program, config, &exploration);
+    let verdict = verdict(&exploration, &findings);
+    let first_difference = difference(program, config, &witnesses);
+    let distinct_at_rest: BTreeSet<u128> = exploration.outcomes.iter().map(|seen| seen.outcome.digests.1).collect();
+    let complete = exploration.coverage != Coverage::Sampled;
+    Report {
+        schema_version: 1,
+        program: program.name.clone(),
+        method: program.method.clone(),
+        verdict: Some(verdict),
+        assurance: (verdict != Verdict::Unknown).then_some(match exploration.coverage {
+            Coverage::Certified => Assurance::Certified,
+            Coverage::Exhausted => Assurance::Exhausted,
+            Coverage::Sampled => Assurance::Sampled,
+        }),
+        atomicity: config.atomicity.to_string(),
+        strategy: config.strategy.to_string(),
+        forks: forks(program, &exploration),
+        findings: findings.iter().map(|finding| finding_report(program, &exploration.names, finding)).collect(),
+        possible: Vec::new(),
+        replay: witnesses.get(1).map(|(schedule, _)| format!("forkcheck replay {schedule} {}", program.name)),
+        outcomes: Some(Outcomes {
+            distinct: exploration.outcomes.len(),
+            distinct_at_rest: distinct_at_rest.len(),
+            complete,
+            error: common_error(program, &exploration),
+            witnesses: witnesses.iter().map(|(schedule, seen)| witness(program, schedule, seen)).collect(),
+            first_difference,
+        }),
+        stats: Stats {
+            executions: Some(exploration.executions),
+            discarded: exploration.discarded,
+            steps: exploration.steps,
+            states: 0,
+            tasks: exploration.tasks,
+            seconds: 0.0,
+        },
+        notes: notes(&exploration, config),
+    }
+}
+
+/// The report on a program without inputs, of which nothing was run.
+///
+/// # Errors
+/// If the module has no such method.
+pub fn not_run(name: &str, method: &str, module: &Module, config: &Config) -> Result<Report, Error> {
+    if module.method(method).is_none() {
+        return Err(Error::new(format!("expected a method of the module, found `{method}`")).in_file(name));
+    }
+    Ok(Report {
+        schema_version: 1,
+        program: name.to_string(),
+        method: method.to_string(),
+        verdict: Some(Verdict::Unknown),
+        assurance: None,
+        atomicity: config.atomicity.to_string(),
+        strategy: config.strategy.to_string(),
+        forks: Vec::new(),
+        findings: Vec::new(),
+        possible: Vec::new(),
+        outcomes: None,
+        stats: Stats::default(),
+        replay: None,
+        notes: vec!["nothing was run: give --inputs FILE.pt or --example SPEC".to_string()],
+    })
+}
+
+/// Repeats one schedule: the report has no verdict, one witness, and says whether the schedule still applies.
+pub fn replay_report(program: &Program, config: &Config, schedule: &Schedule, mode: Mode) -> (Report, Replayed) {
+    let replayed = replay(program, schedule, mode, &config.limits, false);
+    let (findings, names) = (&replayed.findings, &replayed.names);
+    let witnesses = replayed.outcome.iter().map(|outcome| {
+        let seen = Seen { outcome: outcome.clone(), order: None, hot: Default::default(), run_seed: None };
+        witness(program, schedule, &seen)
+    });
+    let report = Report {
+        schema_version: 1,
+        program: program.name.clone(),
+        method: program.method.clone(),
+        verdict: None,
+        assurance: None,
+        atomicity: schedule.atomicity.to_string(),
+        strategy: "replay".to_string(),
+        forks: Vec::new(),
+        findings: findings.iter().map(|finding| finding_report(program, names, finding)).collect(),
+        possible: Vec::new(),
+        outcomes: Some(Outcomes {
+            distinct: usize::from(replayed.outcome.is_some()),
+            distinct_at_rest: usize::from(replayed.outcome.is_some()),
+            complete: false,
+            error: replayed
+                .outcome
+                .as_ref()
+                .and_then(|outcome| outcome.error.as_ref())
+                .map(|error| error_text(program, error)),
+            witnesses: witnesses.collect(),
+            first_difference: None,
+        }),
+        stats: Stats {
+            executions: Some(u64::from(replayed.outcome.is_some())),
+            steps: replayed.steps,
+            tasks: replayed.tasks,
+            ..Stats::default()
+        },
+        replay: None,
+        notes: replayed.cut.iter().map(cut_note).collect(),
+    };
+    (report, replayed)
+}
+
+fn verdict(exploration: &Exploration, findings: &Findings) -> Verdict {
+    let wrong = findings.iter().any(|finding| finding.kind.severity() == Severity::Error);
+    let opaque = findings.iter().any(|finding| finding.kind == Kind::OpaqueOperator);
+    match exploration.outcomes.len() {
+        2.. => Verdict::Nondeterministic,
+        0 => Verdict::Unknown,
+        _ if opaque => Verdict::Unknown,
+        _ if wrong => Verdict::Impure,
+        _ => Verdict::Pure,
+    }
+}
+
+/// Deadlocks and operators that could not be executed are findings too.
+fn add_cuts_and_deadlocks(program: &Program, exploration: &Exploration, findings: &mut Findings) {
+    if let Some(Cut::Opaque { operator, reason, stack, task }) = &exploration.cut {
+        let span = program.user_span(stack);
+        let key = crate::check::Key {
+            kind: Kind::OpaqueOperator,
+            site: stack[0],
+            line: span.map(|span| (span.file().to_string(), span.line())),
+            fork: None,
+        };
+        let finding = Finding {
+            kind: Kind::OpaqueOperator,
+            operator: operator.clone(),
+            targets: vec![reason.clone()],
+            stack: stack.clone(),
+            fork: None,
+            task: *task,
+            race: None,
+        };
+        findings.insert(key, finding);
+    }
+    let deadlock = exploration.outcomes.iter().map(|seen| &seen.outcome.deadlock).find(|tasks| !tasks.is_empty());
+    if let Some(tasks) = deadlock {
+        let paths: Vec<_> = tasks.iter().map(|&task| exploration.names.path(task)).collect();
+        let key = crate::check::Key { kind: Kind::Deadlock, site: Site::LOOK, line: None, fork: None };
+        let finding = Finding {
+            kind: Kind::Deadlock,
+            operator: "aten::wait".to_string(),
+            targets: paths,
+            stack: Vec::new(),
+            fork: None,
+            task: tasks[0],
+            race: None,
+        };
+        findings.insert(key, finding);
+    }
+}
+
+/// Schedules with different outcomes, the default order first; each was made short, and repeated.
+fn witnesses<'a>(program: &Program, config: &Config, exploration: &'a Exploration) -> Vec<(Schedule, &'a Seen)> {
+    let mut witnesses = Vec::new();
+    for seen in &exploration.outcomes {
+        if witnesses.len() == WITNESSES {
+            break;
+        }
+        let schedule = schedule::of(program, config, &exploration.names, seen);
+        let same = |schedule: &Schedule| {
+            let replayed = replay(program, schedule, Mode::Strict, &config.limits, false);
+            replayed.stale.is_none() && replayed.outcome.is_some_and(|outcome| outcome.same_as(&seen.outcome))
+        };
+        match schedule.filter(&same) {
+            Some(schedule) => witnesses.push((shrink(schedule, SHRINK_RUNS, same), seen)),
+            None => tracing::error!("a schedule of {} could not be repeated", program.name),
+        }
+    }
+    witnesses
+}
+
+fn difference(program: &Program, config: &Config, witnesses: &[(Schedule, &Seen)]) -> Option<Difference> {
+    let [(first, _), (second, _), ..] = witnesses else { return None };
+    let (a_return, a_rest) = replay(program, first, Mode::Strict, &config.limits, true).looks?;
+    let (b_return, b_rest) = replay(program, second, Mode::Strict, &config.limits, true).looks?;
+    let names: Vec<String> = program.input_names();
+    let look = |a: &Kept, b: &Kept, at: &str| {
+        let pairs = [("output".to_string(), a.result.clone(), b.result.clone())];
+        let inputs = names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| (format!("input {name}"), Some(a.entry[i + 1].clone()), Some(b.entry[i + 1].clone())));
+        let root = [("self".to_string(), Some(a.entry[0].clone()), Some(b.entry[0].clone()))];
+        pairs.into_iter().chain(inputs).chain(root).find_map(|(name, a, b)| {
+            let (Some(a), Some(b)) = (a, b) else { return None };
+            let found = first_difference(&name, &a, &b)?;
+            Some(Difference { place: format!("{}{at}", found.place), a: json(&found.a), b: json(&found.b) })
+        })
+    };
+    look(&a_return, &b_return, "").or_else(|| look(&a_rest, &b_rest, " when every task has ended"))
+}
+
+fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::None => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::Float(value) if value.is_finite() => (*value).into(),
+        Value::Str(value) => value.to_string().into(),
+        other => crate::text_of(other).into(),
+    }
+}
+
+fn witness(program: &Program, schedule: &Schedule, seen: &Seen) -> Witness {
+    let (at_return, at_rest) = seen.outcome.digests;
+    let digest = xxhash_rust::xxh3::xxh3_128(
+        format!("{at_return:032x}{at_rest:032x}{}", seen.outcome.deadlock.is_empty()).as_bytes(),
+    );
+    let mut summary = match (&seen.outcome.error, seen.outcome.deadlock.is_empty()) {
+        (_, false) => "deadlock".to_string(),
+        (Some(raised), _) => format!("raises {}", error_text(program, raised).lines().last().unwrap_or_default()),
+        (None, _) => format!("result {:08x}", (at_return >> 96) as u32),
+    };
+    match schedule.deviations.len() {
+        0 => summary.push_str(", in the default order"),
+        1 => summary.push_str(", with 1 switch"),
+        n => summary.push_str(&format!(", with {n} switches")),
+    }
+    Witness { schedule: schedule.to_string(), digest: format!("{digest:032x}"), summary }
+}
+
+/// The error that every schedule raises.
+fn common_error(program: &Program, exploration: &Exploration) -> Option<String> {
+    let mut errors = exploration.outcomes.iter().map(|seen| seen.outcome.error.as_ref());
+    let first = errors.next()??;
+    errors.all(|error| error.is_some_and(|error| error.message == first.message)).then(|| error_text(program, first))
+}
+
+/// The error as PyTorch prints it: the trail through calls, waits and forks, outermost first, then the message.
+pub fn error_text(program: &Program, raised: &Raised) -> String {
+    let mut text = String::from("Traceback of TorchScript (most recent call last):\n");
+    for &site in raised.trail.iter().rev() {
+        let Some(span) = program.span(site) else { continue };
+        text.push_str(&format!(
+            "  File \"{}\", line {}, in {}\n",
+            span.file(),
+            span.line(),
+            program.function_name(site)
+        ));
+        text.push_str(&format!("    {}\n", span.text().lines().next().unwrap_or_default()));
+    }
+    let class = raised.class.as_deref().unwrap_or("RuntimeError");
+    text.push_str(&format!("{class}: {}", raised.message));
+    text
+}
+
+fn forks(program: &Program, exploration: &Exploration) -> Vec<ForkReport> {
+    let fork = |fork: &crate::check::finding::Fork| {
+        let span = program.user_span(&fork.stack);
+        let path = exploration.names.path(fork.task);
+        ForkReport {
+            id: path.strip_prefix("main/").unwrap_or(&path).to_string(),
+            function: exploration.names.callee(fork.task).to_string(),
+            file: span.map(|span| span.file().to_string()),
+            line: span.map(|span| span.line()),
+            pure: fork.pure,
+        }
+    };
+    exploration.findings.forks().map(fork).collect()
+}
+
+fn finding_report(program: &Program, names: &Tasks, finding: &Finding) -> FindingReport {
+    let here = program.user_span(&finding.stack);
+    let fork = finding.fork.as_ref().and_then(|fork| program.user_span(&fork.stack));
+    let other = finding.race.as_ref().and_then(|race| program.user_span(&race.stack));
+    let frame = |&site: &Site| {
+        let span = program.span(site);
+        FrameReport {
+            function: program.function_name(site).to_string(),
+            file: span.map(|span| span.file().to_string()),
+            line: span.map(|span| span.line()),
+        }
+    };
+    FindingReport {
+        code: finding.kind.code(),
+        kind: finding.kind.name(),
+        severity: if finding.kind.severity() == Severity::Error { "error" } else { "warning" },
+        operator: finding.operator.clone(),
+        target: finding.targets.join(", "),
+        file: here.map(|span| span.file().to_string()),
+        line: here.map(|span| span.line()),
+        column: here.map(|span| span.column() + 1),
+        fork_file: fork.map(|span| span.file().to_string()),
+        fork_line: fork.map(|span| span.line()),
+        task: names.path(finding.task),
+        stack: finding.stack.iter().map(frame).collect(),
+        certainty: "must",
+        evidence: vec!["dynamic"],
+        race: finding.race.as_ref().map(|race| RaceReport {
+            other_task: names.path(race.task),
+            other_operator: race.operator.clone(),
+            other_file: other.map(|span| span.file().to_string()),
+            other_line: other.map(|span| span.line()),
+            other_writes: race.writes,
+        }),
+        places: Places { here: here.cloned(), fork: fork.cloned(), other: other.cloned() },
+    }
+}
+
+fn notes(exploration: &Exploration, config: &Config) -> Vec<String> {
+    let mut notes: Vec<String> = exploration.cut.iter().map(cut_note).collect();
+    if exploration.cut.is_none() && exploration.coverage == Coverage::Sampled {
+        notes.push(format!("not every schedule was run (budget {} executions)", config.executions));
+    }
+    notes
+}
+
+/// A sentence on why an execution was cut.
+pub fn cut_note(cut: &Cut) -> String {
+    match cut {
+        Cut::Steps(limit) => format!("an execution was cut after {limit} steps: does the program end?"),
+        Cut::Tasks(limit) => format!("an execution was cut at {limit} tasks"),
+        Cut::Memory(error) => {
+            format!(
+                "an execution was cut: it asked for {} bytes, and {} may live at once (--max-memory)",
+                error.asked, error.limit
+            )
+        }
+        Cut::Time => "the time is up".to_string(),
+        Cut::Opaque { operator, reason, .. } => format!("{operator} cannot be executed: {reason}"),
+    }
+}

@@ -1,0 +1,267 @@
+//! What each command does: read, call the library, print.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::CommandFactory;
+use forkcheck::audit::{error_text, replay_report};
+use forkcheck::config::{Atomicity, Config, Library, Limits};
+use forkcheck::explore::first_schedule;
+use forkcheck::explore::schedule::{program_tag, replay};
+use forkcheck::program::Program;
+use forkcheck::report::{explain, text};
+use forkcheck_model::archive::saved::write_saved;
+use forkcheck_model::difference::close;
+use forkcheck_model::value::{Key, Value};
+use forkcheck_model::{Error, graph};
+use forkcheck_scheduler::strategy::replay::Mode;
+use forkcheck_scheduler::{Schedule, Spec};
+
+use crate::args::{Arguments, AtomicityArg, Audit, Budget, Command, Deny, Format, Graph, Replay, Run};
+use crate::{inputs, output, progress};
+
+/// Carries out the command; gives the exit code.
+pub(crate) fn run(arguments: Arguments) -> Result<u8, Error> {
+    match arguments.command {
+        Command::Audit(arguments) => audit(&arguments),
+        Command::Run(arguments) => run_once(&arguments),
+        Command::Replay(arguments) => replay_once(&arguments),
+        Command::Graph(arguments) => print_graph(&arguments),
+        Command::Explain { code } => explain_code(code.as_deref()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "forkcheck", &mut script);
+            output::print(&String::from_utf8_lossy(&script))?;
+            Ok(0)
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
+            rendered.map_err(|error| Error::new(error.to_string()))?;
+            output::print(&String::from_utf8_lossy(&page))?;
+            Ok(0)
+        }
+    }
+}
+
+fn audit(arguments: &Audit) -> Result<u8, Error> {
+    let started = Instant::now();
+    let strategy = arguments.strategy;
+    if !matches!(strategy, Spec::Auto | Spec::ChildFirst | Spec::RoundRobin | Spec::Random | Spec::Dfs) {
+        return Err(Error::new(format!(
+            "the strategy `{strategy}` is not built yet: use auto, child-first, round-robin, random or dfs"
+        )));
+    }
+    let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
+    let module = inputs::load(&arguments.target.program, memory)?;
+    let given = if arguments.static_only { None } else { inputs::inputs(&arguments.target, &module, arguments.seed)? };
+    let mut limits = Limits { memory, ..Limits::default() };
+    let mut executions = u64::MAX;
+    match arguments.budget {
+        Budget::Executions(most) => executions = most,
+        Budget::Time(time) => limits.expired = Some(Arc::new(move || started.elapsed() >= time)),
+    }
+    let config = Config {
+        strategy,
+        seed: arguments.seed,
+        executions,
+        atomicity: atomicity(arguments.atomicity),
+        limits,
+        library: library(&arguments.target),
+    };
+    let name = arguments.target.program.display().to_string();
+    let mut report = match given {
+        None => forkcheck::audit::not_run(&name, &arguments.target.method, &module, &config)?,
+        Some(given) => {
+            let program = Program::new(&name, module, &arguments.target.method, given, config.library.clone())
+                .map_err(|error| error.in_file(&name))?;
+            let _progress = progress::Progress::start();
+            forkcheck::audit(&program, &config)
+        }
+    };
+    if let (Some(replay), Some(inputs)) = (&mut report.replay, &arguments.target.inputs) {
+        replay.push_str(&format!(" --inputs {}", inputs.display()));
+    }
+    if let (Some(replay), "forward") = (&mut report.replay, arguments.target.method.as_str()) {
+        let _ = replay;
+    } else if let Some(replay) = &mut report.replay {
+        replay.push_str(&format!(" --method {}", arguments.target.method));
+    }
+    report.stats.seconds = started.elapsed().as_secs_f64();
+    let colour =
+        arguments.output.is_none() && std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let rendered = match arguments.format {
+        Format::Text => text::render(&report, colour),
+        Format::Json => report.to_json() + "\n",
+    };
+    match &arguments.output {
+        Some(path) => inputs::write(path, rendered.as_bytes())?,
+        None => output::print(&rendered)?,
+    }
+    let denied = arguments.deny == Some(Deny::Warnings) && !report.findings.is_empty();
+    Ok(report.exit_code().max(u8::from(denied && report.exit_code() == 0)))
+}
+
+fn run_once(arguments: &Run) -> Result<u8, Error> {
+    let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
+    let module = inputs::load(&arguments.target.program, memory)?;
+    let name = arguments.target.program.display().to_string();
+    let given = inputs::inputs(&arguments.target, &module, arguments.seed)?.ok_or_else(|| {
+        Error::new("expected inputs: --inputs FILE.pt, --example SPEC, or inputs bundled with the module")
+            .in_file(&name)
+    })?;
+    let program = Program::new(&name, module, &arguments.target.method, given, library(&arguments.target))
+        .map_err(|error| error.in_file(&name))?;
+    let limits = Limits { memory, ..Limits::default() };
+    let schedule = match arguments.strategy {
+        Spec::ChildFirst => Some(Schedule::new(Atomicity::Split, program_tag(&program))),
+        Spec::RoundRobin | Spec::Random => {
+            let config = Config {
+                strategy: arguments.strategy,
+                seed: arguments.seed,
+                limits: limits.clone(),
+                ..Config::default()
+            };
+            first_schedule(&program, &config)
+        }
+        other => {
+            return Err(Error::new(format!("`run` goes one way: child-first, round-robin or random, not {other}")));
+        }
+    };
+    let Some(schedule) = schedule else {
+        output::error("the run was cut");
+        return Ok(3);
+    };
+    let replayed = replay(&program, &schedule, Mode::Strict, &limits, true);
+    output::print(&replayed.printed)?;
+    if let Some(cut) = &replayed.cut {
+        output::error(&forkcheck::audit::cut_note(cut));
+        return Ok(3);
+    }
+    let error = replayed.outcome.as_ref().and_then(|outcome| outcome.error.as_ref());
+    let error = error.map(|raised| error_text(&program, raised));
+    let result = replayed.looks.as_ref().and_then(|(at_return, _)| at_return.result.clone());
+    if let (Some(path), Some(result)) = (&arguments.save, &result) {
+        inputs::write(path, &write_saved(result)?)?;
+    }
+    match &arguments.expect {
+        Some(path) => compare(&inputs::saved(path, memory)?, result.as_ref(), error.as_deref(), arguments),
+        None => match (error, result) {
+            (Some(error), _) => {
+                output::error(&error);
+                Ok(1)
+            }
+            (None, Some(result)) => {
+                output::print(&(forkcheck::text_of(&result) + "\n"))?;
+                Ok(0)
+            }
+            (None, None) => {
+                output::error("deadlock: the entry waits for ever");
+                Ok(1)
+            }
+        },
+    }
+}
+
+/// Holds a result against an expectation.
+fn compare(expected: &Value, result: Option<&Value>, error: Option<&str>, arguments: &Run) -> Result<u8, Error> {
+    let expected_error = match expected {
+        Value::Dict(dict) => dict.content().entries.get(&Key::Str("__error__".into())).cloned(),
+        _ => None,
+    };
+    let problem = match (expected_error, error, result) {
+        (Some(Value::Str(text)), Some(error), _) if error.contains(&*text) => None,
+        (Some(text), Some(error), _) => {
+            Some(format!("expected an error with {}, found: {error}", forkcheck::text_of(&text)))
+        }
+        (Some(text), None, _) => Some(format!("expected an error with {}, found a result", forkcheck::text_of(&text))),
+        (None, Some(error), _) => Some(format!("expected a result, found: {error}")),
+        (None, None, None) => Some("expected a result, found a deadlock".to_string()),
+        (None, None, Some(result)) => {
+            let differs = close("output", result, expected, arguments.rtol, arguments.atol);
+            differs.map(|difference| {
+                let (a, b) = (forkcheck::text_of(&difference.a), forkcheck::text_of(&difference.b));
+                format!("the result differs at {}: {a}, expected {b}", difference.place)
+            })
+        }
+    };
+    match problem {
+        None => Ok(0),
+        Some(problem) => {
+            output::error(&problem);
+            Ok(1)
+        }
+    }
+}
+
+fn replay_once(arguments: &Replay) -> Result<u8, Error> {
+    let schedule: Schedule =
+        arguments.schedule.parse().map_err(|error| Error::new(format!("expected a schedule: {error}")))?;
+    if arguments.atomicity.is_some_and(|given| atomicity(given) != schedule.atomicity) {
+        return Err(Error::new(format!("the schedule is of --atomicity {}", schedule.atomicity)));
+    }
+    let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
+    let module = inputs::load(&arguments.target.program, memory)?;
+    let name = arguments.target.program.display().to_string();
+    let given = inputs::inputs(&arguments.target, &module, arguments.seed)?
+        .ok_or_else(|| Error::new("expected the inputs of the schedule: --inputs FILE.pt").in_file(&name))?;
+    let program = Program::new(&name, module, &arguments.target.method, given, library(&arguments.target))
+        .map_err(|error| error.in_file(&name))?;
+    let config = Config { limits: Limits { memory, ..Limits::default() }, ..Config::default() };
+    let mode = if arguments.lenient { Mode::Lenient } else { Mode::Strict };
+    let (report, replayed) = replay_report(&program, &config, &schedule, mode);
+    let rendered = match arguments.format {
+        Format::Text => {
+            text::render(&report, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        }
+        Format::Json => report.to_json() + "\n",
+    };
+    output::print(&rendered)?;
+    if schedule.program != program_tag(&program) && !arguments.lenient {
+        output::error("stale: the schedule is of another program");
+        return Ok(4);
+    }
+    if let Some(stale) = &replayed.stale {
+        output::error(&format!("stale: {stale}"));
+        return Ok(4);
+    }
+    for deviation in &replayed.skipped {
+        output::error(&format!("left out: {deviation}"));
+    }
+    Ok(if replayed.outcome.is_some() { 0 } else { 3 })
+}
+
+fn print_graph(arguments: &Graph) -> Result<u8, Error> {
+    let module = inputs::load(&arguments.program, inputs::default_memory())?;
+    let name = arguments.program.display().to_string();
+    let method = module.method(&arguments.method).ok_or_else(|| {
+        Error::new(format!("expected a method of the module, found `{}`", arguments.method)).in_file(&name)
+    })?;
+    output::print(&graph::print::text(&module.functions, method))?;
+    Ok(0)
+}
+
+fn explain_code(code: Option<&str>) -> Result<u8, Error> {
+    let Some(code) = code else {
+        let rows: Vec<String> = explain::codes().map(|(code, kind)| format!("{code}  {kind}\n")).collect();
+        output::print(&rows.concat())?;
+        return Ok(0);
+    };
+    let text = explain::explain(code);
+    let known: Vec<_> = explain::codes().map(|row| row.0).collect();
+    let text = text.ok_or_else(|| Error::new(format!("expected a code ({}), found `{code}`", known.join(", "))))?;
+    output::print(text)?;
+    Ok(0)
+}
+
+fn atomicity(argument: AtomicityArg) -> Atomicity {
+    match argument {
+        AtomicityArg::Op => Atomicity::Op,
+        AtomicityArg::Split => Atomicity::Split,
+    }
+}
+
+fn library(target: &crate::args::Target) -> Library {
+    Library { library: target.library.clone(), user_code: target.user_code.clone() }
+}

@@ -1,0 +1,65 @@
+//! Reading programs and their inputs, and writing results.
+
+use std::path::Path;
+
+use forkcheck::Inputs;
+use forkcheck_model::Error;
+use forkcheck_model::archive::saved::read_saved;
+use forkcheck_model::module::Module;
+use forkcheck_model::slot::{Allocator, Memory};
+use forkcheck_model::value::Value;
+
+use crate::args::Target;
+
+/// The program in the file `path`, ready to run.
+pub(crate) fn load(path: &Path, memory: u64) -> Result<Module, Error> {
+    let bytes = read(path)?;
+    forkcheck::program::load(&bytes, memory).map_err(|error| error.in_file(path.display().to_string()))
+}
+
+/// What torch.save wrote to the file `path`.
+pub(crate) fn saved(path: &Path, memory: u64) -> Result<Value, Error> {
+    let bytes = read(path)?;
+    let mut allocator = Allocator::new(0, Memory::with_limit(memory));
+    read_saved(&bytes, &mut allocator).map_err(|error| error.in_file(path.display().to_string()))
+}
+
+/// The inputs that the arguments ask for: a file, examples, or what is bundled with the module; `None` without any.
+pub(crate) fn inputs(target: &Target, module: &Module, seed: u64) -> Result<Option<Inputs>, Error> {
+    let memory = target.max_memory.unwrap_or_else(default_memory);
+    if let Some(path) = &target.inputs {
+        let value = saved(path, memory)?;
+        let params = match module.method(&target.method) {
+            Some(method) => module.function(method).params.iter().skip(1).map(|param| param.name.to_string()).collect(),
+            None => Vec::new(),
+        };
+        return Ok(Some(Inputs::from_saved(value, &params)));
+    }
+    if !target.example.is_empty() {
+        return forkcheck::program::examples(&target.example, seed, memory).map(Some);
+    }
+    if target.method == "forward" {
+        return forkcheck::program::bundled(module, memory);
+    }
+    Ok(None)
+}
+
+/// 80 % of the machine's memory, or no limit where it cannot be told.
+pub(crate) fn default_memory() -> u64 {
+    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok()
+    });
+    total.map_or(u64::MAX, |kilobytes| kilobytes * 1024 / 5 * 4)
+}
+
+/// Writes a file.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    std::fs::write(path, bytes)
+        .map_err(|error| Error::new(format!("expected to write: {error}")).in_file(path.display().to_string()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path)
+        .map_err(|error| Error::new(format!("expected to read: {error}")).in_file(path.display().to_string()))
+}

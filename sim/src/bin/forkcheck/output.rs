@@ -1,0 +1,22 @@
+//! Printing: results to stdout, all else to stderr; a reader who has left is not an error.
+
+use std::io::Write;
+
+use forkcheck_model::Error;
+
+/// Prints a result.
+pub(crate) fn print(text: &str) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::new(format!("expected to write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints what went wrong.
+pub(crate) fn error(message: &(impl std::fmt::Display + ?Sized)) {
+    // Nobody is left to tell when stderr is closed.
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+}

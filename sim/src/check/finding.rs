@@ -1,0 +1,223 @@
+//! What is wrong with a program, as plain data.
+
+use std::collections::BTreeMap;
+
+use forkcheck_scheduler::TaskId;
+
+use crate::machine::code::Site;
+
+/// What kind of thing is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A fork writes what it was given.
+    InputMutation,
+    /// A fork writes an attribute, parameter or buffer of a module.
+    AttributeMutation,
+    /// A fork draws from or seeds the default generator, or changes a flag of the process.
+    GlobalState,
+    /// A fork prints.
+    Output,
+    /// A task writes what is its own while a fork uses it.
+    ParentMutation,
+    /// Two accesses race, and neither belongs to any of the above.
+    Race,
+    /// Tasks wait for each other.
+    Deadlock,
+    /// An operator that we cannot execute.
+    OpaqueOperator,
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Makes the program impure.
+    Error,
+    /// Worth knowing.
+    Warning,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 8] = [
+        Kind::InputMutation,
+        Kind::AttributeMutation,
+        Kind::GlobalState,
+        Kind::Output,
+        Kind::ParentMutation,
+        Kind::Race,
+        Kind::Deadlock,
+        Kind::OpaqueOperator,
+    ];
+
+    /// The word of reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::InputMutation => "input-mutation",
+            Kind::AttributeMutation => "attribute-mutation",
+            Kind::GlobalState => "global-state",
+            Kind::Output => "output",
+            Kind::ParentMutation => "parent-mutation",
+            Kind::Race => "race",
+            Kind::Deadlock => "deadlock",
+            Kind::OpaqueOperator => "opaque-operator",
+        }
+    }
+
+    /// The code that `explain` knows. Never reused for another kind.
+    pub fn code(self) -> &'static str {
+        match self {
+            Kind::InputMutation => "FC0101",
+            Kind::AttributeMutation => "FC0102",
+            Kind::GlobalState => "FC0103",
+            Kind::Output => "FC0104",
+            Kind::ParentMutation => "FC0105",
+            Kind::Race => "FC0201",
+            Kind::Deadlock => "FC0202",
+            Kind::OpaqueOperator => "FC0401",
+        }
+    }
+
+    /// How bad it is.
+    pub fn severity(self) -> Severity {
+        match self {
+            Kind::OpaqueOperator => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+/// One thing that is wrong, with everything that a report says about it.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// What kind.
+    pub kind: Kind,
+    /// PyTorch's name of what was executed.
+    pub operator: String,
+    /// What is written, as a user would write it; several where one node writes several.
+    pub targets: Vec<String>,
+    /// Where: the site, then the calls that lead there, innermost first.
+    pub stack: Vec<Site>,
+    /// The fork that it belongs to.
+    pub fork: Option<ForkSite>,
+    /// The task that did it.
+    pub task: TaskId,
+    /// The access that it races with.
+    pub race: Option<RaceSide>,
+}
+
+/// A loop can write any number of things; a reader wants to see a few.
+const TARGETS: usize = 8;
+
+impl Finding {
+    /// Adds what else is written.
+    pub fn add_targets(&mut self, targets: Vec<String>) {
+        for target in targets {
+            if self.targets.len() < TARGETS && !self.targets.contains(&target) {
+                self.targets.push(target);
+            }
+        }
+    }
+}
+
+/// Where a task was forked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ForkSite {
+    /// The task.
+    pub task: TaskId,
+    /// The site of the fork, then the calls that lead there, innermost first.
+    pub stack: Vec<Site>,
+}
+
+/// The other side of a race.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaceSide {
+    /// The task.
+    pub task: TaskId,
+    /// PyTorch's name of what was executed; `return` for the caller's look at the outcome.
+    pub operator: String,
+    /// Where, innermost first.
+    pub stack: Vec<Site>,
+    /// Whether it writes.
+    pub writes: bool,
+}
+
+/// What makes two findings the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// What kind.
+    pub kind: Kind,
+    /// The node.
+    pub site: Site,
+    /// The user's line: the index of its frame does not matter, the place does.
+    pub line: Option<(String, u32)>,
+    /// The site of the fork that it belongs to.
+    pub fork: Option<Site>,
+}
+
+/// Everything found so far, over all schedules.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    found: BTreeMap<Key, Finding>,
+    /// The forks seen: each site with the first task that was forked there, and whether any task of it was impure.
+    forks: BTreeMap<Site, Fork>,
+}
+
+/// A fork of the program.
+#[derive(Debug, Clone)]
+pub struct Fork {
+    /// The first task that was forked here.
+    pub task: TaskId,
+    /// Where, innermost first.
+    pub stack: Vec<Site>,
+    /// Whether every task forked here leaves alone what is not its own.
+    pub pure: bool,
+}
+
+impl Findings {
+    /// Whether this is known already.
+    pub fn get_mut(&mut self, key: &Key) -> Option<&mut Finding> {
+        self.found.get_mut(key)
+    }
+
+    /// Adds a finding.
+    pub fn insert(&mut self, key: Key, finding: Finding) {
+        self.found.entry(key).or_insert(finding);
+    }
+
+    /// Everything found, in a fixed order.
+    pub fn iter(&self) -> impl Iterator<Item = &Finding> {
+        self.found.values()
+    }
+
+    /// How many were found.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Whether the fork at `site` was seen before.
+    pub fn has_fork(&self, site: Site) -> bool {
+        self.forks.contains_key(&site)
+    }
+
+    /// Notes a fork, by the first task that was forked there; the innermost site is the fork's.
+    pub fn add_fork(&mut self, task: TaskId, stack: Vec<Site>) {
+        self.forks.insert(stack[0], Fork { task, stack, pure: true });
+    }
+
+    /// Notes that a fork was impure.
+    pub fn impure(&mut self, site: Site) {
+        if let Some(fork) = self.forks.get_mut(&site) {
+            fork.pure = false;
+        }
+    }
+
+    /// The forks seen, in the order of their sites.
+    pub fn forks(&self) -> impl Iterator<Item = &Fork> {
+        self.forks.values()
+    }
+}

@@ -1,0 +1,109 @@
+//! Every number that an audit depends on, explicit; none is read from the environment here.
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use forkcheck_scheduler::Atomicity;
+use forkcheck_scheduler::Spec;
+
+/// How an audit goes about its work.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who goes next.
+    pub strategy: Spec,
+    /// Seeds the strategies that draw.
+    pub seed: u64,
+    /// How many executions at most.
+    pub executions: u64,
+    /// What is one step.
+    pub atomicity: Atomicity,
+    /// What one execution may take.
+    pub limits: Limits,
+    /// Whose frames are not the user's.
+    pub library: Library,
+}
+
+impl Default for Config {
+    /// The defaults of the command line, without limit of memory.
+    fn default() -> Self {
+        Self {
+            strategy: Spec::Auto,
+            seed: 0,
+            executions: 10_000,
+            atomicity: Atomicity::Split,
+            limits: Limits::default(),
+            library: Library::default(),
+        }
+    }
+}
+
+/// What one execution may take before it is cut.
+#[derive(Clone)]
+pub struct Limits {
+    /// Steps.
+    pub steps: u64,
+    /// Tasks.
+    pub tasks: u32,
+    /// Bytes that live at once.
+    pub memory: u64,
+    /// Whether the time is up, asked now and then; time is kept by the caller.
+    pub expired: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+}
+
+impl Limits {
+    /// Whether the time is up.
+    pub fn expired(&self) -> bool {
+        self.expired.as_ref().is_some_and(|expired| expired())
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { steps: 10_000_000, tasks: 1_000_000, memory: u64::MAX, expired: None }
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Limits({} steps, {} tasks, {} bytes)", self.steps, self.tasks, self.memory)
+    }
+}
+
+/// Which source files are libraries: a finding names the innermost line that is not in one.
+#[derive(Debug, Clone, Default)]
+pub struct Library {
+    /// More prefixes that are libraries.
+    pub library: Vec<String>,
+    /// Prefixes that are the user's after all.
+    pub user_code: Vec<String>,
+}
+
+impl Library {
+    /// Whether `file` is a library's.
+    pub fn contains(&self, file: &str) -> bool {
+        let starts = |prefixes: &[String]| prefixes.iter().any(|prefix| file.starts_with(prefix.as_str()));
+        if starts(&self.user_code) {
+            return false;
+        }
+        let installed = file.split(['/', '\\']).any(|part| part == "site-packages" || part == "dist-packages");
+        installed
+            || ["torch/", "torchvision/", "torchaudio/"].iter().any(|own| file.starts_with(own))
+            || starts(&self.library)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn installed_packages_are_libraries_unless_the_user_says_otherwise() {
+        let default = Library::default();
+        assert!(default.contains("/usr/lib/python3/site-packages/torch/nn/functional.py"));
+        assert!(default.contains("torch/nn/functional.py"));
+        assert!(!default.contains("models/torch_like.py"));
+        let own = Library { library: vec!["vendor/".into()], user_code: vec!["torch/mine/".into()] };
+        assert!(own.contains("vendor/a.py"));
+        assert!(!own.contains("torch/mine/a.py"));
+    }
+}

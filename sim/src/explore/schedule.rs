@@ -1,0 +1,206 @@
+//! Schedules that last: from the order of steps that a search took to deviations from the default order, and back.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use forkcheck_scheduler::schedule;
+use forkcheck_scheduler::strategy::replay::{Mode, Replay, Stale};
+use forkcheck_scheduler::{Deviation, Location, Schedule, TaskId, Tasks};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::config::{Atomicity, Config, Limits};
+use crate::explore::Seen;
+use crate::machine::code::Site;
+use crate::machine::{Event, Go, Guide, Kept, Machine, Outcome};
+use crate::program::Program;
+
+/// A replay that was carried through.
+#[derive(Debug)]
+pub struct Replayed {
+    /// How the execution ended; `None` if it was cut.
+    pub outcome: Option<Outcome>,
+    /// What the caller saw when the entry returned, and when every task had ended.
+    pub looks: Option<(Kept, Kept)>,
+    /// The first deviation that did not apply, if a strict replay met one.
+    pub stale: Option<Stale>,
+    /// The deviations that a lenient replay left out.
+    pub skipped: Vec<Deviation>,
+    /// What was found on the way.
+    pub findings: crate::check::Findings,
+    /// The names of the tasks.
+    pub names: Tasks,
+    /// Steps taken.
+    pub steps: u64,
+    /// Tasks made.
+    pub tasks: u32,
+    /// What was printed.
+    pub printed: String,
+    /// Why it was cut.
+    pub cut: Option<crate::machine::Cut>,
+}
+
+/// Runs `program` once as `schedule` says.
+pub fn replay(program: &Program, schedule: &Schedule, mode: Mode, limits: &Limits, keep: bool) -> Replayed {
+    let mut machine = Machine::new(program, schedule.atomicity, limits.clone(), Tasks::new());
+    if keep {
+        machine.keep_values();
+    }
+    let mut follower = Follower { replay: Replay::new(schedule, mode), stale: None, sites: Sites::default() };
+    machine.run(&mut follower);
+    let stale = follower.stale.or_else(|| follower.replay.finished().err());
+    let skipped = follower.replay.skipped().cloned().collect();
+    let outcome = machine.outcome();
+    let looks = match machine.kept() {
+        Some(kept) if outcome.is_some() => Some((kept.clone(), machine.snapshot())),
+        _ => None,
+    };
+    let (steps, tasks, cut) = (machine.steps(), machine.task_count(), machine.cut().cloned());
+    let printed = machine.printed().to_string();
+    let (findings, names) = machine.into_parts();
+    Replayed { outcome, looks, stale, skipped, findings, names, steps, tasks, printed, cut }
+}
+
+/// The schedule that leads to an outcome that was seen; `None` as for [`record`].
+pub fn of(program: &Program, config: &Config, names: &Tasks, seen: &Seen) -> Option<Schedule> {
+    match &seen.order {
+        None => Some(Schedule::new(config.atomicity, program_tag(program))),
+        Some(order) => record(program, config.atomicity, &config.limits, names, &seen.hot, order),
+    }
+}
+
+/// The schedule that takes the steps at hot locations in this order; `None` if it cannot be followed, which only a
+/// program with nondeterminism of its own can bring about.
+pub fn record(
+    program: &Program,
+    atomicity: Atomicity,
+    limits: &Limits,
+    names: &Tasks,
+    hot: &Arc<FxHashSet<Location>>,
+    order: &[TaskId],
+) -> Option<Schedule> {
+    let mut machine = Machine::new(program, atomicity, limits.clone(), names.clone()).with_hot(hot.clone());
+    let mut recorder = Recorder {
+        order: order.iter().copied().collect(),
+        parked: BTreeSet::new(),
+        deviations: Vec::new(),
+        sites: Sites::default(),
+        lost: false,
+    };
+    machine.run(&mut recorder);
+    let followed = !recorder.lost && recorder.order.is_empty() && machine.outcome().is_some();
+    followed.then(|| Schedule { atomicity, program: program_tag(program), deviations: recorder.deviations })
+}
+
+/// A shorter schedule with the same outcome, by `same`, as far as `runs` executions lead: each deviation that can be left
+/// out is left out, the latest first, since what follows depends on what precedes.
+pub fn shrink(schedule: Schedule, mut runs: usize, same: impl Fn(&Schedule) -> bool) -> Schedule {
+    let mut best = schedule;
+    let mut i = best.deviations.len();
+    while i > 0 && runs > 0 {
+        i -= 1;
+        runs -= 1;
+        let mut shorter = best.clone();
+        shorter.deviations.remove(i);
+        if same(&shorter) {
+            best = shorter;
+        }
+    }
+    best
+}
+
+/// A few bits that tell a schedule of another program apart.
+pub fn program_tag(program: &Program) -> u32 {
+    let class = &program.module.root.class().name;
+    xxhash_rust::xxh3::xxh3_64(format!("{class}.{}", program.method).as_bytes()) as u32
+}
+
+/// How often each task has come by each site, and the anchors of sites.
+#[derive(Default)]
+struct Sites {
+    passed: FxHashMap<(TaskId, Site, u8), u32>,
+    anchors: FxHashMap<Site, u64>,
+}
+
+impl Sites {
+    /// The event with its place among those of the same task and site.
+    fn event(&mut self, machine: &Machine<'_>, event: &Event<'_>, phase: u8) -> schedule::Event {
+        let passed = self.passed.get(&(event.task, event.site, phase));
+        let occurrence = passed.copied().unwrap_or(0);
+        schedule::Event { task: event.task, site: self.hash(machine, event.site), occurrence, phase }
+    }
+
+    fn hash(&mut self, machine: &Machine<'_>, site: Site) -> u64 {
+        *self.anchors.entry(site).or_insert_with(|| machine.anchor(site))
+    }
+
+    fn pass(&mut self, event: &Event<'_>) {
+        *self.passed.entry((event.task, event.site, event.phase)).or_default() += 1;
+    }
+}
+
+/// Follows a schedule.
+struct Follower {
+    replay: Replay,
+    stale: Option<Stale>,
+    sites: Sites,
+}
+
+impl Guide for Follower {
+    fn before(&mut self, machine: &Machine<'_>, event: &Event<'_>) -> Go {
+        let mut ready: Vec<TaskId> = event.ready.iter().map(|&(_, task)| task).collect();
+        ready.sort_unstable();
+        let at = self.sites.event(machine, event, event.phase);
+        match self.replay.pick(machine.names(), &ready, &at) {
+            Ok(task) if task != event.task => return Go::To(task),
+            Ok(_) => {}
+            Err(stale) => {
+                self.stale = Some(stale);
+                return Go::Stop;
+            }
+        }
+        let half = event.phase == 0 && machine.can_halve(event.task) && {
+            let store = self.sites.event(machine, event, 1);
+            self.replay.waits_for(machine.names(), &store)
+        };
+        self.sites.pass(event);
+        if half { Go::Half } else { Go::On }
+    }
+}
+
+/// Finds the deviations that give a certain order of steps at hot locations.
+struct Recorder {
+    /// Which task takes each step at a hot location, from now on.
+    order: VecDeque<TaskId>,
+    /// Tasks that stand before a hot step whose turn has not come.
+    parked: BTreeSet<TaskId>,
+    deviations: Vec<Deviation>,
+    sites: Sites,
+    lost: bool,
+}
+
+impl Guide for Recorder {
+    fn before(&mut self, machine: &Machine<'_>, event: &Event<'_>) -> Go {
+        if !machine.is_hot(event.touches) {
+            self.sites.pass(event);
+            return Go::On;
+        }
+        if self.order.front() == Some(&event.task) {
+            self.order.pop_front();
+            self.parked.remove(&event.task);
+            let half = event.phase == 0 && machine.halves(event);
+            self.sites.pass(event);
+            return if half { Go::Half } else { Go::On };
+        }
+        self.parked.insert(event.task);
+        // The task whose turn it is; if it is not there yet, one that can still bring it about.
+        let turn = self.order.front().copied().filter(|&task| machine.is_ready(task));
+        let mut others = event.ready.iter().rev().map(|&(_, task)| task);
+        let Some(target) = turn.or_else(|| others.find(|task| !self.parked.contains(task))) else {
+            self.lost = true;
+            return Go::Stop;
+        };
+        let at = self.sites.event(machine, event, event.phase).anchor(machine.names());
+        self.deviations.push(Deviation { at, to: machine.names().path(target) });
+        Go::To(target)
+    }
+}

@@ -1,0 +1,316 @@
+//! Graphs made flat: one instruction after another with jumps, and a register for each value.
+//!
+//! A task can be paused before any instruction and copied at any time, because all that it is doing is a list of
+//! frames, each a place in such a code and its registers. Nothing of it lives on a native stack.
+
+use std::sync::Arc;
+
+use forkcheck_model::graph::{Block, Graph, Node, NodeKind, Span, ValueId};
+use forkcheck_model::module::{Function, FunctionId, Module};
+use forkcheck_model::value::Value;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A value's place in a frame; values of a graph keep their numbers, loop counters come after them.
+pub type Register = u32;
+
+/// The flat form of a function.
+#[derive(Debug)]
+pub struct Code {
+    /// Which function.
+    pub function: FunctionId,
+    /// How many registers a frame needs.
+    pub registers: u32,
+    /// Where the arguments go.
+    pub params: Vec<Register>,
+    /// What is executed.
+    pub instructions: Vec<Instruction>,
+    /// The variable of the source that each register holds, if it holds one.
+    pub names: Vec<Option<Arc<str>>>,
+}
+
+/// One step of a code.
+#[derive(Debug)]
+pub struct Instruction {
+    /// What it does.
+    pub action: Action,
+    /// Registers that are read.
+    pub inputs: Box<[Register]>,
+    /// Registers that are set.
+    pub outputs: Box<[Register]>,
+    /// Where it stands in the program.
+    pub site: Site,
+}
+
+/// What an instruction does.
+#[derive(Debug)]
+pub enum Action {
+    /// Everything that a graph's node does, but control flow and constants.
+    Node(NodeKind),
+    /// Sets the output to a value that cannot be written.
+    Constant(Value),
+    /// Sets the output to the constant number `usize` of the execution: it can be written, and all tasks share it.
+    Shared(usize),
+    /// Goes on elsewhere.
+    Jump(usize),
+    /// Goes on elsewhere if the input is false.
+    Unless(usize),
+    /// Leaves a loop unless input 0 (trips made) is less than input 1 (most trips) and input 2 is true.
+    LoopTest(usize),
+    /// Adds one to the input, a counter of trips.
+    Increment,
+    /// Copies the inputs to the outputs, all at once.
+    Copy,
+    /// Leaves the function with the inputs.
+    Return,
+}
+
+/// A place in the program, by number: one for each node of each function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Site(pub u32);
+
+impl Site {
+    /// The look at the outcome when the entry returns; not a node.
+    pub const LOOK: Site = Site(u32::MAX);
+}
+
+/// What is known of a site.
+#[derive(Debug)]
+pub struct SiteInfo {
+    /// The function it is in.
+    pub function: FunctionId,
+    /// PyTorch's name of what it does.
+    pub operator: Box<str>,
+    /// Where the user wrote it.
+    pub span: Option<Span>,
+}
+
+impl SiteInfo {
+    /// The words that the user wrote.
+    fn words(&self) -> &str {
+        self.span.as_ref().map_or("", Span::text)
+    }
+}
+
+/// The flat form of a module.
+#[derive(Debug)]
+pub struct Codes {
+    /// By [`FunctionId`].
+    pub functions: Vec<Arc<Code>>,
+    /// By [`Site`].
+    pub sites: Vec<SiteInfo>,
+    /// Constants that can be written, in the order of [`Action::Shared`].
+    pub shared: Vec<Shared>,
+}
+
+/// A constant that can be written: made before the run, and shared by all who execute its node.
+#[derive(Debug)]
+pub struct Shared {
+    /// What it holds at the start.
+    pub value: Value,
+    /// The variable that it is bound to.
+    pub name: Option<String>,
+}
+
+impl Codes {
+    /// Flattens every function of `module`.
+    pub fn of(module: &Module) -> Codes {
+        let mut codes = Codes { functions: Vec::new(), sites: Vec::new(), shared: Vec::new() };
+        for (id, function) in module.functions.iter().enumerate() {
+            let code = Flattener::new(&mut codes, FunctionId(id as u32), function).run();
+            codes.functions.push(Arc::new(code));
+        }
+        codes
+    }
+
+    /// The flat form of the function `id`.
+    pub fn function(&self, id: FunctionId) -> &Arc<Code> {
+        &self.functions[id.0 as usize]
+    }
+
+    /// What is known of a node's site.
+    ///
+    /// # Panics
+    /// For [`Site::LOOK`], which is not a node's.
+    pub fn site(&self, site: Site) -> &SiteInfo {
+        &self.sites[site.0 as usize]
+    }
+
+    /// The name of a site that survives edits elsewhere in the program: a hash of the function, the operator, the
+    /// user's words, and how many of the same stand before it in the function.
+    pub fn anchor(&self, module: &Module, site: Site) -> u64 {
+        if site == Site::LOOK {
+            return xxh3_64(b"look");
+        }
+        let info = self.site(site);
+        let before = self.sites[..site.0 as usize].iter().rev().take_while(|other| other.function == info.function);
+        let nth = before.filter(|other| other.operator == info.operator && other.words() == info.words()).count();
+        let function = &module.function(info.function).name;
+        xxh3_64(format!("{function}\n{}\n{}\n{nth}", info.operator, info.words()).as_bytes())
+    }
+}
+
+/// Turns one graph into a code.
+struct Flattener<'a> {
+    codes: &'a mut Codes,
+    id: FunctionId,
+    function: &'a Function,
+    instructions: Vec<Instruction>,
+    registers: u32,
+}
+
+impl<'a> Flattener<'a> {
+    fn new(codes: &'a mut Codes, id: FunctionId, function: &'a Function) -> Self {
+        let registers = function.graph.values.len() as u32;
+        Self { codes, id, function, instructions: Vec::new(), registers }
+    }
+
+    fn run(mut self) -> Code {
+        let graph: &Graph = &self.function.graph;
+        let end = self.site("return", None);
+        self.block(&graph.body);
+        self.push(Action::Return, &graph.body.returns, &[], end);
+        let mut names: Vec<_> = graph.values.iter().map(|value| value.name.clone()).collect();
+        names.resize(self.registers as usize, None);
+        Code {
+            function: self.id,
+            registers: self.registers,
+            params: registers(&graph.body.params).into(),
+            instructions: self.instructions,
+            names,
+        }
+    }
+
+    fn block(&mut self, block: &Block) {
+        for node in &block.nodes {
+            self.node(node);
+        }
+    }
+
+    fn node(&mut self, node: &Node) {
+        let site = self.site(node.kind.name(), node.span.clone());
+        match &node.kind {
+            NodeKind::If => self.branch(node, site),
+            NodeKind::Loop => self.repeat(node, site),
+            NodeKind::Constant(value) => {
+                let action = if is_mutable(value) {
+                    let variable = self.function.graph.value(node.outputs[0]).name.as_ref();
+                    let name = node.span.as_ref().and_then(assigned_name).or(variable.map(|name| name.to_string()));
+                    self.codes.shared.push(Shared { value: value.clone(), name });
+                    Action::Shared(self.codes.shared.len() - 1)
+                } else {
+                    Action::Constant(value.clone())
+                };
+                self.push(action, &[], &node.outputs, site);
+            }
+            // Retyping does nothing when it runs.
+            NodeKind::UncheckedCast => self.push(Action::Copy, &node.inputs, &node.outputs, site),
+            kind => self.push(Action::Node(kind.clone()), &node.inputs, &node.outputs, site),
+        }
+    }
+
+    fn branch(&mut self, node: &Node, site: Site) {
+        let unless = self.push_jump(Action::Unless(0), &node.inputs, site);
+        self.block(&node.blocks[0]);
+        self.push(Action::Copy, &node.blocks[0].returns, &node.outputs, site);
+        let jump = self.push_jump(Action::Jump(0), &[], site);
+        self.land(unless);
+        self.block(&node.blocks[1]);
+        self.push(Action::Copy, &node.blocks[1].returns, &node.outputs, site);
+        self.land(jump);
+    }
+
+    fn repeat(&mut self, node: &Node, site: Site) {
+        let (max, condition, carried) = (node.inputs[0], node.inputs[1], &node.inputs[2..]);
+        let body = &node.blocks[0];
+        let trip = body.params[0];
+        // The condition changes from trip to trip, so it has a register of its own.
+        let going = self.register();
+        self.push(Action::Constant(Value::Int(0)), &[], &[trip], site);
+        self.push(Action::Copy, &[condition], &[going], site);
+        self.push(Action::Copy, carried, &body.params[1..], site);
+        let top = self.instructions.len();
+        let test = self.push_jump(Action::LoopTest(0), &[trip, max, going], site);
+        self.block(body);
+        let next: Vec<_> = [going].iter().chain(&body.params[1..]).copied().collect();
+        self.push(Action::Copy, &body.returns, &next, site);
+        self.push(Action::Increment, &[trip], &[trip], site);
+        self.push(Action::Jump(top), &[], &[], site);
+        self.land(test);
+        self.push(Action::Copy, &body.params[1..], &node.outputs, site);
+    }
+
+    fn register(&mut self) -> ValueId {
+        self.registers += 1;
+        ValueId(self.registers - 1)
+    }
+
+    fn push(&mut self, action: Action, inputs: &[ValueId], outputs: &[ValueId], site: Site) {
+        if matches!(action, Action::Copy) && outputs.is_empty() {
+            return;
+        }
+        let (inputs, outputs) = (registers(inputs), registers(outputs));
+        self.instructions.push(Instruction { action, inputs, outputs, site });
+    }
+
+    fn push_jump(&mut self, action: Action, inputs: &[ValueId], site: Site) -> usize {
+        self.push(action, inputs, &[], site);
+        self.instructions.len() - 1
+    }
+
+    /// Lets the jump at `from` land on the next instruction.
+    fn land(&mut self, from: usize) {
+        let here = self.instructions.len();
+        match &mut self.instructions[from].action {
+            Action::Jump(to) | Action::Unless(to) | Action::LoopTest(to) => *to = here,
+            other => unreachable!("{other:?} does not jump"),
+        }
+    }
+
+    fn site(&mut self, operator: &str, span: Option<Span>) -> Site {
+        self.codes.sites.push(SiteInfo { function: self.id, operator: operator.into(), span });
+        Site(self.codes.sites.len() as u32 - 1)
+    }
+}
+
+fn registers(values: &[ValueId]) -> Box<[Register]> {
+    values.iter().map(|value| value.0).collect()
+}
+
+/// Whether a constant is a thing that can be written, rather than a plain value.
+fn is_mutable(value: &Value) -> bool {
+    match value {
+        Value::Tensor(_) | Value::List(_) | Value::Dict(_) | Value::Object(_) | Value::Generator(_) => true,
+        Value::Tuple(items) => items.iter().any(is_mutable),
+        _ => false,
+    }
+}
+
+/// The name that a task gets from the closure it runs: of the function, method or operator that the closure calls,
+/// if that is all it does.
+pub fn callee_name(module: &Module, closure: FunctionId) -> String {
+    let function = module.function(closure);
+    let mut calls = function.graph.body.nodes.iter().filter(|node| {
+        !matches!(node.kind, NodeKind::Constant(_) | NodeKind::ListConstruct(_) | NodeKind::GetAttr { .. })
+    });
+    match (calls.next().map(|node| &node.kind), calls.next()) {
+        (Some(NodeKind::CallMethod(name)), None) => name.to_string(),
+        (Some(NodeKind::CallFunction(id)), None) => last_part(&module.function(*id).name).to_string(),
+        (Some(NodeKind::Operator(operator)), None) => operator.name.rsplit("::").next().unwrap_or_default().to_string(),
+        _ => "fork".to_string(),
+    }
+}
+
+/// The variable that the line of `span` assigns to: `g` of `g = torch.Generator()`.
+fn assigned_name(span: &Span) -> Option<String> {
+    let (text, at) = (&span.source().text, span.range().start);
+    let line = &text[text[..at].rfind('\n').map_or(0, |newline| newline + 1)..at];
+    let name = line.trim_end().strip_suffix('=')?.trim();
+    let identifier = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    // The archive's own temporaries are no names.
+    let temporary = name.strip_prefix('_').is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    (identifier && !temporary).then(|| name.to_string())
+}
+
+fn last_part(qualified: &str) -> &str {
+    qualified.rsplit('.').next().unwrap_or(qualified)
+}

@@ -1,0 +1,590 @@
+//! What each instruction does.
+
+use std::sync::Arc;
+
+use forkcheck_model::graph::NodeKind;
+use forkcheck_model::module::FunctionId;
+use forkcheck_model::operators::{Call, Fault, Operator, Place, text};
+use forkcheck_model::tensor::{Content, Tensor};
+use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
+use forkcheck_scheduler::TaskId;
+
+use super::access::{Thing, Touch, Touches};
+use super::code::{Action, Instruction, Site, callee_name};
+use super::task::{Frame, Raised, Returns, State, Store, Task};
+use super::{Cut, Flow, Machine};
+use forkcheck_model::operators::Access;
+
+/// Why a step gave no value.
+enum Trouble {
+    /// The program raised an error.
+    Raised(Option<String>, String),
+    /// We cannot do this.
+    Cut(Cut),
+}
+
+impl Machine<'_> {
+    /// Executes the next instruction of the task, or the half of it that is due.
+    pub(super) fn execute(&mut self, id: TaskId, half: bool) -> Flow {
+        if let State::Returned(result) = &self.task(id).state {
+            let result = result.clone();
+            return self.end_entry(result);
+        }
+        if let Some(store) = self.task_mut(id).store.take() {
+            apply(store);
+            self.task_mut(id).frame_mut().next += 1;
+            return Flow::Next;
+        }
+        let code = self.task(id).frame().code.clone();
+        let next = self.task(id).frame().next;
+        let instruction = &code.instructions[next];
+        match &instruction.action {
+            Action::Node(kind) => match self.node(id, kind, instruction, half) {
+                Ok(flow) => flow,
+                Err(Trouble::Raised(class, message)) => self.raise(id, instruction.site, class, message, Vec::new()),
+                Err(Trouble::Cut(cut)) => {
+                    self.stop(cut);
+                    Flow::Waits
+                }
+            },
+            Action::Shared(index) => {
+                let value = self.shared[*index].clone();
+                self.set(id, instruction, value)
+            }
+            Action::Return => self.leave(id, instruction),
+            _ => {
+                self.control(id, instruction);
+                Flow::Next
+            }
+        }
+    }
+
+    /// Instructions that concern the frame alone.
+    fn control(&mut self, id: TaskId, instruction: &Instruction) {
+        let frame = self.task_mut(id).frame_mut();
+        let input = |i: usize| &frame.registers[instruction.inputs[i] as usize];
+        let next = match &instruction.action {
+            Action::Jump(to) => *to,
+            Action::Unless(to) => {
+                if truth(input(0)) {
+                    frame.next + 1
+                } else {
+                    *to
+                }
+            }
+            Action::LoopTest(to) => {
+                let going = int(input(0)) < int(input(1)) && truth(input(2));
+                if going { frame.next + 1 } else { *to }
+            }
+            _ => frame.next + 1,
+        };
+        match &instruction.action {
+            Action::Constant(value) => frame.registers[instruction.outputs[0] as usize] = value.clone(),
+            Action::Increment => {
+                let trip = int(input(0));
+                frame.registers[instruction.outputs[0] as usize] = Value::Int(trip + 1);
+            }
+            Action::Copy => {
+                let values: smallvec::SmallVec<[Value; 4]> = frame.values(&instruction.inputs).collect();
+                for (&register, value) in instruction.outputs.iter().zip(values) {
+                    frame.registers[register as usize] = value;
+                }
+            }
+            _ => {}
+        }
+        frame.next = next;
+    }
+
+    /// Sets the instruction's outputs and goes on to the next one.
+    fn set(&mut self, id: TaskId, instruction: &Instruction, value: Value) -> Flow {
+        let frame = self.task_mut(id).frame_mut();
+        // Unpacking gives a tuple of the items, however many there are; other operators give one value for one output.
+        let unpacks = matches!(instruction.action, Action::Node(NodeKind::TupleUnpack | NodeKind::ListUnpack));
+        match (&*instruction.outputs, value) {
+            ([], _) => {}
+            ([register], value) if !unpacks => frame.registers[*register as usize] = value,
+            (registers, Value::Tuple(items)) => {
+                assert_eq!(registers.len(), items.len(), "an operator gives as many values as its schema says");
+                for (&register, item) in registers.iter().zip(items.iter()) {
+                    frame.registers[register as usize] = item.clone();
+                }
+            }
+            (registers, other) => unreachable!("{} values expected, {other:?} found", registers.len()),
+        }
+        frame.next += 1;
+        Flow::Next
+    }
+
+    fn node(&mut self, id: TaskId, kind: &NodeKind, instruction: &Instruction, half: bool) -> Result<Flow, Trouble> {
+        let inputs: smallvec::SmallVec<[Value; 8]> = self.task(id).frame().values(&instruction.inputs).collect();
+        let value = match kind {
+            NodeKind::Operator(operator) => {
+                if half {
+                    return self.first_half(id, operator, &inputs, instruction);
+                }
+                self.call_operator(id, operator, &inputs, instruction.site)?
+            }
+            NodeKind::GetAttr { index, .. } => object(&inputs[0]).attribute(*index),
+            NodeKind::ContainerIndex => {
+                let index = super::types::container_index(&inputs).map_err(|message| Trouble::Raised(None, message))?;
+                object(&inputs[0]).attribute(index)
+            }
+            NodeKind::SetAttr { index, .. } => {
+                object(&inputs[0]).set_attribute(*index, inputs[1].clone());
+                Value::None
+            }
+            NodeKind::CallFunction(function) => {
+                return Ok(self.call(id, *function, inputs.to_vec(), instruction, None));
+            }
+            NodeKind::CallMethod(name) => {
+                let function = method(&inputs[0], name);
+                return Ok(self.call(id, function, inputs.to_vec(), instruction, None));
+            }
+            NodeKind::Enter => {
+                let function = method(&inputs[0], "__enter__");
+                return Ok(self.call(id, function, inputs.to_vec(), instruction, None));
+            }
+            NodeKind::Exit => {
+                let function = method(&inputs[0], "__exit__");
+                let params = self.program.module.function(function).params.len();
+                let mut args = inputs.to_vec();
+                args.resize(params, Value::None);
+                return Ok(self.call(id, function, args, instruction, None));
+            }
+            NodeKind::Fork(closure) => return self.fork(id, *closure, inputs.to_vec(), instruction),
+            NodeKind::Wait => return Ok(self.wait(id, &inputs[0], instruction)),
+            NodeKind::AwaitableWait => return Ok(self.wait_for_awaitable(id, &inputs[0], instruction)),
+            NodeKind::IsInstance(types) => {
+                Value::Bool(types.iter().any(|ty| super::types::is_instance(&inputs[0], ty)))
+            }
+            NodeKind::Print => {
+                let memory = self.task(id).allocator.memory().clone();
+                let printed = text::print_values(&inputs, &memory)
+                    .map_err(|fault| self.fault(id, fault, "prim::Print", instruction.site))?;
+                self.printed.push_str(&printed);
+                Value::None
+            }
+            NodeKind::RaiseException => return Err(raised(&inputs)),
+            NodeKind::Opaque(name) => {
+                let reason = "an operator of another library".to_string();
+                return Err(self.opaque(id, name.to_string(), reason, instruction.site));
+            }
+            kind => construct(kind, &inputs, instruction.outputs.len(), self.task_mut(id))?,
+        };
+        Ok(self.set(id, instruction, value))
+    }
+
+    fn call_operator(
+        &mut self,
+        id: TaskId,
+        operator: &'static Operator,
+        args: &[Value],
+        site: Site,
+    ) -> Result<Value, Trouble> {
+        let Some(kernel) = operator.kernel else {
+            let reason = "we know what it touches, but cannot compute it".to_string();
+            return Err(self.opaque(id, full_name(operator), reason, site));
+        };
+        let sizes = |args: &[Value]| -> smallvec::SmallVec<[_; 1]> {
+            let outs = operator.schema.arguments.iter().zip(args).filter(|(argument, _)| argument.is_out());
+            outs.filter_map(|(_, value)| if let Value::Tensor(tensor) = value { Some(tensor.sizes()) } else { None })
+                .collect()
+        };
+        let before = sizes(args);
+        let task = Arc::make_mut(self.tasks[id.index()].as_mut().expect("the task that calls"));
+        let mut call = Call {
+            operator,
+            args,
+            allocator: &mut task.allocator,
+            generator: &self.generator,
+            modes: &mut task.modes,
+            printed: &mut self.printed,
+        };
+        let result = kernel(&mut call);
+        if !before.is_empty() && sizes(args) != before {
+            self.observe_resize(id, operator, args, site);
+        }
+        result.map_err(|fault| self.fault(id, fault, &full_name(operator), site))
+    }
+
+    fn fault(&self, id: TaskId, fault: Fault, operator: &str, site: Site) -> Trouble {
+        match fault {
+            Fault::Raised { class, message } => Trouble::Raised(class, message),
+            Fault::Memory(error) => Trouble::Cut(Cut::Memory(error)),
+            Fault::Unsupported(reason) => self.opaque(id, operator.to_string(), reason, site),
+        }
+    }
+
+    /// An `out` of the wrong sizes was given others: a write of its metadata that nobody could foresee.
+    fn observe_resize(&mut self, id: TaskId, operator: &'static Operator, args: &[Value], site: Site) {
+        let outs = operator.schema.arguments.iter().zip(args).filter(|(argument, _)| argument.is_out());
+        let touches: Touches = outs
+            .filter_map(|(_, value)| match value {
+                Value::Tensor(tensor) => Some(Touch::shape(tensor, Access::ReadWrite)),
+                _ => None,
+            })
+            .collect();
+        self.observe(id, site, &touches);
+    }
+
+    fn opaque(&self, id: TaskId, operator: String, reason: String, site: Site) -> Trouble {
+        Trouble::Cut(Cut::Opaque { operator, reason, stack: self.stack(id, site), task: id })
+    }
+
+    /// The site, then the calls that lead there, innermost first.
+    pub(super) fn stack(&self, id: TaskId, site: Site) -> Vec<Site> {
+        std::iter::once(site).chain(self.task(id).calls.iter().rev().copied()).collect()
+    }
+
+    /// Computes an operator from what it reads now, and leaves the storing for later.
+    fn first_half(
+        &mut self,
+        id: TaskId,
+        operator: &'static Operator,
+        inputs: &[Value],
+        instruction: &Instruction,
+    ) -> Result<Flow, Trouble> {
+        let (args, store) = private_copies(operator, inputs, self.task_mut(id));
+        let value = match &store {
+            Store::Append(list, ..) => Value::List(list.clone()),
+            Store::Tensors(pairs) => {
+                let value = self.call_operator(id, operator, &args, instruction.site)?;
+                public(value, pairs)
+            }
+        };
+        let flow = self.set(id, instruction, value);
+        // The store belongs to the instruction that was read, so the task stays on it until it is done.
+        let task = self.task_mut(id);
+        task.frame_mut().next -= 1;
+        task.store = Some(store);
+        Ok(flow)
+    }
+
+    fn call(
+        &mut self,
+        id: TaskId,
+        function: FunctionId,
+        args: Vec<Value>,
+        instruction: &Instruction,
+        awaited: Option<Await>,
+    ) -> Flow {
+        let code = self.program.codes.function(function).clone();
+        let task = self.task_mut(id);
+        task.frame_mut().next += 1;
+        let returns = match (awaited, instruction.outputs.first()) {
+            (Some(awaited), Some(&register)) => Returns::Await(awaited, register),
+            (_, Some(&register)) => Returns::To(register),
+            (_, None) => Returns::Nowhere,
+        };
+        task.frames.push(Frame::new(code, args, returns));
+        task.calls = task.calls.iter().copied().chain([instruction.site]).collect();
+        Flow::Next
+    }
+
+    /// Leaves the innermost function.
+    fn leave(&mut self, id: TaskId, instruction: &Instruction) -> Flow {
+        let task = self.task_mut(id);
+        let frame = task.frames.pop().expect("a function that returns has a frame");
+        let mut values = frame.values(&instruction.inputs);
+        let value = values.next().unwrap_or(Value::None);
+        assert!(values.next().is_none(), "a function returns one value");
+        drop(values);
+        if task.frames.is_empty() {
+            return self.end(id, Ok(value));
+        }
+        task.calls = task.calls[..task.calls.len() - 1].into();
+        match frame.returns {
+            Returns::To(register) => task.frame_mut().registers[register as usize] = value,
+            Returns::Await(awaited, register) => {
+                task.frame_mut().registers[register as usize] = value.clone();
+                awaited.slot().set(Arc::new(Awaited::Done(value)));
+            }
+            Returns::Nowhere => {}
+            Returns::Task => unreachable!("the outermost frame was handled"),
+        }
+        Flow::Next
+    }
+
+    fn fork(
+        &mut self,
+        id: TaskId,
+        closure: FunctionId,
+        captures: Vec<Value>,
+        instruction: &Instruction,
+    ) -> Result<Flow, Trouble> {
+        if self.created >= self.limits.tasks {
+            return Err(Trouble::Cut(Cut::Tasks(self.limits.tasks)));
+        }
+        let callee: Arc<str> = callee_name(&self.program.module, closure).into();
+        let code = self.program.codes.function(closure).clone();
+        let task = self.task_mut(id);
+        let nth = task.forked.entry(callee.clone()).or_insert(0);
+        let k = *nth;
+        *nth += 1;
+        let fork = Some((instruction.site, task.calls.clone()));
+        let (modes, memory) = (task.modes.clone(), task.allocator.memory().clone());
+        let child = self.names.intern(id, &callee, k);
+        let clock = self.task_mut(id).clock.fork(child);
+        let child_task = Task {
+            id: child,
+            created: self.created,
+            frames: vec![Frame::new(code, captures, Returns::Task)],
+            state: State::Ready,
+            clock,
+            allocator: forkcheck_model::slot::Allocator::new(child.index() as u32, memory),
+            modes,
+            forked: Default::default(),
+            store: None,
+            waiters: Vec::new(),
+            calls: Arc::new([]),
+            fork,
+        };
+        if !self.findings.has_fork(instruction.site) {
+            let stack = self.stack(id, instruction.site);
+            self.findings.add_fork(child, stack);
+        }
+        self.ready.insert((self.created, child));
+        self.created += 1;
+        if self.tasks.len() <= child.index() {
+            self.tasks.resize(child.index() + 1, None);
+        }
+        assert!(self.tasks[child.index()].is_none(), "a fork path names one task of an execution");
+        self.tasks[child.index()] = Some(Arc::new(child_task));
+        self.set(id, instruction, Value::Future(child.index() as u32));
+        Ok(Flow::Forked(child))
+    }
+
+    fn wait(&mut self, id: TaskId, future: &Value, instruction: &Instruction) -> Flow {
+        let Value::Future(number) = future else { unreachable!("the frontend lets only futures be waited for") };
+        let target = TaskId::new(*number);
+        if let State::Ended(result) = &self.task(target).state {
+            let (result, last) = (result.clone(), self.task(target).clock.clone());
+            self.task_mut(id).clock.wait(&last);
+            return match result {
+                Ok(value) => self.set(id, instruction, value),
+                Err(raised) => self.raise(id, instruction.site, raised.class, raised.message, raised.trail),
+            };
+        }
+        let task = self.task_mut(id);
+        task.state = State::Waiting(target);
+        let created = task.created;
+        self.ready.remove(&(created, id));
+        self.task_mut(target).waiters.push(id);
+        Flow::Waits
+    }
+
+    fn wait_for_awaitable(&mut self, id: TaskId, awaited: &Value, instruction: &Instruction) -> Flow {
+        let Value::Await(awaited) = awaited else { unreachable!("the frontend lets only awaitables be awaited") };
+        match &*awaited.content() {
+            Awaited::Done(value) => self.set(id, instruction, value.clone()),
+            Awaited::Pending { body, captures } => {
+                self.call(id, *body, captures.clone(), instruction, Some(awaited.clone()))
+            }
+        }
+    }
+
+    /// Unwinds the whole task: nothing in TorchScript catches an error.
+    fn raise(&mut self, id: TaskId, site: Site, class: Option<String>, message: String, mut trail: Vec<Site>) -> Flow {
+        trail.extend(self.stack(id, site));
+        self.task_mut(id).frames.clear();
+        self.end(id, Err(Raised { class, message, trail }))
+    }
+
+    fn end(&mut self, id: TaskId, result: Result<Value, Raised>) -> Flow {
+        if id == TaskId::MAIN {
+            self.task_mut(id).state = State::Returned(result);
+            return Flow::Next;
+        }
+        let task = self.task_mut(id);
+        task.state = State::Ended(result);
+        task.frames = Vec::new();
+        let created = task.created;
+        let waiters = std::mem::take(&mut task.waiters);
+        self.ready.remove(&(created, id));
+        for &waiter in &waiters {
+            let task = self.task_mut(waiter);
+            task.state = State::Ready;
+            let created = task.created;
+            self.ready.insert((created, waiter));
+        }
+        Flow::Ended(waiters)
+    }
+
+    /// The caller looks at everything, and is done.
+    fn end_entry(&mut self, result: Result<Value, Raised>) -> Flow {
+        self.looks.at_return = Some(self.look());
+        if self.looks.keep {
+            self.looks.kept = Some(self.snapshot());
+        }
+        let task = self.task_mut(TaskId::MAIN);
+        task.state = State::Ended(result);
+        let created = task.created;
+        let waiters = std::mem::take(&mut task.waiters);
+        self.ready.remove(&(created, TaskId::MAIN));
+        Flow::Ended(waiters)
+    }
+}
+
+/// Nodes that make a value of their inputs alone.
+fn construct(kind: &NodeKind, inputs: &[Value], outputs: usize, task: &mut Task) -> Result<Value, Trouble> {
+    let allocator = &mut task.allocator;
+    Ok(match kind {
+        NodeKind::ListConstruct(item) => {
+            Value::List(List::new(allocator, ListContent { item: item.clone(), items: inputs.to_vec() }))
+        }
+        NodeKind::TupleConstruct(_) => Value::tuple(inputs),
+        NodeKind::DictConstruct(key, value) => {
+            let pairs = inputs.chunks_exact(2);
+            let entries = pairs.map(|pair| (Key::from_value(&pair[0]).expect("a key"), pair[1].clone())).collect();
+            Value::Dict(Dict::new(allocator, DictContent { key: key.clone(), value: value.clone(), entries }))
+        }
+        NodeKind::ListUnpack => match &inputs[0] {
+            Value::List(list) => {
+                let content = list.content();
+                if content.items.len() != outputs {
+                    let message = format!("Expected {outputs} elements in a list but found {}", content.items.len());
+                    return Err(Trouble::Raised(None, message));
+                }
+                Value::tuple(&*content.items)
+            }
+            other => unreachable!("a list, not {other:?}"),
+        },
+        NodeKind::TupleUnpack => inputs[0].clone(),
+        NodeKind::TupleIndex(index) => tuple(&inputs[0])[*index].clone(),
+        NodeKind::TupleSlice(begin, end) => Value::tuple(&tuple(&inputs[0])[*begin..*end]),
+        NodeKind::CreateObject(class) => {
+            let values = vec![Value::Uninitialized; class.attributes.len()];
+            Value::Object(Object::new(allocator, class.clone(), values))
+        }
+        NodeKind::Awaitable(body) => {
+            Value::Await(Await::new(allocator, Awaited::Pending { body: *body, captures: inputs.to_vec() }))
+        }
+        NodeKind::AwaitableNowait => Value::Await(Await::new(allocator, Awaited::Done(inputs[0].clone()))),
+        NodeKind::EnumName | NodeKind::EnumValue => match (&inputs[0], kind) {
+            (Value::Enum(member), NodeKind::EnumName) => Value::Str(member.name.clone()),
+            (Value::Enum(member), _) => member.value.clone(),
+            (other, _) => unreachable!("an enum member, not {other:?}"),
+        },
+        NodeKind::Uninitialized => Value::Uninitialized,
+        NodeKind::ToList => super::types::to_list(&inputs[0], allocator),
+        other => unreachable!("{} is not a constructor", other.name()),
+    })
+}
+
+/// The private copies that the first half of an operator writes to instead, and what the second half will store.
+fn private_copies(operator: &'static Operator, inputs: &[Value], task: &mut Task) -> (Vec<Value>, Store) {
+    if let (true, Value::List(list)) = (operator.name == "aten::append", &inputs[0]) {
+        let length = list.content().items.len();
+        return (Vec::new(), Store::Append(list.clone(), length, inputs[1].clone()));
+    }
+    let mut args = inputs.to_vec();
+    let mut pairs = Vec::new();
+    for effect in operator.effects(inputs) {
+        let (Place::Data(i), true) = (effect.place, effect.access.writes()) else { continue };
+        let Value::Tensor(tensor) = &inputs[i] else { continue };
+        let copy = tensor.private_copy(&mut task.allocator);
+        args[i] = Value::Tensor(copy.clone());
+        let base = operator.writes_part().then(|| tensor.storage().content());
+        pairs.push((tensor.clone(), copy, base));
+    }
+    (args, Store::Tensors(pairs))
+}
+
+/// An in-place operator returns what it wrote: the tensor itself, not the private copy.
+fn public(value: Value, pairs: &[(Tensor, Tensor, Option<Arc<Content>>)]) -> Value {
+    match &value {
+        Value::Tensor(tensor) => match pairs.iter().find(|(_, copy, _)| copy.is(tensor)) {
+            Some((original, ..)) => Value::Tensor(original.clone()),
+            None => value,
+        },
+        Value::Tuple(items) => Value::tuple(items.iter().map(|item| public(item.clone(), pairs)).collect::<Vec<_>>()),
+        _ => value,
+    }
+}
+
+fn apply(store: Store) {
+    match store {
+        Store::Tensors(pairs) => {
+            for (original, copy, base) in &pairs {
+                original.copy_bytes_of(copy, base.as_deref());
+            }
+        }
+        Store::Append(list, at, item) => list.slot().update(|content| match content.items.get_mut(at) {
+            Some(place) => *place = item,
+            None => content.items.push(item),
+        }),
+    }
+}
+
+/// What the second half of an operator touches.
+pub(super) fn store_touches(store: &Store) -> Touches {
+    match store {
+        Store::Tensors(pairs) => pairs.iter().filter_map(|(tensor, ..)| Touch::data(tensor, Access::Write)).collect(),
+        Store::Append(list, ..) => [Touch {
+            thing: Thing::List(list.clone()),
+            region: forkcheck_scheduler::Region::Whole,
+            access: Access::Write,
+        }]
+        .into_iter()
+        .collect(),
+    }
+}
+
+/// What the first half touches: only what is read.
+pub(super) fn first_half(touches: Touches) -> Touches {
+    let reads = |mut touch: Touch| {
+        let reads = touch.access.reads();
+        touch.access = Access::Read;
+        reads.then_some(touch)
+    };
+    touches.into_iter().filter_map(reads).collect()
+}
+
+fn full_name(operator: &Operator) -> String {
+    match operator.overload {
+        "" => operator.name.to_string(),
+        overload => format!("{}.{overload}", operator.name),
+    }
+}
+
+fn raised(inputs: &[Value]) -> Trouble {
+    let text = |value: &Value| match value {
+        Value::Str(text) => text.to_string(),
+        other => crate::text_of(other),
+    };
+    let class = inputs.get(1).filter(|class| !matches!(class, Value::None)).map(text);
+    Trouble::Raised(class, text(&inputs[0]))
+}
+
+fn method(value: &Value, name: &str) -> FunctionId {
+    let class = object(value).class();
+    *class.methods.get(name).unwrap_or_else(|| unreachable!("{} has a method {name}", class.name))
+}
+
+fn object(value: &Value) -> &Object {
+    match value {
+        Value::Object(object) => object,
+        other => unreachable!("an object, not {other:?}"),
+    }
+}
+
+fn tuple(value: &Value) -> &[Value] {
+    match value {
+        Value::Tuple(items) => items,
+        other => unreachable!("a tuple, not {other:?}"),
+    }
+}
+
+fn truth(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => *value,
+        other => unreachable!("a bool, not {other:?}"),
+    }
+}
+
+fn int(value: &Value) -> i64 {
+    match value {
+        Value::Int(value) => *value,
+        other => unreachable!("an int, not {other:?}"),
+    }
+}

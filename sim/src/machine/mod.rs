@@ -1,0 +1,525 @@
+//! One execution of a program: tasks that take steps in whatever order they are told to.
+//!
+//! A machine runs in one of two ways. In the *default order* ([`Machine::run`]) it goes on as plain Python would, each
+//! fork to its end at the fork, unless a [`Guide`] sends it elsewhere before an event. For *searches* it is a
+//! [`System`](forkcheck_scheduler::System): every task runs until it is about to touch a location that others race for,
+//! and the search says whose such step comes next. All state is in slots and in tasks that are copied when they are
+//! changed, so that a search goes back to any earlier point without starting over.
+
+pub mod access;
+pub mod code;
+mod execute;
+mod observe;
+mod system;
+mod task;
+mod types;
+mod undo;
+
+use std::sync::Arc;
+
+use forkcheck_model::copy::copy_deep;
+use forkcheck_model::digest::Digest;
+use forkcheck_model::operators::Modes;
+use forkcheck_model::slot::{Allocator, Memory, OutOfMemory};
+use forkcheck_model::value::{Generator, Value};
+use forkcheck_scheduler::{Clock, Footprint, Location, TaskId, Tasks};
+use rustc_hash::FxHashSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::{Findings, Shadow};
+use crate::config::{Atomicity, Limits};
+use crate::names::{NameKey, Named};
+use crate::program::Program;
+
+use access::Touches;
+use code::{Action, Site};
+use task::{Frame, Returns};
+pub use task::{Raised, State, Task};
+
+/// The seed of the default generator at the start of every execution.
+const GENERATOR_SEED: u64 = 0;
+
+/// One execution of a program.
+#[derive(Debug)]
+pub struct Machine<'p> {
+    program: &'p Program,
+    atomicity: Atomicity,
+    limits: Limits,
+    /// By number; `None` for a task that this execution has not forked.
+    tasks: Vec<Option<Arc<Task>>>,
+    /// Tasks that can go on, by age.
+    ready: BTreeSet<(u32, TaskId)>,
+    /// How many tasks were made.
+    created: u32,
+    /// Names of all tasks of all executions.
+    names: Tasks,
+    /// The root object and the arguments, as this execution changes them.
+    entry: Vec<Value>,
+    /// Constants that can be written.
+    shared: Vec<Value>,
+    generator: Generator,
+    printed: String,
+    steps: u64,
+    cut: Option<Cut>,
+    looks: Looks,
+    /// Locations where the order of accesses matters.
+    hot: Arc<FxHashSet<Location>>,
+    /// Tasks that are about to touch a hot location, with what they will touch.
+    parked: BTreeMap<TaskId, Footprint>,
+    enabled: Vec<TaskId>,
+    /// Who took each step of the search.
+    order: Vec<TaskId>,
+    /// Kept while a search may come back.
+    undo: Option<undo::Log>,
+    shadow: Shadow,
+    findings: Findings,
+    /// Locations that turned out to be raced for but were not hot.
+    newly_hot: BTreeSet<Location>,
+    /// Names that were looked for and found.
+    named: BTreeMap<NameKey, Named>,
+}
+
+/// Why an execution was not completed; it has no outcome then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cut {
+    /// The limit of steps was reached.
+    Steps(u64),
+    /// The limit of tasks was reached.
+    Tasks(u32),
+    /// The limit of memory was reached.
+    Memory(OutOfMemory),
+    /// The time was up.
+    Time,
+    /// An operator that we cannot execute.
+    Opaque {
+        /// Its name.
+        operator: String,
+        /// What we cannot do.
+        reason: String,
+        /// Where it stands, then the calls that lead there, innermost first.
+        stack: Vec<Site>,
+        /// Who called it.
+        task: TaskId,
+    },
+}
+
+/// The two looks at the outcome.
+#[derive(Debug, Clone, Default)]
+struct Looks {
+    at_return: Option<u128>,
+    /// Copies of what was seen, if asked for.
+    kept: Option<Kept>,
+    keep: bool,
+}
+
+/// What the caller sees.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The result, if there was no error.
+    pub result: Option<Value>,
+    /// The root object, then the arguments.
+    pub entry: Vec<Value>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Digest of what the caller saw when the entry had returned, and of what was there when every task had ended.
+    pub digests: (u128, u128),
+    /// The error that the entry raised.
+    pub error: Option<Raised>,
+    /// Tasks that wait for each other for ever.
+    pub deadlock: Vec<TaskId>,
+}
+
+/// An event of the default order, about to happen.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// The task that is about to take the step.
+    pub task: TaskId,
+    /// Where it stands.
+    pub site: Site,
+    /// 1 for the second half of an operator, else 0.
+    pub phase: u8,
+    /// What it touches.
+    pub touches: &'a Touches,
+    /// Tasks that could take a step instead, oldest first.
+    pub ready: &'a BTreeSet<(u32, TaskId)>,
+}
+
+/// Sends an execution in the default order elsewhere.
+pub trait Guide {
+    /// Called before each event that touches anything: stay with the task, go to another, or do the first half only.
+    fn before(&mut self, machine: &Machine<'_>, event: &Event<'_>) -> Go;
+}
+
+/// What to do before an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Go {
+    /// Let it happen.
+    On,
+    /// Let its first half happen (it stores later).
+    Half,
+    /// Let this task go on instead.
+    To(TaskId),
+    /// Give up.
+    Stop,
+}
+
+/// The plain default order.
+#[derive(Debug)]
+pub struct ChildFirst;
+
+impl Guide for ChildFirst {
+    fn before(&mut self, _: &Machine<'_>, _: &Event<'_>) -> Go {
+        Go::On
+    }
+}
+
+impl Outcome {
+    /// Whether the caller sees the same.
+    pub fn same_as(&self, other: &Outcome) -> bool {
+        self.digests == other.digests && self.deadlock.is_empty() == other.deadlock.is_empty()
+    }
+}
+
+/// What a step led to.
+enum Flow {
+    /// The task can go on.
+    Next,
+    /// It forked this task.
+    Forked(TaskId),
+    /// It waits.
+    Waits,
+    /// It has ended; these can go on.
+    Ended(Vec<TaskId>),
+}
+
+impl<'p> Machine<'p> {
+    /// A machine about to start `program`, in a state of its own.
+    pub fn new(program: &'p Program, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
+        let mut allocator = Allocator::new(0, Memory::with_limit(limits.memory));
+        let mut entry = vec![Value::Object(program.module.root.clone())];
+        entry.extend(program.inputs.iter().cloned());
+        let entry = copy_deep(&entry, &mut allocator);
+        Self::start(program, entry, allocator, atomicity, limits, names)
+    }
+
+    /// A machine about to call the entry of `program` on these very values.
+    pub fn on(program: &'p Program, args: Vec<Value>, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
+        let allocator = Allocator::new(0, Memory::with_limit(limits.memory));
+        Self::start(program, args, allocator, atomicity, limits, names)
+    }
+
+    fn start(
+        program: &'p Program,
+        entry: Vec<Value>,
+        mut allocator: Allocator,
+        atomicity: Atomicity,
+        limits: Limits,
+        names: Tasks,
+    ) -> Self {
+        // All at once: nodes that name one entry of the archive's constants share it.
+        let shared: Vec<Value> = program.codes.shared.iter().map(|shared| shared.value.clone()).collect();
+        let shared = copy_deep(&shared, &mut allocator);
+        let frame = Frame::new(program.codes.function(program.entry).clone(), entry.iter().cloned(), Returns::Task);
+        let main = Task {
+            id: TaskId::MAIN,
+            created: 0,
+            frames: vec![frame],
+            state: State::Ready,
+            clock: Clock::root(),
+            allocator,
+            modes: Modes::default(),
+            forked: BTreeMap::new(),
+            store: None,
+            waiters: Vec::new(),
+            calls: Arc::new([]),
+            fork: None,
+        };
+        Self {
+            program,
+            atomicity,
+            limits,
+            tasks: vec![Some(Arc::new(main))],
+            ready: BTreeSet::from([(0, TaskId::MAIN)]),
+            created: 1,
+            names,
+            entry,
+            shared,
+            generator: Generator::default_seeded(GENERATOR_SEED),
+            printed: String::new(),
+            steps: 0,
+            cut: None,
+            looks: Looks::default(),
+            hot: Arc::default(),
+            parked: BTreeMap::new(),
+            enabled: Vec::new(),
+            order: Vec::new(),
+            undo: None,
+            shadow: Shadow::default(),
+            findings: Findings::default(),
+            newly_hot: BTreeSet::new(),
+            named: BTreeMap::new(),
+        }
+    }
+
+    /// Runs to the end in the default order, or as `guide` says.
+    pub fn run(&mut self, guide: &mut dyn Guide) {
+        let mut current = TaskId::MAIN;
+        while self.cut.is_none() {
+            if !self.is_ready(current) {
+                // The task that was made last goes on: its waiter, for a fork that has just ended.
+                let Some(&(_, next)) = self.ready.last() else { return };
+                current = next;
+            }
+            let (site, phase, touches) = self.upcoming(current);
+            let mut half = false;
+            if !touches.is_empty() {
+                match guide.before(self, &Event { task: current, site, phase, touches: &touches, ready: &self.ready }) {
+                    Go::On => {}
+                    Go::Half => half = true,
+                    Go::To(other) => {
+                        assert!(self.is_ready(other), "a guide names a task that can go on");
+                        current = other;
+                        continue;
+                    }
+                    Go::Stop => return,
+                }
+            }
+            if let Flow::Forked(child) = self.perform(current, site, touches, half) {
+                current = child;
+            }
+        }
+    }
+
+    /// How the execution ended; `None` if it was cut or has not ended.
+    pub fn outcome(&self) -> Option<Outcome> {
+        if self.cut.is_some() || !self.ready.is_empty() {
+            return None;
+        }
+        let deadlock: Vec<_> = self.live().map(|task| task.id).collect();
+        let error = match &self.task(TaskId::MAIN).state {
+            State::Ended(Err(raised)) => Some(raised.clone()),
+            _ => None,
+        };
+        let at_rest = self.look();
+        Some(Outcome { digests: (self.looks.at_return.unwrap_or(at_rest), at_rest), error, deadlock })
+    }
+
+    /// What the entry returned or raised, if it has ended.
+    pub fn into_result(self) -> Option<Result<Value, Raised>> {
+        match &self.task(TaskId::MAIN).state {
+            State::Ended(result) if self.cut.is_none() => Some(result.clone()),
+            _ => None,
+        }
+    }
+
+    /// Which task took each step of the search.
+    pub fn order(&self) -> &[TaskId] {
+        &self.order
+    }
+
+    /// Why the execution was cut.
+    pub fn cut(&self) -> Option<&Cut> {
+        self.cut.as_ref()
+    }
+
+    /// Keeps copies of what the caller sees when the entry returns.
+    pub fn keep_values(&mut self) {
+        self.looks.keep = true;
+    }
+
+    /// The copies of [`Machine::keep_values`].
+    pub fn kept(&self) -> Option<&Kept> {
+        self.looks.kept.as_ref()
+    }
+
+    /// The root object and the arguments as they are now.
+    pub fn entry(&self) -> &[Value] {
+        &self.entry
+    }
+
+    /// The constants that can be written, with the variable that each is bound to in the code.
+    pub(crate) fn shared_constants(&self) -> impl Iterator<Item = (&Value, Option<String>)> {
+        self.shared.iter().zip(&self.program.codes.shared).map(|(value, shared)| (value, shared.name.clone()))
+    }
+
+    /// Where the user wrote what stands at a site.
+    pub(crate) fn site_span(&self, site: Site) -> Option<&forkcheck_model::graph::Span> {
+        self.program.span(site)
+    }
+
+    /// What was printed.
+    pub fn printed(&self) -> &str {
+        &self.printed
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Tasks made, the first one included.
+    pub fn task_count(&self) -> u32 {
+        self.created
+    }
+
+    /// The names of all tasks.
+    pub fn names(&self) -> &Tasks {
+        &self.names
+    }
+
+    /// What was found so far.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// The findings and the names, for the next machine.
+    pub fn into_parts(self) -> (Findings, Tasks) {
+        (self.findings, self.names)
+    }
+
+    /// Goes on collecting where an earlier machine left off.
+    pub fn with_findings(mut self, findings: Findings) -> Self {
+        self.findings = findings;
+        self
+    }
+
+    /// Locations that turned out to be raced for.
+    pub fn newly_hot(&self) -> &BTreeSet<Location> {
+        &self.newly_hot
+    }
+
+    /// Whether any of `touches` is of a location that others race for.
+    pub fn is_hot(&self, touches: &Touches) -> bool {
+        !self.hot.is_empty() && touches.iter().any(|touch| self.hot.contains(&touch.thing.location()))
+    }
+
+    /// Makes these locations the ones where the order of accesses matters.
+    pub fn with_hot(mut self, hot: Arc<FxHashSet<Location>>) -> Self {
+        self.hot = hot;
+        self
+    }
+
+    /// The name of a site that lasts; see [`code::Codes::anchor`].
+    pub fn anchor(&self, site: Site) -> u64 {
+        self.program.codes.anchor(&self.program.module, site)
+    }
+
+    /// Whether the event is done in two halves because it reads and writes where others race.
+    pub fn halves(&self, event: &Event<'_>) -> bool {
+        self.splits(event.task, event.touches)
+    }
+
+    /// Whether the task's next step could be done in two halves.
+    pub fn can_halve(&self, id: TaskId) -> bool {
+        self.atomicity == Atomicity::Split && self.may_split(id)
+    }
+
+    /// Cuts the execution.
+    pub fn stop(&mut self, cut: Cut) {
+        self.cut.get_or_insert(cut);
+    }
+
+    /// The task `id`.
+    ///
+    /// # Panics
+    /// If this execution has not forked it.
+    pub fn task(&self, id: TaskId) -> &Task {
+        self.tasks[id.index()].as_ref().expect("a task that was forked")
+    }
+
+    /// Whether this execution has forked the task.
+    pub fn exists(&self, id: TaskId) -> bool {
+        self.tasks.get(id.index()).is_some_and(|task| task.is_some())
+    }
+
+    /// Whether the task can take a step.
+    pub fn is_ready(&self, id: TaskId) -> bool {
+        self.exists(id) && matches!(self.task(id).state, State::Ready | State::Returned(_))
+    }
+
+    fn task_mut(&mut self, id: TaskId) -> &mut Task {
+        Arc::make_mut(self.tasks[id.index()].as_mut().expect("a task that was forked"))
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.iter().flatten().map(|task| &**task).filter(|task| !task.has_ended())
+    }
+
+    /// What the task would do next: the site, the half, and what it touches.
+    fn upcoming(&self, id: TaskId) -> (Site, u8, Touches) {
+        let task = self.task(id);
+        if let State::Returned(result) = &task.state {
+            let mut seen: Vec<Value> = result.iter().cloned().collect();
+            seen.extend(self.entry.iter().cloned());
+            // Nobody is left who could disturb the look, and what was disturbed before is in the shadow.
+            return (Site::LOOK, 0, access::reachable(&seen, &self.generator));
+        }
+        let frame = task.frame();
+        let instruction = &frame.code.instructions[frame.next];
+        if let Some(store) = &task.store {
+            return (instruction.site, 1, execute::store_touches(store));
+        }
+        let touches = match &instruction.action {
+            Action::Node(kind) => {
+                let inputs: Vec<Value> = frame.values(&instruction.inputs).collect();
+                access::of_node(kind, &inputs, &self.generator)
+            }
+            _ => Touches::new(),
+        };
+        (instruction.site, 0, touches)
+    }
+
+    /// Lets the task take its next step, or the first half of it.
+    fn perform(&mut self, id: TaskId, site: Site, touches: Touches, half: bool) -> Flow {
+        self.steps += 1;
+        if self.steps > self.limits.steps {
+            self.stop(Cut::Steps(self.limits.steps));
+            return Flow::Waits;
+        }
+        if self.steps.is_multiple_of(4096) && self.limits.expired() {
+            self.stop(Cut::Time);
+            return Flow::Waits;
+        }
+        if !touches.is_empty() {
+            let touches = if half { execute::first_half(touches) } else { touches };
+            self.observe(id, site, &touches);
+            if let Some(undo) = &mut self.undo {
+                undo.save(&touches);
+            }
+        }
+        self.execute(id, half)
+    }
+
+    /// The caller's look at everything: the digest of the result, the arguments, the attributes and the generator.
+    fn look(&self) -> u128 {
+        let result = match &self.task(TaskId::MAIN).state {
+            State::Returned(result) | State::Ended(result) => result,
+            // The entry waits for ever.
+            _ => &Err(Raised { class: None, message: "deadlock".to_string(), trail: Vec::new() }),
+        };
+        let mut values = vec![match result {
+            Ok(value) => value.clone(),
+            Err(raised) => Value::str(format!("{:?}: {}", raised.class, raised.message)),
+        }];
+        values.extend(self.entry[1..].iter().cloned());
+        values.push(self.entry[0].clone());
+        values.push(Value::Generator(self.generator.clone()));
+        Digest::of(&values).0
+    }
+
+    /// Copies of what the caller sees now.
+    pub fn snapshot(&self) -> Kept {
+        let result = match &self.task(TaskId::MAIN).state {
+            State::Returned(Ok(value)) | State::Ended(Ok(value)) => Some(value.clone()),
+            _ => None,
+        };
+        let mut values = self.entry.clone();
+        values.extend(result.clone());
+        let mut copies = copy_deep(&values, &mut Allocator::new(0, Memory::unlimited()));
+        let result = result.and_then(|_| copies.pop());
+        Kept { result, entry: copies }
+    }
+}

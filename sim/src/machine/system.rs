@@ -1,0 +1,163 @@
+//! The machine as a search sees it: steps at racing locations, points to come back to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use forkcheck_scheduler::{Footprint, Refused, System, TaskId};
+
+use super::access::{self, Touches};
+use super::code::Action;
+use super::{Flow, Looks, Machine, Task, undo};
+use crate::config::Atomicity;
+use forkcheck_model::graph::NodeKind;
+
+/// A point of an execution that a search can come back to.
+#[derive(Debug)]
+pub struct Mark {
+    tasks: Vec<Option<Arc<Task>>>,
+    ready: BTreeSet<(u32, TaskId)>,
+    created: u32,
+    printed: usize,
+    steps: u64,
+    looks: Looks,
+    parked: std::collections::BTreeMap<TaskId, Footprint>,
+    enabled: Vec<TaskId>,
+    order: usize,
+    undo: usize,
+    shadow: usize,
+}
+
+impl Machine<'_> {
+    /// Gets ready to be searched: every task runs until it is about to touch a hot location.
+    #[must_use]
+    pub fn into_search(mut self) -> Self {
+        self.undo = Some(undo::Log::default());
+        self.settle(vec![TaskId::MAIN]);
+        self
+    }
+
+    /// Lets the task take the step that it is parked at, and then everything run on to the next hot locations.
+    fn step_parked(&mut self, id: TaskId) {
+        assert!(self.parked.remove(&id).is_some(), "a search picks a task that is enabled");
+        let (site, phase, touches) = self.upcoming(id);
+        let half = phase == 0 && self.splits(id, &touches);
+        let mut on = vec![id];
+        match self.perform(id, site, touches, half) {
+            Flow::Next => {}
+            Flow::Forked(child) => on.push(child),
+            Flow::Waits => on.clear(),
+            Flow::Ended(woken) => on = woken,
+        }
+        self.settle(on);
+    }
+
+    /// Lets these tasks, and those that they fork or wake, run until each is parked, waits or has ended. What they
+    /// touch on the way nobody races for, so the order does not matter.
+    fn settle(&mut self, mut on: Vec<TaskId>) {
+        while let Some(mut id) = on.pop() {
+            while self.cut.is_none() && self.is_ready(id) {
+                let (site, _, touches) = self.upcoming(id);
+                if self.is_hot(&touches) {
+                    self.parked.insert(id, access::footprint(&touches));
+                    break;
+                }
+                match self.perform(id, site, touches, false) {
+                    Flow::Next => {}
+                    Flow::Forked(child) => {
+                        on.push(id);
+                        id = child;
+                    }
+                    Flow::Waits => break,
+                    Flow::Ended(woken) => on.extend(woken),
+                }
+            }
+        }
+        self.enabled = match self.cut {
+            None => self.parked.keys().copied().collect(),
+            Some(_) => Vec::new(),
+        };
+    }
+
+    /// Whether the next step of the task takes two: an operator that reads and writes where others race.
+    pub(super) fn splits(&self, id: TaskId, touches: &Touches) -> bool {
+        self.atomicity == Atomicity::Split && self.may_split(id) && {
+            let hot = |touch: &&access::Touch| self.hot.contains(&touch.thing.location());
+            let data =
+                |touch: &&access::Touch| matches!(touch.thing, access::Thing::Storage(_) | access::Thing::List(_));
+            let reads = touches.iter().filter(hot).filter(data).any(|touch| touch.access.reads());
+            let writes = touches.iter().filter(hot).filter(data).any(|touch| touch.access.writes());
+            reads && writes
+        }
+    }
+
+    /// Whether the next step is an operator that can be done in two halves: a tensor operator, or `append`. Generators
+    /// are locked, and so are the other operators on containers.
+    pub(super) fn may_split(&self, id: TaskId) -> bool {
+        let Some(frame) = self.task(id).frames.last() else { return false };
+        match &frame.code.instructions[frame.next].action {
+            Action::Node(NodeKind::Operator(operator)) => operator.splits(),
+            _ => false,
+        }
+    }
+}
+
+impl System for Machine<'_> {
+    type Mark = Mark;
+
+    fn enabled(&self) -> &[TaskId] {
+        &self.enabled
+    }
+
+    fn pending(&self, task: TaskId) -> &Footprint {
+        &self.parked[&task]
+    }
+
+    fn step(&mut self, task: TaskId) -> Result<(), Refused> {
+        self.order.push(task);
+        self.step_parked(task);
+        if self.cut.is_some() { Err(Refused) } else { Ok(()) }
+    }
+
+    fn mark(&mut self) -> Mark {
+        Mark {
+            tasks: self.tasks.clone(),
+            ready: self.ready.clone(),
+            created: self.created,
+            printed: self.printed.len(),
+            steps: self.steps,
+            looks: self.looks.clone(),
+            parked: self.parked.clone(),
+            enabled: self.enabled.clone(),
+            order: self.order.len(),
+            undo: self.undo.as_mut().expect("a search keeps what it will put back").mark(),
+            shadow: self.shadow.mark(),
+        }
+    }
+
+    fn rewind(&mut self, mark: &Mark) {
+        self.undo.as_mut().expect("a search keeps what it will put back").rewind(mark.undo);
+        self.shadow.rewind(mark.shadow);
+        self.tasks.clone_from(&mark.tasks);
+        self.ready.clone_from(&mark.ready);
+        self.created = mark.created;
+        self.printed.truncate(mark.printed);
+        self.steps = mark.steps;
+        self.order.truncate(mark.order);
+        self.cut = None;
+        self.looks = mark.looks.clone();
+        self.parked.clone_from(&mark.parked);
+        self.enabled.clone_from(&mark.enabled);
+    }
+
+    fn digest(&self) -> Option<u128> {
+        None
+    }
+}
+
+impl Machine<'_> {
+    /// Who goes next by the default order: the task that stepped last, or else the one that was made last.
+    pub fn default_next(&self) -> Option<TaskId> {
+        let last = self.order.last().copied().filter(|task| self.enabled.contains(task));
+        last.or_else(|| self.enabled.iter().copied().max_by_key(|&task| self.task(task).created))
+    }
+}

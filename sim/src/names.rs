@@ -1,0 +1,178 @@
+//! What a user would call a thing that is written: `input x`, `self.inner.n`, `local y`.
+
+use std::collections::BTreeMap;
+
+use forkcheck_model::slot::SlotId;
+use forkcheck_model::value::{Key as DictKey, Value};
+use forkcheck_scheduler::TaskId;
+
+use crate::machine::Machine;
+use crate::machine::access::Thing;
+use crate::machine::code::Code;
+
+/// A name, and whether the thing can be reached from the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Such as `self.inner.n`.
+    pub path: String,
+    /// Whether it is an attribute, or what an attribute holds.
+    pub attribute: bool,
+}
+
+/// A slot, and which attribute if it is an object's.
+pub type NameKey = (SlotId, Option<usize>);
+
+/// The key of a thing's name.
+pub(crate) fn key(thing: &Thing) -> NameKey {
+    match thing {
+        Thing::Attribute(object, index) => (object.id(), Some(*index)),
+        other => (other.slot(), None),
+    }
+}
+
+/// The names of everything that can be reached from the arguments, then from `self`; the first path wins, in
+/// declaration order, depth first.
+pub(crate) fn of_entry(params: &[String], inputs: &[Value], root: &Value) -> BTreeMap<NameKey, Named> {
+    let mut names = BTreeMap::new();
+    for (param, input) in params.iter().zip(inputs) {
+        walk(input, &format!("input {param}"), &mut |key, path| {
+            names.entry(key).or_insert(Named { path, attribute: false });
+        });
+    }
+    walk(root, "self", &mut |key, path| {
+        names.entry(key).or_insert(Named { path, attribute: true }).attribute = true;
+    });
+    names
+}
+
+/// Calls `found` with every location that can be reached from `value`, and the path to it.
+fn walk(value: &Value, path: &str, found: &mut impl FnMut(NameKey, String)) {
+    let mut seen = rustc_hash::FxHashSet::default();
+    let mut stack = vec![(value.clone(), path.to_string())];
+    while let Some((value, path)) = stack.pop() {
+        let first = stack.len();
+        match &value {
+            Value::Tensor(tensor) => {
+                found((tensor.storage().id(), None), path.clone());
+                found((tensor.id(), None), format!("shape of {path}"));
+            }
+            Value::Generator(generator) => found((generator.id(), None), path),
+            Value::Tuple(items) => {
+                stack.extend(items.iter().enumerate().map(|(i, item)| (item.clone(), format!("{path}[{i}]"))));
+            }
+            Value::List(list) if seen.insert(list.id()) => {
+                found((list.id(), None), path.clone());
+                let items = list.content();
+                let items = items.items.iter().enumerate();
+                stack.extend(items.map(|(i, item)| (item.clone(), format!("{path}[{i}]"))));
+            }
+            Value::Dict(dict) if seen.insert(dict.id()) => {
+                found((dict.id(), None), path.clone());
+                let content = dict.content();
+                stack.extend(
+                    content.entries.iter().map(|(key, item)| (item.clone(), format!("{path}[{}]", literal(key)))),
+                );
+            }
+            Value::Object(object) if seen.insert(object.id()) => {
+                let values = object.slot().get();
+                for (i, (attribute, value)) in object.class().attributes.iter().zip(values.iter()).enumerate() {
+                    let path = member(&path, &attribute.name);
+                    found((object.id(), Some(i)), path.clone());
+                    stack.push((value.clone(), path));
+                }
+            }
+            _ => {}
+        }
+        // Depth first, in declaration order: what was pushed last is taken first.
+        stack[first..].reverse();
+    }
+}
+
+/// `self.inner`; the members of a `ModuleList` are numbered, and written with brackets.
+fn member(path: &str, name: &str) -> String {
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("{path}[{name}]") } else { format!("{path}.{name}") }
+}
+
+fn literal(key: &DictKey) -> String {
+    match key {
+        DictKey::Str(text) => format!("'{text}'"),
+        DictKey::Int(value) => value.to_string(),
+        DictKey::Bool(value) => if *value { "True" } else { "False" }.to_string(),
+        DictKey::Float(bits) => f64::from_bits(*bits).to_string(),
+        DictKey::Complex(..) | DictKey::Tensor(_) => "…".to_string(),
+    }
+}
+
+impl Machine<'_> {
+    /// The name of a thing that could not be reached at the start.
+    pub(crate) fn find_name(&self, thing: &Thing, writer: TaskId) -> Named {
+        match thing {
+            Thing::Stdout => return Named { path: "stdout".into(), attribute: false },
+            Thing::ProcessFlags => return Named { path: "process flags".into(), attribute: false },
+            Thing::Generator(generator) if generator.id() == SlotId::GENERATOR => {
+                return Named { path: "global RNG".into(), attribute: false };
+            }
+            _ => {}
+        }
+        let wanted = key(thing);
+        let now = of_entry(&[], &[], &self.entry()[0]);
+        if let Some(named) = now.get(&wanted) {
+            return named.clone();
+        }
+        let constant = self.constant_name(wanted).map(|name| format!("constant {name}"));
+        let path = constant.or_else(|| self.local_name(wanted, writer)).unwrap_or_else(|| "local value".to_string());
+        Named { path, attribute: false }
+    }
+
+    /// The user's name of a variable. The archive numbers what is assigned again: `x`, `x0`, `x1`; a number that the user's
+    /// text does not have is not the user's.
+    fn user_name<'n>(&self, code: &Code, name: &'n str) -> &'n str {
+        let bare = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let mut spans = code.instructions.iter().filter_map(|instruction| self.site_span(instruction.site));
+        let Some(text) =
+            spans.find(|span| span.text().len() < span.source().text.len()).map(|span| &span.source().text)
+        else {
+            return name;
+        };
+        let words = || text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        let numbered = bare.len() < name.len() && !bare.is_empty();
+        if numbered && !words().any(|word| word == name) && words().any(|word| word == bare) { bare } else { name }
+    }
+
+    fn constant_name(&self, wanted: NameKey) -> Option<String> {
+        self.shared_constants().enumerate().find_map(|(i, (value, name))| {
+            let mut path = None;
+            let name = name.unwrap_or_else(|| format!("c{i}"));
+            walk(value, &name, &mut |key, found| {
+                if key == wanted {
+                    path.get_or_insert(found);
+                }
+            });
+            path
+        })
+    }
+
+    /// The creator's variable, or that of whoever holds it now; for a temporary, the callee's parameter.
+    fn local_name(&self, wanted: NameKey, writer: TaskId) -> Option<String> {
+        let creator = TaskId::new(wanted.0.owner());
+        let mut tasks = vec![creator];
+        while let Some(parent) = self.names().parent(*tasks.last().expect("it starts with the creator")) {
+            tasks.push(parent);
+        }
+        tasks.push(writer);
+        tasks.into_iter().filter(|&id| self.exists(id)).find_map(|id| {
+            self.task(id).frames.iter().find_map(|frame| {
+                frame.registers.iter().zip(&frame.code.names).find_map(|(value, name)| {
+                    let mut path = None;
+                    let name = self.user_name(&frame.code, name.as_ref()?);
+                    walk(value, &format!("local {name}"), &mut |key, found| {
+                        if key == wanted {
+                            path.get_or_insert(found);
+                        }
+                    });
+                    path
+                })
+            })
+        })
+    }
+}

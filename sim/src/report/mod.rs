@@ -1,0 +1,257 @@
+//! What an audit says, as plain data; the JSON report is this, word for word.
+
+pub mod explain;
+pub mod text;
+
+use serde::Serialize;
+
+/// The result of an audit.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The version of this structure.
+    pub schema_version: u32,
+    /// The program's file.
+    pub program: String,
+    /// The method that was entered.
+    pub method: String,
+    /// The answer; `None` for a replay.
+    pub verdict: Option<Verdict>,
+    /// What the answer rests on; `None` where nothing was shown.
+    pub assurance: Option<Assurance>,
+    /// What one step was.
+    pub atomicity: String,
+    /// Who went next.
+    pub strategy: String,
+    /// The forks that were seen.
+    pub forks: Vec<ForkReport>,
+    /// What is wrong.
+    pub findings: Vec<FindingReport>,
+    /// Static findings that no run confirmed.
+    pub possible: Vec<FindingReport>,
+    /// The results; `None` if nothing was run.
+    pub outcomes: Option<Outcomes>,
+    /// How much was done.
+    pub stats: Stats,
+    /// A command that repeats a schedule with another result.
+    pub replay: Option<String>,
+    /// Sentences for the reader: why an answer is not stronger.
+    pub notes: Vec<String>,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// No fork writes what is not its own, in any schedule.
+    Pure,
+    /// Some fork does; every outcome examined is the same.
+    Impure,
+    /// Two different outcomes are in hand.
+    Nondeterministic,
+    /// No execution completed.
+    Unknown,
+}
+
+/// What the answer rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assurance {
+    /// All inputs, all schedules.
+    Proved,
+    /// This input, every schedule: one run without a race.
+    Certified,
+    /// This input: every inequivalent schedule was run.
+    Exhausted,
+    /// This input: some schedules were run.
+    Sampled,
+}
+
+/// A fork of the program.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForkReport {
+    /// The fork path of the first task that was forked here, without `main/`.
+    pub id: String,
+    /// The function that is forked.
+    pub function: String,
+    /// The user's file.
+    pub file: Option<String>,
+    /// The user's line.
+    pub line: Option<u32>,
+    /// Whether every task forked here leaves alone what is not its own.
+    pub pure: bool,
+}
+
+/// A finding.
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingReport {
+    /// The code that `forkcheck explain` knows.
+    pub code: &'static str,
+    /// What kind.
+    pub kind: &'static str,
+    /// `error` or `warning`.
+    pub severity: &'static str,
+    /// PyTorch's name of what is executed.
+    pub operator: String,
+    /// What is written, as a user would write it.
+    pub target: String,
+    /// The user's file.
+    pub file: Option<String>,
+    /// The user's line, from 1.
+    pub line: Option<u32>,
+    /// The column on that line, from 1.
+    pub column: Option<u32>,
+    /// The file of the fork that it belongs to.
+    pub fork_file: Option<String>,
+    /// The line of that fork.
+    pub fork_line: Option<u32>,
+    /// The fork path of the task that does it.
+    pub task: String,
+    /// The exact place, then the calls that lead there, innermost first.
+    pub stack: Vec<FrameReport>,
+    /// `must` where a run showed it.
+    pub certainty: &'static str,
+    /// Who found it.
+    pub evidence: Vec<&'static str>,
+    /// The access that it races with.
+    pub race: Option<RaceReport>,
+    /// Where the sources can be shown; not part of the JSON.
+    #[serde(skip)]
+    pub places: Places,
+}
+
+/// The stretches of source that a text report shows of a finding.
+#[derive(Debug, Clone, Default)]
+pub struct Places {
+    /// What is executed, in the user's words.
+    pub here: Option<forkcheck_model::graph::Span>,
+    /// The fork.
+    pub fork: Option<forkcheck_model::graph::Span>,
+    /// The other side of the race.
+    pub other: Option<forkcheck_model::graph::Span>,
+}
+
+/// A frame of a stack.
+#[derive(Debug, Clone, Serialize)]
+pub struct FrameReport {
+    /// The function.
+    pub function: String,
+    /// Its file.
+    pub file: Option<String>,
+    /// The line.
+    pub line: Option<u32>,
+}
+
+/// The other side of a race.
+#[derive(Debug, Clone, Serialize)]
+pub struct RaceReport {
+    /// The fork path of the task.
+    pub other_task: String,
+    /// PyTorch's name of what it executes; `return` for the caller's look at the outcome.
+    pub other_operator: String,
+    /// The user's file.
+    pub other_file: Option<String>,
+    /// The user's line.
+    pub other_line: Option<u32>,
+    /// Whether it writes, too.
+    pub other_writes: bool,
+}
+
+/// The results that were seen.
+#[derive(Debug, Clone, Serialize)]
+pub struct Outcomes {
+    /// How many different ones: pairs of what was there when the entry returned, and when every task had ended.
+    pub distinct: usize,
+    /// How many different ones when every task had ended.
+    pub distinct_at_rest: usize,
+    /// Whether there can be no others.
+    pub complete: bool,
+    /// The error that every schedule raises.
+    pub error: Option<String>,
+    /// Schedules with different outcomes: the smaller of `distinct` and 4.
+    pub witnesses: Vec<Witness>,
+    /// Where two outcomes differ first.
+    pub first_difference: Option<Difference>,
+}
+
+/// A schedule and its outcome.
+#[derive(Debug, Clone, Serialize)]
+pub struct Witness {
+    /// The schedule, for `forkcheck replay`.
+    pub schedule: String,
+    /// The outcome, as a digest.
+    pub digest: String,
+    /// The outcome, in short.
+    pub summary: String,
+}
+
+/// Where two outcomes differ first.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// Such as `output[0][1]`.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// What one schedule gives.
+    pub a: serde_json::Value,
+    /// What the other gives.
+    pub b: serde_json::Value,
+}
+
+/// How much was done.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Stats {
+    /// Complete executions since the last restart of the search; `None` if nothing was run.
+    pub executions: Option<u64>,
+    /// Executions that were given up: equivalent to others, or over a limit.
+    pub discarded: u64,
+    /// Steps of all executions.
+    pub steps: u64,
+    /// Different states.
+    pub states: u64,
+    /// Tasks of the largest execution, the caller included.
+    pub tasks: u32,
+    /// Wall-clock time.
+    pub seconds: f64,
+}
+
+impl Report {
+    /// The exit code of the command line.
+    pub fn exit_code(&self) -> u8 {
+        match self.verdict {
+            None | Some(Verdict::Pure) => {
+                let errors = self.findings.iter().any(|finding| finding.severity == "error");
+                u8::from(errors)
+            }
+            Some(Verdict::Impure | Verdict::Nondeterministic) => 1,
+            Some(Verdict::Unknown) => 3,
+        }
+    }
+
+    /// The JSON report.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("plain data has a JSON form")
+    }
+}
+
+impl Verdict {
+    /// The word of reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pure => "pure",
+            Verdict::Impure => "impure",
+            Verdict::Nondeterministic => "nondeterministic",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+impl Assurance {
+    /// The word of reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Assurance::Proved => "proved",
+            Assurance::Certified => "certified",
+            Assurance::Exhausted => "exhausted",
+            Assurance::Sampled => "sampled",
+        }
+    }
+}

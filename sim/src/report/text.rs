@@ -1,0 +1,186 @@
+//! The report for people: each finding with the user's source, both sites of a race, and what to do; then the verdict.
+
+use std::fmt::Write as _;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use forkcheck_model::graph::Span;
+
+use super::{Assurance, FindingReport, Report, Verdict};
+
+/// The text of a report, with the colours of a terminal if `colour`.
+pub fn render(report: &Report, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let mut text = String::new();
+    for finding in &report.findings {
+        text.push_str(&renderer.render(&[group(finding)]));
+        text.push_str("\n\n");
+    }
+    text.push_str(&summary(report));
+    text
+}
+
+fn group(finding: &FindingReport) -> Group<'_> {
+    let level = if finding.severity == "error" { Level::ERROR } else { Level::WARNING };
+    let mut group = level.primary_title(title(finding)).id(finding.code).elements(snippets(finding));
+    let shown = |span: &Option<Span>| span.as_ref().is_some_and(|span| !span.source().text.is_empty());
+    if let (false, Some(file), Some(line)) = (shown(&finding.places.here), &finding.file, finding.line) {
+        group = group.element(Level::NOTE.message(format!("{} at {file}:{line}", finding.operator)));
+    }
+    if let (false, Some(file), Some(line)) = (shown(&finding.places.fork), &finding.fork_file, finding.fork_line) {
+        group = group.element(Level::NOTE.message(format!("forked at {file}:{line}")));
+    }
+    if let Some(race) = &finding.race {
+        group = group.element(Level::NOTE.message(race_note(race)));
+    }
+    match advice(finding) {
+        Some(advice) => group.element(Level::HELP.message(advice)),
+        None => group,
+    }
+}
+
+fn title(finding: &FindingReport) -> String {
+    let target = &finding.target;
+    match finding.kind {
+        "input-mutation" | "attribute-mutation" => format!("a fork writes `{target}`"),
+        "global-state" => format!("a fork changes the {target}"),
+        "output" => "a fork prints".to_string(),
+        "parent-mutation" => format!("`{target}` is written while a fork uses it"),
+        "race" => format!("two tasks race for `{target}`"),
+        "deadlock" => format!("tasks wait for each other: {target}"),
+        _ => format!("forkcheck cannot execute {}: {target}", finding.operator),
+    }
+}
+
+fn race_note(race: &super::RaceReport) -> String {
+    let what = match (race.other_operator.as_str(), race.other_writes) {
+        ("return", _) => "the caller's look at the results".to_string(),
+        (operator, true) => format!("the write of {operator}"),
+        (operator, false) => format!("the read of {operator}"),
+    };
+    match (&race.other_file, race.other_line) {
+        (Some(file), Some(line)) => format!("races with {what} in task {} at {file}:{line}", race.other_task),
+        _ => format!("races with {what} in task {}", race.other_task),
+    }
+}
+
+fn advice(finding: &FindingReport) -> Option<&'static str> {
+    let training = finding.operator.contains("dropout") || finding.operator.contains("batch_norm");
+    Some(match finding.kind {
+        "global-state" if training => {
+            "call `eval()` on what is forked, or draw before the fork and pass the numbers in"
+        }
+        "attribute-mutation" if training => "call `eval()` on what is forked, or fork what keeps no statistics",
+        "input-mutation" => "clone it before the write, or return the new value instead of writing it",
+        "attribute-mutation" => "return the new value, and let the caller store it after the wait",
+        "global-state" => "draw before the fork and pass the numbers in",
+        "output" => "return what is to be printed, and print it after the wait",
+        "parent-mutation" => "wait for the fork before the write, or give it a clone",
+        "race" => "wait for the task before its data is used",
+        _ => return None,
+    })
+}
+
+/// One snippet for each source text that plays a part; sites in the same text share one.
+fn snippets(finding: &FindingReport) -> Vec<Snippet<'_, annotate_snippets::Annotation<'_>>> {
+    let places = &finding.places;
+    let labelled = [
+        (&places.here, AnnotationKind::Primary, format!("{} in task {}", finding.operator, finding.task)),
+        (&places.other, AnnotationKind::Context, "the other side of the race".to_string()),
+        (&places.fork, AnnotationKind::Context, "forked here".to_string()),
+    ];
+    let mut snippets: Vec<(&Span, Vec<annotate_snippets::Annotation<'_>>)> = Vec::new();
+    let mut shown: Vec<&Span> = Vec::new();
+    for (span, kind, label) in labelled {
+        // What tracing recorded has a place, but no text to show.
+        let text = |span: &&Span| !span.source().text.is_empty();
+        let Some(span) = span.as_ref().filter(text).filter(|span| !shown.contains(span)) else { continue };
+        shown.push(span);
+        let annotation = kind.span(span.range()).label(label);
+        match snippets.iter_mut().find(|(other, _)| other.source() == span.source()) {
+            Some((_, annotations)) => annotations.push(annotation),
+            None => snippets.push((span, vec![annotation])),
+        }
+    }
+    let snippet = |(span, annotations): (&'_ Span, Vec<_>)| (span.source().clone(), annotations);
+    snippets
+        .into_iter()
+        .map(snippet)
+        .map(|(source, annotations)| {
+            Snippet::source(source.text.clone())
+                .line_start(source.first_line as usize)
+                .path(source.file.clone())
+                .annotations(annotations)
+        })
+        .collect()
+}
+
+fn summary(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |args: std::fmt::Arguments<'_>| {
+        text.write_fmt(args).expect("a string takes everything");
+        text.push('\n');
+    };
+    match (report.verdict, report.assurance) {
+        (Some(verdict), Some(assurance)) => {
+            line(format_args!("{}: {}", verdict.name(), meaning(report, verdict)));
+            line(format_args!("  {}: {}", assurance.name(), basis(report, assurance)));
+        }
+        (Some(verdict), None) => line(format_args!("{}: {}", verdict.name(), meaning(report, verdict))),
+        (None, _) => line(format_args!("replayed {} of {}", report.method, report.program)),
+    }
+    let impure = report.forks.iter().filter(|fork| !fork.pure).count();
+    if report.verdict.is_some() {
+        line(format_args!("  {} {}, {impure} impure", report.forks.len(), plural(report.forks.len(), "fork")));
+    }
+    if let Some(outcomes) = &report.outcomes {
+        if let Some(error) = &outcomes.error {
+            line(format_args!("  raises: {}", error.lines().last().unwrap_or_default()));
+        }
+        if let Some(difference) = &outcomes.first_difference {
+            line(format_args!("  first difference: {}: {} or {}", difference.place, difference.a, difference.b));
+        }
+        for witness in &outcomes.witnesses {
+            line(format_args!("  {}  {}", witness.schedule, witness.summary));
+        }
+    }
+    for note in &report.notes {
+        line(format_args!("  note: {note}"));
+    }
+    if let Some(replay) = &report.replay {
+        line(format_args!("  replay: {replay}"));
+    }
+    text
+}
+
+fn meaning(report: &Report, verdict: Verdict) -> String {
+    let outcomes = report.outcomes.as_ref();
+    match verdict {
+        Verdict::Pure => "no fork writes what is not its own".to_string(),
+        Verdict::Impure if outcomes.is_none() => "some forks write what is not their own".to_string(),
+        Verdict::Impure => "some forks write what is not their own; the result was always the same".to_string(),
+        Verdict::Nondeterministic => {
+            let distinct = outcomes.map_or(0, |outcomes| outcomes.distinct);
+            let more = if outcomes.is_some_and(|outcomes| outcomes.complete) { "" } else { " at least" };
+            format!("the result depends on the schedule:{more} {distinct} different outcomes")
+        }
+        Verdict::Unknown => "no execution completed, so nothing is known".to_string(),
+    }
+}
+
+fn basis(report: &Report, assurance: Assurance) -> String {
+    let executions = report.stats.executions.unwrap_or(0);
+    match assurance {
+        Assurance::Proved => {
+            "for all inputs and all schedules; inputs may alias each other but not attributes".to_string()
+        }
+        Assurance::Certified => "on this input no two accesses race, so every schedule gives this result".to_string(),
+        Assurance::Exhausted => {
+            format!("on this input every schedule that could differ was run ({executions} executions)")
+        }
+        Assurance::Sampled => format!("on this input {executions} executions were run; others may differ"),
+    }
+}
+
+fn plural(count: usize, word: &str) -> String {
+    if count == 1 { word.to_string() } else { format!("{word}s") }
+}
