@@ -6,7 +6,7 @@
 //! shows two schedules with two results.
 //!
 //! The rooms: [`program`] is what is run, [`machine`] one execution of it, [`explore`] many executions, [`check`] turns
-//! accesses into findings, [`report`] is what is said about it all, and [`audit`] is the way through.
+//! accesses into findings, [`report`] is what is said about it all, and [`audit()`] is the way through.
 
 pub mod audit;
 pub mod check;
