@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::enabled::Enabled;
 use crate::footprint::Footprint;
 use crate::task::TaskId;
 
@@ -14,7 +15,7 @@ use crate::task::TaskId;
 /// comes from [`Rng`](crate::Rng), seeded per execution with [`run_seed`](crate::run_seed).
 ///
 /// ```
-/// use forkcheck_scheduler::{Choice, Ending, Footprint, Scheduler, TaskId};
+/// use forkcheck_scheduler::{Choice, Scheduler, TaskId};
 ///
 /// /// Lets the newest task go first, whoever stepped last.
 /// struct Newest;
@@ -25,27 +26,9 @@ use crate::task::TaskId;
 ///     }
 ///
 ///     fn pick(&mut self, choice: &Choice<'_>) -> TaskId {
-///         *choice.enabled().last().expect("a choice is never empty")
+///         choice.enabled().iter().max().expect("a choice is never empty")
 ///     }
 /// }
-///
-/// // Two toy tasks of two steps each, which touch nothing.
-/// let mut left = [2, 2];
-/// let mut order = Vec::new();
-/// let mut strategy = Newest;
-/// assert!(strategy.begin());
-/// loop {
-///     let enabled: Vec<_> = (0..2).filter(|&i| left[i as usize] > 0).map(TaskId::new).collect();
-///     let pending = |_| Footprint::EMPTY;
-///     let last = order.last().copied();
-///     let default = enabled.first().copied().unwrap_or_default();
-///     let Some(choice) = Choice::new(&enabled, &pending, last, default) else { break };
-///     let task = strategy.pick(&choice);
-///     left[task.index()] -= 1;
-///     order.push(task);
-/// }
-/// strategy.end(Ending::Complete);
-/// assert_eq!(order.iter().map(|task| task.number()).collect::<Vec<_>>(), [1, 1, 0, 0]);
 /// ```
 pub trait Scheduler {
     /// Opens the next execution, or says that there is none left to run.
@@ -76,79 +59,76 @@ pub enum Ending {
     Blocked,
 }
 
+/// What can be seen of an execution between two steps.
+///
+/// Only steps that touch something are seen. Fork, wait, end and whatever else touches nothing conflicts with nothing, now
+/// or ever: an execution takes such steps by itself, as soon as they are possible. So a *pending* footprint is never
+/// empty.
+pub trait Moment {
+    /// The tasks that can step. Empty when the execution is over, by completion or by deadlock.
+    fn enabled(&self) -> &Enabled;
+
+    /// The tasks that the last step enabled, the one that took it not among them; before the first step, all that are
+    /// enabled. A strategy that keeps the tasks in an order of its own learns of changes here.
+    fn woken(&self) -> &[TaskId];
+
+    /// What an enabled task would read and write in its next step; never empty.
+    fn pending(&self, task: TaskId) -> &Footprint;
+
+    /// Who took each step so far.
+    fn order(&self) -> &[TaskId];
+
+    /// Who goes next by the child-first order, see [`DefaultOrder`](crate::DefaultOrder); `None` if nobody is enabled.
+    fn default_next(&self) -> Option<TaskId>;
+}
+
 /// The tasks that can take the next step, and what they would do.
 #[derive(Clone, Copy)]
 pub struct Choice<'a> {
-    /// Invariant: ascending, not empty.
-    enabled: &'a [TaskId],
-    pending: &'a dyn Fn(TaskId) -> &'a Footprint,
-    last: Option<TaskId>,
-    /// Invariant: one of `enabled`.
-    default: TaskId,
+    moment: &'a dyn Moment,
+    /// Invariant: the moment's; not empty.
+    enabled: &'a Enabled,
 }
 
 impl<'a> Choice<'a> {
-    /// A choice among `enabled`, which ascends; `None` if it is empty.
-    ///
-    /// `pending` tells the footprint of the step that a task takes if it is picked, `last` is who took the step before,
-    /// and `default` who goes next by the child-first order.
-    ///
-    /// # Panics
-    /// If `default` is not enabled.
-    pub fn new(
-        enabled: &'a [TaskId],
-        pending: &'a dyn Fn(TaskId) -> &'a Footprint,
-        last: Option<TaskId>,
-        default: TaskId,
-    ) -> Option<Self> {
-        if enabled.is_empty() {
-            return None;
-        }
-        debug_assert!(enabled.is_sorted(), "enabled tasks ascend: {enabled:?}");
-        assert!(enabled.binary_search(&default).is_ok(), "the default {default} is enabled: {enabled:?}");
-        Some(Self { enabled, pending, last, default })
+    /// The choice at a moment; `None` if nobody can step.
+    pub fn new(moment: &'a dyn Moment) -> Option<Self> {
+        let enabled = moment.enabled();
+        (!enabled.is_empty()).then_some(Self { moment, enabled })
     }
 
-    /// The tasks that can step, ascending; never empty.
-    pub fn enabled(&self) -> &'a [TaskId] {
+    /// The tasks that can step; never empty.
+    pub fn enabled(&self) -> &'a Enabled {
         self.enabled
     }
 
-    /// What `task`, which is enabled, would read and write in this step.
+    /// The tasks that the last step enabled, the one that took it not among them. In the first choice of an execution, all
+    /// tasks that are enabled.
+    pub fn woken(&self) -> &'a [TaskId] {
+        self.moment.woken()
+    }
+
+    /// What `task`, which is enabled, would read and write in this step; never empty.
     pub fn pending(&self, task: TaskId) -> &'a Footprint {
-        (self.pending)(task)
+        self.moment.pending(task)
     }
 
     /// The task that stepped last; none at the beginning. It may be waiting now, or have ended.
     pub fn last(&self) -> Option<TaskId> {
-        self.last
+        self.moment.order().last().copied()
     }
 
     /// The task that the child-first order would pick.
     pub fn default(&self) -> TaskId {
-        self.default
+        self.moment.default_next().expect("somebody is enabled")
     }
 }
 
 impl fmt::Debug for Choice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { enabled, pending: _, last, default } = self;
         f.debug_struct("Choice")
-            .field("enabled", enabled)
-            .field("last", last)
-            .field("default", default)
+            .field("enabled", &self.enabled.as_slice())
+            .field("last", &self.last())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn there_is_no_empty_choice() {
-        assert!(Choice::new(&[], &|_| Footprint::EMPTY, None, TaskId::MAIN).is_none());
-        let choice = Choice::new(&[TaskId::MAIN], &|_| Footprint::EMPTY, None, TaskId::MAIN).unwrap();
-        assert!(choice.pending(TaskId::MAIN).is_empty());
     }
 }

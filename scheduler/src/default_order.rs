@@ -4,6 +4,7 @@
 //! created task that can. It is the order of eager mode, where a body runs at its fork, and it is fixed for ever: a
 //! schedule string of today must mean the same tomorrow.
 
+use crate::enabled::Enabled;
 use crate::task::TaskId;
 
 /// Where one execution stands in the default order.
@@ -63,14 +64,11 @@ impl DefaultOrder {
         self.state.last
     }
 
-    /// Who goes next by default, among the enabled tasks in ascending order; `None` if there are none.
-    pub fn next(&self, enabled: &[TaskId]) -> Option<TaskId> {
-        let can_go = |task: &TaskId| enabled.binary_search(task).is_ok();
+    /// Who goes next by default, among the enabled tasks; `None` if there are none.
+    pub fn next(&self, enabled: &Enabled) -> Option<TaskId> {
+        let can_go = |task: &TaskId| enabled.contains(*task);
         let State { last, child } = self.state;
-        child
-            .filter(can_go)
-            .or(last.filter(can_go))
-            .or_else(|| enabled.iter().copied().max_by_key(|t| self.rank[t.index()]))
+        child.filter(can_go).or(last.filter(can_go)).or_else(|| enabled.iter().max_by_key(|t| self.rank[t.index()]))
     }
 
     /// Remembers this moment.
@@ -98,7 +96,7 @@ mod tests {
     use super::*;
 
     fn check(order: &DefaultOrder, enabled: &[u32], expected: u32) {
-        let enabled: Vec<_> = enabled.iter().copied().map(TaskId::new).collect();
+        let enabled: Enabled = enabled.iter().copied().map(TaskId::new).collect();
         assert_eq!(order.next(&enabled), Some(TaskId::new(expected)), "among {enabled:?}");
     }
 
@@ -121,6 +119,6 @@ mod tests {
         check(&order, &[0, 7], 7);
         assert_eq!(order.last(), Some(TaskId::MAIN));
         order.forked(TaskId::new(3));
-        assert_eq!(order.next(&[]), None);
+        assert_eq!(order.next(&Enabled::new()), None);
     }
 }

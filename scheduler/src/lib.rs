@@ -9,8 +9,8 @@
 //!   bytes, and whether two views share one.
 //! - [`happens_before`]: what one point of an execution knows of the others, by program order, fork and wait. A
 //!   conflict between two accesses that do not know of each other is a race.
-//! - [`choice`]: who can go, and the trait [`Scheduler`] that picks: `begin`, `pick`, `end`. A user's own strategy
-//!   plugs in here.
+//! - [`choice`]: who can go ([`enabled`]), and the trait [`Scheduler`] that picks: `begin`, `pick`, `end`. A user's own
+//!   strategy plugs in here.
 //! - [`system`]: what a search needs instead: to step, to remember a state and to return to it.
 //! - [`strategy`]: one algorithm a file.
 //! - [`default_order`]: child first, the order of eager mode, and [`schedule`]: an execution as a short list of
@@ -49,6 +49,7 @@
 
 pub mod choice;
 pub mod default_order;
+pub mod enabled;
 pub mod footprint;
 pub mod happens_before;
 pub mod region;
@@ -62,13 +63,14 @@ pub mod task;
 #[cfg(test)]
 mod toy;
 
-pub use choice::{Choice, Ending, Scheduler};
+pub use choice::{Choice, Ending, Moment, Scheduler};
 pub use default_order::DefaultOrder;
+pub use enabled::Enabled;
 pub use footprint::{Access, Footprint, Kind, Location};
 pub use happens_before::Clock;
 pub use region::Region;
 pub use rng::{Rng, run_seed};
 pub use schedule::{Anchor, Atomicity, Deviation, Event, Schedule, ScheduleError};
 pub use spec::{STRATEGIES, Spec, SpecError};
-pub use system::{Refused, Searched, System, Visitor};
+pub use system::{Refused, Searched, System, Visitor, run};
 pub use task::{TaskId, Tasks};

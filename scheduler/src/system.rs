@@ -5,8 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::choice::Ending;
-use crate::footprint::Footprint;
+use crate::choice::{Choice, Ending, Moment, Scheduler};
 use crate::task::TaskId;
 
 /// A program in the middle of an execution.
@@ -16,17 +15,11 @@ use crate::task::TaskId;
 /// - *Monotone*: a task that is enabled stays so until it steps. There are no locks.
 /// - *Honest*: two steps whose footprints do not conflict lead to the same state in either order, and neither changes
 ///   the footprint of the other. The footprint of a pending step includes what decides its extent.
-pub trait System {
+pub trait System: Moment {
     /// A state to return to.
     type Mark;
 
-    /// The tasks that can step, ascending. Empty when the execution is over, by completion or by deadlock.
-    fn enabled(&self) -> &[TaskId];
-
-    /// What an enabled task would read and write in its next step; empty for fork, wait and end.
-    fn pending(&self, task: TaskId) -> &Footprint;
-
-    /// Lets an enabled task take one step.
+    /// Lets an enabled task take one step, and then every task those that touch nothing.
     ///
     /// When a limit refuses it, the state is of no use until it is rewound.
     fn step(&mut self, task: TaskId) -> Result<(), Refused>;
@@ -41,6 +34,21 @@ pub trait System {
     /// thing, as for native stacks.
     fn digest(&self) -> Option<u128> {
         None
+    }
+}
+
+/// Runs an execution from where `system` stands to its end, as `scheduler` says; the caller has begun it and will end it.
+///
+/// # Panics
+/// If the scheduler picks a task that is not enabled.
+pub fn run<S: System, C: Scheduler + ?Sized>(system: &mut S, scheduler: &mut C) -> Ending {
+    loop {
+        let Some(choice) = Choice::new(system) else { return Ending::Complete };
+        let task = scheduler.pick(&choice);
+        assert!(choice.enabled().contains(task), "a strategy picks a task that is enabled, not {task}");
+        if system.step(task).is_err() {
+            return Ending::Cut;
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-use crate::choice::{Choice, Ending, Scheduler};
+use crate::choice::{Ending, Moment, Scheduler};
 use crate::default_order::{DefaultOrder, OrderMark};
+use crate::enabled::Enabled;
 use crate::footprint::{Access, Footprint, Kind, Location};
-use crate::system::{Refused, System};
+use crate::system::{Refused, System, run};
 use crate::task::TaskId;
 
 /// One step of a toy task. Bodies and tasks have the same numbers: each body is forked at most once.
@@ -110,7 +111,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Toy<'p> {
     program: &'p Program,
     state: State,
-    enabled: Vec<TaskId>,
+    enabled: Enabled,
+    woken: Vec<TaskId>,
     pub(crate) order: DefaultOrder,
     /// Steps that may be taken before the next is refused.
     pub(crate) limit: usize,
@@ -131,8 +133,16 @@ impl<'p> Toy<'p> {
         let mut at = vec![None; count];
         at[0] = Some(0);
         let state = State { cells: [0; CELLS], accumulators: vec![0; count], at, trace: Vec::new() };
-        let mut toy = Self { program, state, enabled: Vec::new(), order: DefaultOrder::new(), limit: usize::MAX };
-        toy.look();
+        let mut toy = Self {
+            program,
+            state,
+            enabled: Enabled::new(),
+            woken: Vec::new(),
+            order: DefaultOrder::new(),
+            limit: usize::MAX,
+        };
+        toy.settle();
+        toy.woken = toy.enabled.iter().collect();
         toy
     }
 
@@ -155,29 +165,60 @@ impl<'p> Toy<'p> {
         self.state.at[task] == Some(self.program.bodies[task].len())
     }
 
-    fn look(&mut self) {
-        let can_go = |task: &usize| match self.state.at[*task].and_then(|at| self.program.bodies[*task].get(at)) {
-            None => false,
-            Some(Wait(target)) => self.ended(*target),
-            Some(_) => true,
-        };
-        self.enabled = (0..self.program.bodies.len()).filter(can_go).map(|task| TaskId::new(task as u32)).collect();
+    /// What the task would do next, if it has begun and not ended.
+    fn next(&self, task: usize) -> Option<Op> {
+        self.program.bodies[task].get(self.state.at[task]?).copied()
+    }
+
+    /// Forks and waits wherever that is possible; then those are enabled that stand before an access.
+    fn settle(&mut self) {
+        loop {
+            let free = |task: &usize| match self.next(*task) {
+                Some(Fork(_)) => true,
+                Some(Wait(target)) => self.ended(target),
+                _ => false,
+            };
+            let Some(task) = (0..self.program.bodies.len()).find(free) else { break };
+            if let Some(Fork(child)) = self.next(task)
+                && self.state.at[child].is_none()
+            {
+                self.state.at[child] = Some(0);
+                self.order.forked(TaskId::new(child as u32));
+            }
+            self.state.at[task] = self.state.at[task].map(|at| at + 1);
+        }
+        let stands = |task: &usize| matches!(self.next(*task), Some(Read(_) | Write(_) | Print(_)));
+        self.enabled = (0..self.program.bodies.len()).filter(stands).map(|task| TaskId::new(task as u32)).collect();
     }
 }
 
-impl System for Toy<'_> {
-    type Mark = (State, OrderMark);
-
-    fn enabled(&self) -> &[TaskId] {
+impl Moment for Toy<'_> {
+    fn enabled(&self) -> &Enabled {
         &self.enabled
+    }
+
+    fn woken(&self) -> &[TaskId] {
+        &self.woken
     }
 
     fn pending(&self, task: TaskId) -> &Footprint {
         &self.program.footprints[task.index()][self.place(task)]
     }
 
+    fn order(&self) -> &[TaskId] {
+        &self.state.trace
+    }
+
+    fn default_next(&self) -> Option<TaskId> {
+        self.order.next(&self.enabled)
+    }
+}
+
+impl System for Toy<'_> {
+    type Mark = (State, OrderMark);
+
     fn step(&mut self, task: TaskId) -> Result<(), Refused> {
-        assert!(self.enabled.contains(&task), "{task} is enabled");
+        assert!(self.enabled.contains(task), "{task} is enabled");
         if self.state.trace.len() >= self.limit {
             return Err(Refused);
         }
@@ -191,15 +232,13 @@ impl System for Toy<'_> {
                 self.state.cells[cell] = accumulator.wrapping_mul(1009).wrapping_add(task.number().into()) >> 1;
             }
             Print(cell) => self.state.cells[cell] = self.state.cells[cell].wrapping_add(1),
-            Fork(child) if self.state.at[child].is_none() => {
-                self.state.at[child] = Some(0);
-                self.order.forked(TaskId::new(child as u32));
-            }
-            Fork(_) | Wait(_) => {}
+            Fork(_) | Wait(_) => unreachable!("taken when they are possible"),
         }
         self.state.at[task.index()] = Some(self.place(task) + 1);
         self.state.trace.push(task);
-        self.look();
+        let before = self.enabled.clone();
+        self.settle();
+        self.woken = self.enabled.iter().filter(|&other| !before.contains(other)).collect();
         Ok(())
     }
 
@@ -210,7 +249,7 @@ impl System for Toy<'_> {
     fn rewind(&mut self, (state, order): &Self::Mark) {
         self.state.clone_from(state);
         self.order.rewind(order);
-        self.look();
+        self.settle();
     }
 }
 
@@ -218,13 +257,8 @@ impl System for Toy<'_> {
 pub(crate) fn drive(program: &Program, scheduler: &mut impl Scheduler) -> Vec<TaskId> {
     let mut toy = Toy::new(program);
     assert!(scheduler.begin());
-    while let Some(default) = toy.order.next(toy.enabled()) {
-        let pending = |task| toy.pending(task);
-        let choice = Choice::new(toy.enabled(), &pending, toy.order.last(), default).expect("something is enabled");
-        let task = scheduler.pick(&choice);
-        toy.step(task).expect("there is no limit");
-    }
-    scheduler.end(Ending::Complete);
+    let ending = run(&mut toy, scheduler);
+    scheduler.end(ending);
     toy.trace().to_vec()
 }
 
@@ -250,7 +284,7 @@ pub(crate) fn brute_force(program: &Program, most: usize) -> Option<Truth> {
             truth.classes.insert(class(program, toy.trace()));
             truth.outcomes.insert(toy.outcome());
         }
-        for &task in toy.enabled() {
+        for task in toy.enabled().iter() {
             let mut next = toy.clone();
             next.step(task).expect("there is no limit");
             states.push(next);
@@ -268,7 +302,10 @@ fn class(program: &Program, trace: &[TaskId]) -> Vec<[(TaskId, usize); 2]> {
             (task, next[task.index()] - 1)
         })
         .collect();
-    let footprint = |(task, at): (TaskId, usize)| &program.footprints[task.index()][at];
+    // The trace holds the steps that touch something.
+    let visible: Vec<Vec<&Footprint>> =
+        program.footprints.iter().map(|body| body.iter().filter(|step| !step.is_empty()).collect()).collect();
+    let footprint = |(task, at): (TaskId, usize)| visible[task.index()][at];
     let mut pairs = Vec::new();
     for (i, &a) in steps.iter().enumerate() {
         for &b in &steps[i + 1..] {

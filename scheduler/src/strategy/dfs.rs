@@ -5,8 +5,6 @@
 //! then every execution that takes it was seen. Guarantee: each equivalence class of executions (equal order of
 //! conflicting steps) is completed exactly once. Some executions may be begun and then found to be asleep; they are
 //! counted as blocked. Optimal DPOR has none of these.
-//!
-//! A step with an empty footprint conflicts with nothing, now or ever, so it is taken at once and alone.
 
 use crate::choice::Ending;
 use crate::system::{Searched, System, Visitor};
@@ -94,14 +92,9 @@ enum Awake {
     More(TaskId, Vec<TaskId>),
 }
 
-/// One whose step conflicts with nothing, if there is such a one, otherwise all that do not sleep.
+/// All that do not sleep.
 fn awake<S: System>(system: &S, sleeping: &[TaskId]) -> Awake {
-    let enabled = system.enabled();
-    if let Some(&free) = enabled.iter().find(|&&task| system.pending(task).is_empty()) {
-        debug_assert!(!sleeping.contains(&free), "a step that conflicts with nothing never sleeps");
-        return Awake::One(free);
-    }
-    let mut awake = enabled.iter().copied().filter(|task| !sleeping.contains(task));
+    let mut awake = system.enabled().iter().filter(|task| !sleeping.contains(task));
     let Some(first) = awake.next() else { return Awake::None };
     let mut others: Vec<TaskId> = awake.collect();
     others.reverse();
@@ -196,8 +189,8 @@ mod tests {
     fn a_cut_execution_is_counted_and_the_search_goes_on() {
         let program = toy::writers(2);
         let mut toy = Toy::new(&program);
-        // Two forks, two writes, and the last write is refused.
-        toy.limit = 3;
+        // Two writes, and the last one is refused.
+        toy.limit = 1;
         let searched = dfs(&mut toy, &mut |_: &mut Toy<'_>, _| ControlFlow::Continue(()));
         assert_eq!((searched.complete, searched.cut, searched.exhausted()), (0, 2, false));
     }

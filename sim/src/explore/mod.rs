@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use forkcheck_scheduler::strategy::dfs;
-use forkcheck_scheduler::{Choice, Ending, Location, Schedule, Scheduler, Spec, System, TaskId, Tasks};
+use forkcheck_scheduler::{Ending, Location, Moment, Schedule, Spec, TaskId, Tasks, run};
 use rustc_hash::FxHashSet;
 
 use crate::check::Findings;
@@ -162,12 +162,12 @@ fn sample(program: &Program, config: &Config, exploration: &mut Exploration) {
     };
     // Round-robin goes one way only.
     let runs = if config.strategy == Spec::RoundRobin { 1 } else { config.executions };
-    let mut run = 0;
+    let mut done = 0;
     exploration.executions = 0;
     exploration.outcomes.clear();
     let numbered = exploration.names.clone();
-    while run < runs && !config.limits.expired() && scheduler.begin() {
-        run += 1;
+    while done < runs && !config.limits.expired() && scheduler.begin() {
+        done += 1;
         let findings = std::mem::take(&mut exploration.findings);
         // Strategies pick by number, so each run starts with the numbers that the first run gave.
         let names = numbered.clone();
@@ -175,7 +175,7 @@ fn sample(program: &Program, config: &Config, exploration: &mut Exploration) {
             .with_hot(exploration.hot.clone())
             .with_findings(findings)
             .into_search();
-        let ending = drive(&mut machine, scheduler.as_mut());
+        let ending = run(&mut machine, scheduler.as_mut());
         exploration.note(&mut machine, scheduler.run_seed());
         scheduler.end(ending);
         (exploration.findings, exploration.names) = machine.into_parts();
@@ -189,19 +189,6 @@ pub fn first_schedule(program: &Program, config: &Config) -> Option<Schedule> {
     let exploration = explore(program, &Config { executions: 1, ..config.clone() });
     let seen = exploration.outcomes.last()?;
     schedule::of(program, config, &exploration.names, seen)
-}
-
-/// One execution, as `scheduler` says.
-fn drive(machine: &mut Machine<'_>, scheduler: &mut dyn Scheduler) -> Ending {
-    loop {
-        let Some(default) = machine.default_next() else { return Ending::Complete };
-        let pending = |task| machine.pending(task);
-        let choice = Choice::new(machine.enabled(), &pending, machine.order().last().copied(), default);
-        let task = scheduler.pick(&choice.expect("the default is enabled"));
-        if machine.step(task).is_err() {
-            return Ending::Cut;
-        }
-    }
 }
 
 impl Exploration {

@@ -147,10 +147,8 @@ struct Follower {
 
 impl Guide for Follower {
     fn before(&mut self, machine: &Machine<'_>, event: &Event<'_>) -> Go {
-        let mut ready: Vec<TaskId> = event.ready.iter().map(|&(_, task)| task).collect();
-        ready.sort_unstable();
         let at = self.sites.event(machine, event, event.phase);
-        match self.replay.pick(machine.names(), &ready, &at) {
+        match self.replay.pick(machine.names(), |task| machine.is_ready(task), &at) {
             Ok(task) if task != event.task => return Go::To(task),
             Ok(_) => {}
             Err(stale) => {

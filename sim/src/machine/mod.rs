@@ -22,7 +22,7 @@ use forkcheck_model::digest::Digest;
 use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::{Allocator, Memory, OutOfMemory};
 use forkcheck_model::value::{Generator, Value};
-use forkcheck_scheduler::{Clock, Footprint, Location, TaskId, Tasks};
+use forkcheck_scheduler::{Clock, Enabled, Footprint, Location, TaskId, Tasks};
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,9 @@ pub struct Machine<'p> {
     hot: Arc<FxHashSet<Location>>,
     /// Tasks that are about to touch a hot location, with what they will touch.
     parked: BTreeMap<TaskId, Footprint>,
-    enabled: Vec<TaskId>,
+    enabled: Enabled,
+    /// Those that the last step of the search enabled.
+    woken: Vec<TaskId>,
     /// Who took each step of the search.
     order: Vec<TaskId>,
     /// Kept while a search may come back.
@@ -254,7 +256,8 @@ impl<'p> Machine<'p> {
             looks: Looks::default(),
             hot: Arc::default(),
             parked: BTreeMap::new(),
-            enabled: Vec::new(),
+            enabled: Enabled::new(),
+            woken: Vec::new(),
             order: Vec::new(),
             undo: None,
             shadow: Shadow::default(),
@@ -313,11 +316,6 @@ impl<'p> Machine<'p> {
             State::Ended(result) if self.cut.is_none() => Some(result.clone()),
             _ => None,
         }
-    }
-
-    /// Which task took each step of the search.
-    pub fn order(&self) -> &[TaskId] {
-        &self.order
     }
 
     /// Why the execution was cut.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use forkcheck_scheduler::{Footprint, Refused, System, TaskId};
+use forkcheck_scheduler::{Enabled, Footprint, Moment, Refused, System, TaskId};
 
 use super::access::{self, Touches};
 use super::code::Action;
@@ -21,7 +21,7 @@ pub struct Mark {
     steps: u64,
     looks: Looks,
     parked: std::collections::BTreeMap<TaskId, Footprint>,
-    enabled: Vec<TaskId>,
+    enabled: Enabled,
     order: usize,
     undo: usize,
     shadow: usize,
@@ -33,12 +33,15 @@ impl Machine<'_> {
     pub fn into_search(mut self) -> Self {
         self.undo = Some(undo::Log::default());
         self.settle(vec![TaskId::MAIN]);
+        self.woken = self.enabled.iter().collect();
         self
     }
 
     /// Lets the task take the step that it is parked at, and then everything run on to the next hot locations.
     fn step_parked(&mut self, id: TaskId) {
         assert!(self.parked.remove(&id).is_some(), "a search picks a task that is enabled");
+        self.enabled.remove(id);
+        self.woken.clear();
         let (site, phase, touches) = self.upcoming(id);
         let half = phase == 0 && self.splits(id, &touches);
         let mut on = vec![id];
@@ -49,6 +52,7 @@ impl Machine<'_> {
             Flow::Ended(woken) => on = woken,
         }
         self.settle(on);
+        self.woken.retain(|&woken| woken != id);
     }
 
     /// Lets these tasks, and those that they fork or wake, run until each is parked, waits or has ended. What they
@@ -59,6 +63,8 @@ impl Machine<'_> {
                 let (site, _, touches) = self.upcoming(id);
                 if self.is_hot(&touches) {
                     self.parked.insert(id, access::footprint(&touches));
+                    self.enabled.insert(id);
+                    self.woken.push(id);
                     break;
                 }
                 match self.perform(id, site, touches, false) {
@@ -72,10 +78,9 @@ impl Machine<'_> {
                 }
             }
         }
-        self.enabled = match self.cut {
-            None => self.parked.keys().copied().collect(),
-            Some(_) => Vec::new(),
-        };
+        if self.cut.is_some() {
+            self.enabled.clear();
+        }
     }
 
     /// Whether the next step of the task takes two: an operator that reads and writes where others race.
@@ -101,16 +106,32 @@ impl Machine<'_> {
     }
 }
 
-impl System for Machine<'_> {
-    type Mark = Mark;
-
-    fn enabled(&self) -> &[TaskId] {
+impl Moment for Machine<'_> {
+    fn enabled(&self) -> &Enabled {
         &self.enabled
+    }
+
+    fn woken(&self) -> &[TaskId] {
+        &self.woken
     }
 
     fn pending(&self, task: TaskId) -> &Footprint {
         &self.parked[&task]
     }
+
+    fn order(&self) -> &[TaskId] {
+        &self.order
+    }
+
+    fn default_next(&self) -> Option<TaskId> {
+        // Numbers stem from an execution in the default order, so the smaller of two tasks that can go went first there.
+        let last = self.order.last().copied().filter(|&task| self.enabled.contains(task));
+        last.or_else(|| self.enabled.iter().min())
+    }
+}
+
+impl System for Machine<'_> {
+    type Mark = Mark;
 
     fn step(&mut self, task: TaskId) -> Result<(), Refused> {
         self.order.push(task);
@@ -151,13 +172,5 @@ impl System for Machine<'_> {
 
     fn digest(&self) -> Option<u128> {
         None
-    }
-}
-
-impl Machine<'_> {
-    /// Who goes next by the default order: the task that stepped last, or else the one that was made last.
-    pub fn default_next(&self) -> Option<TaskId> {
-        let last = self.order.last().copied().filter(|task| self.enabled.contains(task));
-        last.or_else(|| self.enabled.iter().copied().max_by_key(|&task| self.task(task).created))
     }
 }

@@ -1,0 +1,138 @@
+//! The tasks that can step: a set that answers in constant time whatever a strategy asks of it.
+//!
+//! A sorted list would cost a scan where a task is drawn, added or removed. Here the members stand densely in a list and
+//! know their places, as in Briggs and Torczon, "An efficient representation for sparse sets" (1993).
+
+use std::ops::Index;
+
+use crate::task::TaskId;
+
+/// A set of tasks.
+///
+/// Its order is no order of names: it follows from the tasks added and removed before, and so is the same whenever they
+/// were the same. `set[i]` with `i < set.len()` is a member, each of them once.
+///
+/// ```
+/// use forkcheck_scheduler::{Enabled, TaskId};
+///
+/// let mut enabled = Enabled::new();
+/// enabled.insert(TaskId::new(7));
+/// enabled.insert(TaskId::MAIN);
+/// enabled.remove(TaskId::new(7));
+/// assert!(enabled.contains(TaskId::MAIN) && !enabled.contains(TaskId::new(7)));
+/// assert_eq!((enabled.len(), enabled[0]), (1, TaskId::MAIN));
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Enabled {
+    members: Vec<TaskId>,
+    /// By task: its place in `members`. Whether it is one is for `members` to say.
+    places: Vec<u32>,
+}
+
+impl Enabled {
+    /// No task.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether nobody can step.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether `task` is one of them.
+    pub fn contains(&self, task: TaskId) -> bool {
+        let place = self.places.get(task.index()).map(|&place| place as usize);
+        place.and_then(|place| self.members.get(place)) == Some(&task)
+    }
+
+    /// Adds a task; says whether it is new.
+    pub fn insert(&mut self, task: TaskId) -> bool {
+        if self.contains(task) {
+            return false;
+        }
+        if self.places.len() <= task.index() {
+            self.places.resize(task.index() + 1, 0);
+        }
+        self.places[task.index()] = self.members.len() as u32;
+        self.members.push(task);
+        true
+    }
+
+    /// Takes a task out; says whether it was there. The last one takes its place.
+    pub fn remove(&mut self, task: TaskId) -> bool {
+        if !self.contains(task) {
+            return false;
+        }
+        let place = self.places[task.index()];
+        self.members.swap_remove(place as usize);
+        if let Some(moved) = self.members.get(place as usize) {
+            self.places[moved.index()] = place;
+        }
+        true
+    }
+
+    /// Takes all tasks out and keeps the room.
+    pub fn clear(&mut self) {
+        self.members.clear();
+    }
+
+    /// The tasks, in the order of the set.
+    pub fn as_slice(&self) -> &[TaskId] {
+        &self.members
+    }
+
+    /// The tasks, in the order of the set.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = TaskId> + '_ {
+        self.members.iter().copied()
+    }
+}
+
+impl Index<usize> for Enabled {
+    type Output = TaskId;
+
+    fn index(&self, place: usize) -> &TaskId {
+        &self.members[place]
+    }
+}
+
+impl FromIterator<TaskId> for Enabled {
+    fn from_iter<I: IntoIterator<Item = TaskId>>(tasks: I) -> Self {
+        let mut enabled = Self::new();
+        for task in tasks {
+            enabled.insert(task);
+        }
+        enabled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn it_is_a_set(changes in prop::collection::vec((any::<bool>(), 0..12u32), 0..60)) {
+            let (mut enabled, mut set) = (Enabled::new(), BTreeSet::new());
+            for (add, number) in changes {
+                let task = TaskId::new(number);
+                match add {
+                    true => prop_assert_eq!(enabled.insert(task), set.insert(task)),
+                    false => prop_assert_eq!(enabled.remove(task), set.remove(&task)),
+                }
+                prop_assert_eq!(enabled.iter().collect::<BTreeSet<_>>(), set.clone());
+                prop_assert_eq!(enabled.len(), set.len());
+                prop_assert!((0..12).map(TaskId::new).all(|task| enabled.contains(task) == set.contains(&task)));
+            }
+        }
+    }
+}
