@@ -103,7 +103,7 @@ fn literal(key: &DictKey) -> String {
     }
 }
 
-impl Machine<'_> {
+impl Machine {
     /// The name of a thing that could not be reached at the start.
     pub(crate) fn find_name(&self, thing: &Thing, writer: TaskId) -> Named {
         match thing {

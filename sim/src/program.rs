@@ -1,6 +1,8 @@
 //! All that is needed to run: a module, the method to enter it by, and its inputs.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use forkcheck_model::Error;
 use forkcheck_model::copy::copy_deep;
@@ -17,9 +19,13 @@ use crate::machine::code::{Codes, Site};
 use crate::machine::{ChildFirst, Machine};
 use crate::names::{self, NameKey, Named};
 
-/// A module, an entry and its inputs.
+/// A module, an entry and its inputs. Cheap to clone: executions on other threads hold the same one.
+#[derive(Debug, Clone)]
+pub struct Program(Arc<Parts>);
+
+/// What a program consists of.
 #[derive(Debug)]
-pub struct Program {
+pub struct Parts {
     /// What the user calls it: the path of the archive.
     pub name: String,
     /// The module.
@@ -58,9 +64,20 @@ impl Program {
         let names = names::of_entry(&names, &copies[1..], &copies[0]);
         let codes = Codes::of(&module);
         let name = name.to_string();
-        Ok(Self { name, method: method.into(), entry, inputs, codes, library, names, module })
+        let method = method.into();
+        Ok(Self(Arc::new(Parts { name, method, entry, inputs, codes, library, names, module })))
     }
+}
 
+impl Deref for Program {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl Parts {
     /// The innermost place of a stack that the user wrote; if all of it is library code, the innermost place.
     pub fn user_span(&self, stack: &[Site]) -> Option<&Span> {
         let mut spans = stack.iter().filter_map(|&site| self.span(site));
@@ -188,7 +205,7 @@ pub fn bundled(module: &Module, memory: u64) -> Result<Option<Inputs>, Error> {
 /// Runs one function of a module on the module's own objects, before any program is made of it.
 fn call(module: &mut Module, function: FunctionId, args: Vec<Value>, memory: u64) -> Result<Value, Error> {
     let codes = Codes::of(module);
-    let program = Program {
+    let program = Program(Arc::new(Parts {
         name: String::new(),
         method: String::new(),
         entry: function,
@@ -197,7 +214,7 @@ fn call(module: &mut Module, function: FunctionId, args: Vec<Value>, memory: u64
         library: Library::default(),
         names: BTreeMap::new(),
         module: module.clone(),
-    };
+    }));
     let name = &program.module.function(function).name;
     let limits = crate::config::Limits { memory, ..Default::default() };
     let mut machine = Machine::on(&program, args, Atomicity::Op, limits, Tasks::new());

@@ -131,7 +131,7 @@ fn search(program: &Program, config: &Config, exploration: &mut Exploration) {
         let mut spent = 0;
         let over = |spent: u64| spent >= config.executions || config.limits.expired();
         let mut cut = 0;
-        let searched = dfs::dfs(&mut machine, &mut |machine: &mut Machine<'_>, ending: Ending| {
+        let searched = dfs::dfs(&mut machine, &mut |machine: &mut Machine, ending: Ending| {
             match ending {
                 Ending::Blocked => exploration.discarded += 1,
                 Ending::Complete | Ending::Cut => exploration.note(machine, None),
@@ -193,7 +193,7 @@ pub fn first_schedule(program: &Program, config: &Config) -> Option<Schedule> {
 
 impl Exploration {
     /// Counts an execution that has ended, and keeps its outcome if it is new.
-    fn note(&mut self, machine: &mut Machine<'_>, run_seed: Option<u64>) {
+    fn note(&mut self, machine: &mut Machine, run_seed: Option<u64>) {
         self.steps += machine.steps();
         self.tasks = self.tasks.max(machine.task_count());
         let Some(outcome) = machine.outcome() else {

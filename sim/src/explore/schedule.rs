@@ -123,13 +123,13 @@ struct Sites {
 
 impl Sites {
     /// The event with its place among those of the same task and site.
-    fn event(&mut self, machine: &Machine<'_>, event: &Event<'_>, phase: u8) -> schedule::Event {
+    fn event(&mut self, machine: &Machine, event: &Event<'_>, phase: u8) -> schedule::Event {
         let passed = self.passed.get(&(event.task, event.site, phase));
         let occurrence = passed.copied().unwrap_or(0);
         schedule::Event { task: event.task, site: self.hash(machine, event.site), occurrence, phase }
     }
 
-    fn hash(&mut self, machine: &Machine<'_>, site: Site) -> u64 {
+    fn hash(&mut self, machine: &Machine, site: Site) -> u64 {
         *self.anchors.entry(site).or_insert_with(|| machine.anchor(site))
     }
 
@@ -146,7 +146,7 @@ struct Follower {
 }
 
 impl Guide for Follower {
-    fn before(&mut self, machine: &Machine<'_>, event: &Event<'_>) -> Go {
+    fn before(&mut self, machine: &Machine, event: &Event<'_>) -> Go {
         let at = self.sites.event(machine, event, event.phase);
         match self.replay.pick(machine.names(), |task| machine.is_ready(task), &at) {
             Ok(task) if task != event.task => return Go::To(task),
@@ -177,7 +177,7 @@ struct Recorder {
 }
 
 impl Guide for Recorder {
-    fn before(&mut self, machine: &Machine<'_>, event: &Event<'_>) -> Go {
+    fn before(&mut self, machine: &Machine, event: &Event<'_>) -> Go {
         if !machine.is_hot(event.touches) {
             self.sites.pass(event);
             return Go::On;

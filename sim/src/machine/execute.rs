@@ -23,7 +23,7 @@ enum Trouble {
     Cut(Cut),
 }
 
-impl Machine<'_> {
+impl Machine {
     /// Executes the next instruction of the task, or the half of it that is due.
     pub(super) fn execute(&mut self, id: TaskId, half: bool) -> Flow {
         if let State::Returned(result) = &self.task(id).state {

@@ -41,8 +41,8 @@ const GENERATOR_SEED: u64 = 0;
 
 /// One execution of a program.
 #[derive(Debug)]
-pub struct Machine<'p> {
-    program: &'p Program,
+pub struct Machine {
+    program: Program,
     atomicity: Atomicity,
     limits: Limits,
     /// By number; `None` for a task that this execution has not forked.
@@ -152,7 +152,7 @@ pub struct Event<'a> {
 /// Sends an execution in the default order elsewhere.
 pub trait Guide {
     /// Called before each event that touches anything: stay with the task, go to another, or do the first half only.
-    fn before(&mut self, machine: &Machine<'_>, event: &Event<'_>) -> Go;
+    fn before(&mut self, machine: &Machine, event: &Event<'_>) -> Go;
 }
 
 /// What to do before an event.
@@ -173,7 +173,7 @@ pub enum Go {
 pub struct ChildFirst;
 
 impl Guide for ChildFirst {
-    fn before(&mut self, _: &Machine<'_>, _: &Event<'_>) -> Go {
+    fn before(&mut self, _: &Machine, _: &Event<'_>) -> Go {
         Go::On
     }
 }
@@ -197,9 +197,9 @@ enum Flow {
     Ended(Vec<TaskId>),
 }
 
-impl<'p> Machine<'p> {
+impl Machine {
     /// A machine about to start `program`, in a state of its own.
-    pub fn new(program: &'p Program, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
+    pub fn new(program: &Program, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
         let mut allocator = Allocator::new(0, Memory::with_limit(limits.memory));
         let mut entry = vec![Value::Object(program.module.root.clone())];
         entry.extend(program.inputs.iter().cloned());
@@ -208,13 +208,13 @@ impl<'p> Machine<'p> {
     }
 
     /// A machine about to call the entry of `program` on these very values.
-    pub fn on(program: &'p Program, args: Vec<Value>, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
+    pub fn on(program: &Program, args: Vec<Value>, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
         let allocator = Allocator::new(0, Memory::with_limit(limits.memory));
         Self::start(program, args, allocator, atomicity, limits, names)
     }
 
     fn start(
-        program: &'p Program,
+        program: &Program,
         entry: Vec<Value>,
         mut allocator: Allocator,
         atomicity: Atomicity,
@@ -240,7 +240,7 @@ impl<'p> Machine<'p> {
             fork: None,
         };
         Self {
-            program,
+            program: program.clone(),
             atomicity,
             limits,
             tasks: vec![Some(Arc::new(main))],

@@ -17,7 +17,7 @@ use crate::names::Named;
 /// Findings of one step, before they are joined with what is known: several targets of one write are one finding.
 type Fresh = Vec<(Key, Finding, Vec<String>)>;
 
-impl Machine<'_> {
+impl Machine {
     /// Records the accesses of a step, and what is wrong with them.
     pub(super) fn observe(&mut self, id: TaskId, site: Site, touches: &Touches) {
         let task = self.tasks[id.index()].clone().expect("the task that takes the step");

@@ -27,7 +27,7 @@ pub struct Mark {
     shadow: usize,
 }
 
-impl Machine<'_> {
+impl Machine {
     /// Gets ready to be searched: every task runs until it is about to touch a hot location.
     #[must_use]
     pub fn into_search(mut self) -> Self {
@@ -106,7 +106,7 @@ impl Machine<'_> {
     }
 }
 
-impl Moment for Machine<'_> {
+impl Moment for Machine {
     fn enabled(&self) -> &Enabled {
         &self.enabled
     }
@@ -130,7 +130,7 @@ impl Moment for Machine<'_> {
     }
 }
 
-impl System for Machine<'_> {
+impl System for Machine {
     type Mark = Mark;
 
     fn step(&mut self, task: TaskId) -> Result<(), Refused> {
