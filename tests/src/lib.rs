@@ -3,6 +3,8 @@
 //! A case is a folder of `cases/`: `source.py` (what the user wrote), `model.pt` (what `torch.jit.save` made of it),
 //! `inputs.pt`, `expected.pt` (PyTorch's result when every fork runs to its end at the fork) and `truth.json`.
 
+pub mod archive;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 

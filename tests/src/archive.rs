@@ -1,0 +1,106 @@
+//! Archives made by hand: a code file and the attributes of the module, as `torch.jit.save` would write them.
+//!
+//! A test says in TorchScript what it is about, and needs no PyTorch to make a file of it. The code is that of
+//! `code/__torch__.py`, so the module is the class `__torch__.M`. There are no debug ranges: lines are of the code.
+
+use std::io::{Cursor, Read, Write};
+
+use forkcheck::{Inputs, Program};
+use forkcheck_model::archive::saved::write_saved;
+use forkcheck_model::slot::{Allocator, Memory};
+use forkcheck_model::types::Type;
+use forkcheck_model::value::{Dict, DictContent, Key, Value};
+use zip::write::SimpleFileOptions;
+
+/// The program that calls `forward` of the module on `inputs`.
+///
+/// # Panics
+/// If the archive cannot be loaded, or the inputs are not those that it takes.
+pub fn program_of(code: &str, attributes: &[(&str, Value)], inputs: Vec<Value>) -> Program {
+    let bytes = archive_of(code, attributes);
+    let module = forkcheck::program::load(&bytes, u64::MAX).unwrap_or_else(|error| panic!("{error}\n{code}"));
+    Program::new("made by hand", module, "forward", Inputs::Positional(inputs), Default::default())
+        .unwrap_or_else(|error| panic!("{error}\n{code}"))
+}
+
+/// The archive of a module: `code` defines the class `M` and all that it uses, `attributes` are in the order of the class.
+///
+/// # Panics
+/// If an attribute is nothing that can be saved.
+pub fn archive_of(code: &str, attributes: &[(&str, Value)]) -> Vec<u8> {
+    let entries = attributes.iter().map(|(name, value)| (Key::Str((*name).into()), value.clone())).collect();
+    let content = DictContent { key: Type::Str, value: Type::Any, entries };
+    let state = Value::Dict(Dict::new(&mut Allocator::new(0, Memory::unlimited()), content));
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let mut put = |name: &str, bytes: &[u8]| {
+        let options = SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .last_modified_time(zip::DateTime::default());
+        zip.start_file(format!("archive/{name}"), options).expect("a name of ours");
+        zip.write_all(bytes).expect("memory takes every write");
+    };
+    // A saved dict of the attributes holds their storages, and its pickle is the state of the module's.
+    let saved = write_saved(&state).expect("attributes can be saved");
+    let mut saved = zip::ZipArchive::new(Cursor::new(saved)).expect("it was just written");
+    for index in 0..saved.len() {
+        let mut record = saved.by_index(index).expect("it is below the length");
+        let name = record.name().expect("a name of ours").trim_start_matches("archive/").to_string();
+        let mut bytes = Vec::new();
+        record.read_to_end(&mut bytes).expect("memory gives every read");
+        match name.as_str() {
+            "data.pkl" => put(&name, &object_of(&bytes)),
+            "version" | "byteorder" => put(&name, &bytes),
+            _ if name.starts_with("data/") => put(&name, &bytes),
+            _ => {}
+        }
+    }
+    put("code/__torch__.py", code.as_bytes());
+    put("constants.pkl", b"\x80\x02).");
+    zip.finish().expect("memory takes every write").into_inner()
+}
+
+/// The pickle of an object of `__torch__.M` from that of its state.
+fn object_of(state: &[u8]) -> Vec<u8> {
+    let state = state.strip_prefix(b"\x80\x02").and_then(|rest| rest.strip_suffix(b".")).expect("a pickle of ours");
+    [b"\x80\x02c__torch__\nM\n)\x81", state, b"b."].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use forkcheck::{Config, audit};
+    use forkcheck_model::tensor::Tensor;
+
+    use super::*;
+
+    #[test]
+    fn code_and_attributes_become_a_program_whose_findings_have_lines() {
+        let code = r#"class M(Module):
+  __parameters__ = []
+  __buffers__ = ["w", ]
+  w : Tensor
+  n : int
+  def forward(self: __torch__.M,
+    x: Tensor) -> Tensor:
+    def __forked_function():
+      return __torch__.count(self, x, )
+    f = fork(__forked_function)
+    y = torch.add(x, self.w)
+    return torch.add(torch.wait(f), y)
+def count(self: __torch__.M,
+    x: Tensor) -> Tensor:
+  self.n = torch.add(self.n, 1)
+  return torch.mul_(x, 2)
+"#;
+        let mut allocator = Allocator::new(0, Memory::unlimited());
+        let mut tensor = |items: &[i64]| Value::Tensor(Tensor::from_vec(&mut allocator, &[2], items).unwrap());
+        let (w, x) = (tensor(&[1, 2]), tensor(&[10, 20]));
+        let program = program_of(code, &[("w", w), ("n", Value::Int(5))], vec![x]);
+        let report = audit(&program, &Config::default());
+        // The store of the fork comes before the addition, or after it.
+        assert_eq!(report.outcomes.unwrap().distinct, 2);
+        let found: Vec<_> = report.findings.iter().map(|f| (f.kind, f.target.as_str(), f.line, f.fork_line)).collect();
+        let truth =
+            [("input-mutation", "input x", Some(16), Some(10)), ("attribute-mutation", "self.n", Some(15), Some(10))];
+        assert_eq!(found, truth);
+    }
+}
