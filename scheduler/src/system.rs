@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use crate::choice::{Choice, Ending, Moment, Scheduler};
+use crate::happens_before::Clock;
 use crate::task::TaskId;
 
 /// A program in the middle of an execution.
@@ -29,6 +30,11 @@ pub trait System: Moment {
 
     /// Returns to a state of this execution, at or before the current one.
     fn rewind(&mut self, mark: &Self::Mark);
+
+    /// What happens before the next step of an enabled task by program order, fork and wait.
+    ///
+    /// Footprints tell which steps conflict; this tells which of them no schedule can reverse.
+    fn clock(&self, task: TaskId) -> &Clock;
 
     /// A hash of the whole state, the same for equal states however they were reached; `None` if there is no such
     /// thing, as for native stacks.

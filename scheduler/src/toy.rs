@@ -3,10 +3,11 @@
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-use crate::choice::{Ending, Moment, Scheduler};
+use crate::choice::{Moment, Scheduler};
 use crate::default_order::{DefaultOrder, OrderMark};
 use crate::enabled::Enabled;
 use crate::footprint::{Access, Footprint, Kind, Location};
+use crate::happens_before::Clock;
 use crate::system::{Refused, System, run};
 use crate::task::TaskId;
 
@@ -124,6 +125,8 @@ pub(crate) struct State {
     accumulators: Vec<u64>,
     /// The next step of each task; `None` before it is forked.
     at: Vec<Option<usize>>,
+    /// What each task knows, from its fork on.
+    clocks: Vec<Clock>,
     trace: Vec<TaskId>,
 }
 
@@ -132,7 +135,8 @@ impl<'p> Toy<'p> {
         let count = program.bodies.len();
         let mut at = vec![None; count];
         at[0] = Some(0);
-        let state = State { cells: [0; CELLS], accumulators: vec![0; count], at, trace: Vec::new() };
+        let clocks = vec![Clock::root(); count];
+        let state = State { cells: [0; CELLS], accumulators: vec![0; count], at, clocks, trace: Vec::new() };
         let mut toy = Self {
             program,
             state,
@@ -179,11 +183,18 @@ impl<'p> Toy<'p> {
                 _ => false,
             };
             let Some(task) = (0..self.program.bodies.len()).find(free) else { break };
-            if let Some(Fork(child)) = self.next(task)
-                && self.state.at[child].is_none()
-            {
-                self.state.at[child] = Some(0);
-                self.order.forked(TaskId::new(child as u32));
+            match self.next(task) {
+                Some(Fork(child)) if self.state.at[child].is_none() => {
+                    self.state.at[child] = Some(0);
+                    let forked = TaskId::new(child as u32);
+                    self.state.clocks[child] = self.state.clocks[task].fork(forked);
+                    self.order.forked(forked);
+                }
+                Some(Wait(target)) => {
+                    let last = self.state.clocks[target].clone();
+                    self.state.clocks[task].wait(&last);
+                }
+                _ => {}
             }
             self.state.at[task] = self.state.at[task].map(|at| at + 1);
         }
@@ -250,6 +261,20 @@ impl System for Toy<'_> {
         self.state.clone_from(state);
         self.order.rewind(order);
         self.settle();
+    }
+
+    fn clock(&self, task: TaskId) -> &Clock {
+        &self.state.clocks[task.index()]
+    }
+
+    fn digest(&self) -> Option<u128> {
+        let state = &self.state;
+        let places = state.at.iter().map(|at| at.map_or(0, |at| at as u64 + 1));
+        let words = state.cells.iter().chain(&state.accumulators).copied().chain(places);
+        Some(words.fold(0, |hash: u128, word| {
+            let mixed = (hash ^ u128::from(word)).wrapping_mul(0x2d35_8dcc_aa6c_78a5_8bb8_4b93_962e_acc9);
+            mixed ^ mixed >> 64
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use forkcheck_scheduler::{Enabled, Footprint, Moment, Refused, System, TaskId};
+use forkcheck_scheduler::{Clock, Enabled, Footprint, Moment, Refused, System, TaskId};
 
 use super::access::{self, Touches};
 use super::code::Action;
@@ -168,6 +168,10 @@ impl System for Machine {
         self.looks = mark.looks.clone();
         self.parked.clone_from(&mark.parked);
         self.enabled.clone_from(&mark.enabled);
+    }
+
+    fn clock(&self, task: TaskId) -> &Clock {
+        &self.task(task).clock
     }
 
     fn digest(&self) -> Option<u128> {
