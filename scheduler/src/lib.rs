@@ -15,6 +15,7 @@
 //! - [`strategy`]: one algorithm a file.
 //! - [`default_order`]: child first, the order of eager mode, and [`schedule`]: an execution as a short list of
 //!   deviations from it, with a text form that can be kept in a bug report. [`strategy::replay`] follows it.
+//! - [`pool`]: how many threads a pool needs that blocks at a wait.
 //! - [`rng`]: random numbers and run seeds that mean the same in every release. [`spec`]: the names of strategies.
 //!
 //! Two facts carry the searches. *Nothing ever disables a step*: there are no locks, a wait becomes possible when its
@@ -52,6 +53,7 @@ pub mod default_order;
 pub mod enabled;
 pub mod footprint;
 pub mod happens_before;
+pub mod pool;
 pub mod region;
 pub mod rng;
 pub mod schedule;
