@@ -6,8 +6,10 @@ use std::sync::Arc;
 pub use forkcheck_scheduler::Atomicity;
 use forkcheck_scheduler::Spec;
 
+use crate::explore::Progress;
+
 /// How an audit goes about its work.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Who goes next.
     pub strategy: Spec,
@@ -21,6 +23,28 @@ pub struct Config {
     pub limits: Limits,
     /// Whose frames are not the user's.
     pub library: Library,
+    /// How many threads may work at once. A report does not depend on it.
+    pub jobs: u32,
+    /// Is told now and then how far an exploration is.
+    pub watch: Option<Watch>,
+}
+
+/// Somebody who waits for an exploration.
+pub type Watch = Arc<dyn Fn(&Progress) + Send + Sync>;
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { strategy, seed, executions, atomicity, limits, library, jobs, watch: _ } = self;
+        f.debug_struct("Config")
+            .field("strategy", strategy)
+            .field("seed", seed)
+            .field("executions", executions)
+            .field("atomicity", atomicity)
+            .field("limits", limits)
+            .field("library", library)
+            .field("jobs", jobs)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Config {
@@ -33,6 +57,8 @@ impl Default for Config {
             atomicity: Atomicity::Split,
             limits: Limits::default(),
             library: Library::default(),
+            jobs: 1,
+            watch: None,
         }
     }
 }

@@ -1,4 +1,5 @@
 //! What all rooms prove together, in one binary.
 
 mod cases;
+mod cores;
 mod schema;

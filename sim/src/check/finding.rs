@@ -184,6 +184,32 @@ impl Findings {
         self.found.entry(key).or_insert(finding);
     }
 
+    /// Adds what others have found, who number the tasks differently: `translate` gives our numbers.
+    ///
+    /// Of two races that fill one finding the earlier stays, and targets keep their order: whoever joins findings in a
+    /// fixed order gets the same ones.
+    pub fn absorb(&mut self, others: Findings, translate: impl Fn(TaskId) -> TaskId) {
+        for (key, mut finding) in others.found {
+            finding.task = translate(finding.task);
+            finding.fork.iter_mut().for_each(|fork| fork.task = translate(fork.task));
+            finding.race.iter_mut().for_each(|race| race.task = translate(race.task));
+            match self.found.get_mut(&key) {
+                Some(known) => {
+                    known.race = known.race.take().or(finding.race);
+                    known.add_targets(finding.targets);
+                }
+                None => {
+                    self.found.insert(key, finding);
+                }
+            }
+        }
+        for (site, mut fork) in others.forks {
+            fork.task = translate(fork.task);
+            let known = self.forks.entry(site).or_insert_with(|| fork.clone());
+            known.pure &= fork.pure;
+        }
+    }
+
     /// Everything found, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
         self.found.values()

@@ -5,25 +5,31 @@
 //! choice points, and whatever lies between two of them is one step of the search. A run that shows a race elsewhere
 //! makes that location hot too, and the search starts again.
 
+pub mod progress;
+mod sample;
 pub mod schedule;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use forkcheck_scheduler::strategy::dfs;
-use forkcheck_scheduler::{Ending, Location, Moment, Schedule, Spec, TaskId, Tasks, run};
+use forkcheck_scheduler::{Ending, Location, Moment, Schedule, Spec, TaskId, Tasks};
 use rustc_hash::FxHashSet;
 
 use crate::check::Findings;
 use crate::config::Config;
-use crate::machine::{ChildFirst, Cut, Machine, Outcome};
+use crate::machine::{ChildFirst, Cut, Machine, Outcome, OutcomeKey};
 use crate::program::Program;
+pub use progress::{Progress, Stage};
 
 /// A search gives up after as many executions that were cut: each takes as long as the limits allow.
-const CUT_EXECUTIONS: u32 = 8;
+const CUT_EXECUTIONS: u64 = 8;
+
+/// Where the order of accesses matters.
+pub type Hot = Arc<FxHashSet<Location>>;
 
 /// What was seen under all schedules that were run.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct Exploration {
     /// The different outcomes, in the order in which they were first seen.
     pub outcomes: Vec<Seen>,
@@ -31,6 +37,8 @@ pub struct Exploration {
     pub executions: u64,
     /// Executions that were given up: equivalent to others, or cut.
     pub discarded: u64,
+    /// Executions that were cut.
+    cuts: u64,
     /// Steps of all executions.
     pub steps: u64,
     /// Tasks of the largest execution.
@@ -44,7 +52,11 @@ pub struct Exploration {
     /// Why the first execution that was cut was cut.
     pub cut: Option<Cut>,
     /// Where the order of accesses matters.
-    pub hot: Arc<FxHashSet<Location>>,
+    pub hot: Hot,
+    /// The execution that showed the last new outcome.
+    last_new: u64,
+    /// What tells one outcome from another, of all that were seen; only looked up.
+    known: FxHashSet<OutcomeKey>,
 }
 
 /// An outcome, and how to get there.
@@ -55,19 +67,20 @@ pub struct Seen {
     /// Which task took each step at a hot location; `None` for the default order.
     pub order: Option<Vec<TaskId>>,
     /// Where the order of accesses mattered in that search.
-    pub hot: Arc<FxHashSet<Location>>,
+    pub hot: Hot,
     /// The seed of the run, for a strategy that draws.
     pub run_seed: Option<u64>,
 }
 
 /// How much was covered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Coverage {
     /// One run without a race stands for all.
     Certified,
     /// Every schedule that could differ was run.
     Exhausted,
     /// Some schedules were run.
+    #[default]
     Sampled,
 }
 
@@ -75,15 +88,23 @@ pub enum Coverage {
 pub fn explore(program: &Program, config: &Config) -> Exploration {
     let mut exploration = certificate(program, config);
     tracing::info!(steps = exploration.steps, racing = exploration.hot.len(), "one run in the default order");
-    if exploration.cut.is_some() {
-        // Other schedules of a program that does not end, or that we cannot execute, are no better.
+    if exploration.cut.is_some() || exploration.hot.is_empty() {
+        // Other schedules of a program that does not end, or that we cannot execute, are no better. And without a race
+        // they are no different.
         return exploration;
     }
-    let racing = !exploration.hot.is_empty();
     match config.strategy {
-        Spec::Auto | Spec::Dfs if racing => search(program, config, &mut exploration),
-        Spec::Auto | Spec::Dfs | Spec::ChildFirst => {}
-        _ => sample(program, config, &mut exploration),
+        Spec::Auto | Spec::Dfs => search(program, config, &mut exploration),
+        Spec::ChildFirst => {}
+        spec => {
+            // Round-robin goes one way only.
+            let runs = if spec == Spec::RoundRobin { 1 } else { config.executions };
+            // What the first run found stays; its outcome and its count are not the strategy's.
+            let first = exploration.clone();
+            exploration =
+                Exploration { findings: first.findings, names: first.names, hot: first.hot, ..Default::default() };
+            sample::Sampling { program, config, spec, runs }.run(&mut exploration);
+        }
     }
     exploration
 }
@@ -92,27 +113,14 @@ pub fn explore(program: &Program, config: &Config) -> Exploration {
 fn certificate(program: &Program, config: &Config) -> Exploration {
     let mut machine = Machine::new(program, config.atomicity, config.limits.clone(), Tasks::new());
     machine.run(&mut ChildFirst);
-    let outcome = machine.outcome();
     let hot: FxHashSet<Location> = machine.newly_hot().iter().copied().collect();
-    let certified = outcome.as_ref().is_some_and(|outcome| hot.is_empty() && outcome.deadlock.is_empty());
-    let mut exploration = Exploration {
-        outcomes: Vec::new(),
-        executions: u64::from(outcome.is_some()),
-        discarded: u64::from(outcome.is_none()),
-        steps: machine.steps(),
-        tasks: machine.task_count(),
-        coverage: if certified { Coverage::Certified } else { Coverage::Sampled },
-        cut: machine.cut().cloned(),
-        hot: Arc::new(hot),
-        findings: Findings::default(),
-        names: Tasks::new(),
-    };
-    exploration.outcomes.extend(outcome.map(|outcome| Seen {
-        outcome,
-        order: None,
-        hot: Arc::default(),
-        run_seed: None,
-    }));
+    let mut exploration = Exploration::default();
+    exploration.note(&machine, None);
+    exploration.outcomes.iter_mut().for_each(|seen| seen.order = None);
+    if !exploration.outcomes.is_empty() && hot.is_empty() {
+        exploration.coverage = Coverage::Certified;
+    }
+    exploration.hot = Arc::new(hot);
     (exploration.findings, exploration.names) = machine.into_parts();
     exploration
 }
@@ -130,20 +138,20 @@ fn search(program: &Program, config: &Config, exploration: &mut Exploration) {
             .into_search();
         let mut spent = 0;
         let over = |spent: u64| spent >= config.executions || config.limits.expired();
-        let mut cut = 0;
+        exploration.cuts = 0;
         let searched = dfs::dfs(&mut machine, &mut |machine: &mut Machine, ending: Ending| {
             match ending {
                 Ending::Blocked => exploration.discarded += 1,
                 Ending::Complete | Ending::Cut => exploration.note(machine, None),
             }
             spent += 1;
-            cut += u32::from(ending == Ending::Cut);
-            let enough = !machine.newly_hot().is_empty() || over(spent) || cut >= CUT_EXECUTIONS;
+            exploration.tell(config, Stage::Executions, None);
+            let enough = !machine.newly_hot().is_empty() || over(spent) || exploration.cuts >= CUT_EXECUTIONS;
             if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let newly: Vec<Location> = machine.newly_hot().iter().copied().collect();
         (exploration.findings, exploration.names) = machine.into_parts();
-        if newly.is_empty() || over(spent) || cut >= CUT_EXECUTIONS {
+        if newly.is_empty() || over(spent) || exploration.cuts >= CUT_EXECUTIONS {
             if newly.is_empty() && searched.exhausted() {
                 exploration.coverage = Coverage::Exhausted;
             }
@@ -151,34 +159,6 @@ fn search(program: &Program, config: &Config, exploration: &mut Exploration) {
         }
         tracing::info!(newly = newly.len(), "more locations are raced for: the search starts again");
         Arc::make_mut(&mut exploration.hot).extend(newly);
-    }
-}
-
-/// Runs one after another under a strategy that picks. The choice points are those of the first run, so that the seed
-/// of a run alone says what it does.
-fn sample(program: &Program, config: &Config, exploration: &mut Exploration) {
-    let Some(mut scheduler) = config.strategy.scheduler(config.seed) else {
-        unreachable!("the command line refuses {}, which is not built", config.strategy);
-    };
-    // Round-robin goes one way only.
-    let runs = if config.strategy == Spec::RoundRobin { 1 } else { config.executions };
-    let mut done = 0;
-    exploration.executions = 0;
-    exploration.outcomes.clear();
-    let numbered = exploration.names.clone();
-    while done < runs && !config.limits.expired() && scheduler.begin() {
-        done += 1;
-        let findings = std::mem::take(&mut exploration.findings);
-        // Strategies pick by number, so each run starts with the numbers that the first run gave.
-        let names = numbered.clone();
-        let mut machine = Machine::new(program, config.atomicity, config.limits.clone(), names)
-            .with_hot(exploration.hot.clone())
-            .with_findings(findings)
-            .into_search();
-        let ending = run(&mut machine, scheduler.as_mut());
-        exploration.note(&mut machine, scheduler.run_seed());
-        scheduler.end(ending);
-        (exploration.findings, exploration.names) = machine.into_parts();
     }
 }
 
@@ -193,19 +173,39 @@ pub fn first_schedule(program: &Program, config: &Config) -> Option<Schedule> {
 
 impl Exploration {
     /// Counts an execution that has ended, and keeps its outcome if it is new.
-    fn note(&mut self, machine: &mut Machine, run_seed: Option<u64>) {
+    fn note(&mut self, machine: &Machine, run_seed: Option<u64>) {
         self.steps += machine.steps();
         self.tasks = self.tasks.max(machine.task_count());
         let Some(outcome) = machine.outcome() else {
             self.discarded += 1;
+            self.cuts += 1;
             self.cut = self.cut.take().or_else(|| machine.cut().cloned());
             return;
         };
         self.executions += 1;
-        if !self.outcomes.iter().any(|seen| seen.outcome.same_as(&outcome)) {
-            tracing::debug!(execution = self.executions, "an outcome that was not seen before");
-            let hot = self.hot.clone();
-            self.outcomes.push(Seen { outcome, order: Some(machine.order().to_vec()), hot, run_seed });
+        let seen = Seen { outcome, order: Some(machine.order().to_vec()), hot: self.hot.clone(), run_seed };
+        self.keep(seen, self.executions);
+    }
+
+    /// Keeps an outcome if it is new; it was seen in this execution.
+    fn keep(&mut self, seen: Seen, execution: u64) {
+        if self.known.insert(seen.outcome.key()) {
+            tracing::debug!(execution, "an outcome that was not seen before");
+            self.outcomes.push(seen);
+            self.last_new = execution;
+        }
+    }
+
+    /// Tells whoever watches how far it is.
+    fn tell(&self, config: &Config, stage: Stage, total: Option<f64>) {
+        if let Some(watch) = &config.watch {
+            watch(&Progress {
+                stage,
+                done: self.executions + self.discarded,
+                total,
+                outcomes: self.outcomes.len(),
+                since_new: self.executions - self.last_new.min(self.executions),
+            });
         }
     }
 }

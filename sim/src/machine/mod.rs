@@ -33,6 +33,7 @@ use crate::program::Program;
 
 use access::Touches;
 use code::{Action, Site};
+pub use system::Mark;
 use task::{Frame, Returns};
 pub use task::{Raised, State, Task};
 
@@ -178,10 +179,18 @@ impl Guide for ChildFirst {
     }
 }
 
+/// What tells one outcome from another: both digests, and whether there was a deadlock.
+pub type OutcomeKey = (u128, u128, bool);
+
 impl Outcome {
+    /// What tells it from others.
+    pub fn key(&self) -> OutcomeKey {
+        (self.digests.0, self.digests.1, !self.deadlock.is_empty())
+    }
+
     /// Whether the caller sees the same.
     pub fn same_as(&self, other: &Outcome) -> bool {
-        self.digests == other.digests && self.deadlock.is_empty() == other.deadlock.is_empty()
+        self.key() == other.key()
     }
 }
 
@@ -371,6 +380,11 @@ impl Machine {
     /// What was found so far.
     pub fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    /// What was found since the start or the last taking.
+    pub fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
     }
 
     /// The findings and the names, for the next machine.

@@ -89,8 +89,8 @@ pub(crate) struct Audit {
     /// What is one step: an operator, or its reading and its storing apart.
     #[arg(long, default_value = "split")]
     pub(crate) atomicity: AtomicityArg,
-    /// Cores to use.
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    /// Cores to use; the report is the same for any number.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) jobs: u32,
     /// Treat warnings as errors.
     #[arg(long, value_name = "warnings")]

@@ -69,6 +69,8 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
         atomicity: atomicity(arguments.atomicity),
         limits,
         library: library(&arguments.target),
+        jobs: arguments.jobs,
+        watch: None,
     };
     let name = arguments.target.program.display().to_string();
     let mut report = match given {
@@ -76,8 +78,8 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
         Some(given) => {
             let program = Program::new(&name, module, &arguments.target.method, given, config.library.clone())
                 .map_err(|error| error.in_file(&name))?;
-            let _progress = progress::Progress::start();
-            forkcheck::audit(&program, &config)
+            let spinner = progress::Spinner::start();
+            forkcheck::audit(&program, &Config { watch: spinner.watch(), ..config })
         }
     };
     if let (Some(replay), Some(inputs)) = (&mut report.replay, &arguments.target.inputs) {

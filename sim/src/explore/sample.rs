@@ -1,0 +1,181 @@
+//! Sampling: one execution after another under a strategy that picks, on as many threads as wanted.
+//!
+//! The result is the same for any number of threads. Run i has a seed of its own and starts from the same state, so it
+//! does not matter who runs it. Runs go in blocks of a fixed size, and finished blocks are joined in their order.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use forkcheck_scheduler::{Ending, Spec, System, TaskId, Tasks, run, run_seed};
+
+use super::{CUT_EXECUTIONS, Exploration, Seen, Stage};
+use crate::check::Findings;
+use crate::config::Config;
+use crate::machine::{Cut, Machine, Mark};
+use crate::program::Program;
+
+/// How many runs are done in one go. Part of what a report depends on, so it is no number of threads.
+const BLOCK: u64 = 32;
+
+/// What is the same for all runs.
+pub(super) struct Sampling<'a> {
+    pub(super) program: &'a Program,
+    pub(super) config: &'a Config,
+    pub(super) spec: Spec,
+    /// How many runs.
+    pub(super) runs: u64,
+}
+
+impl Sampling<'_> {
+    /// Adds all runs to `exploration`, whose racing locations are the choice points and whose tasks keep their numbers:
+    /// the seed of a run alone says what it does.
+    pub(super) fn run(&self, exploration: &mut Exploration) {
+        let first =
+            Exploration { names: exploration.names.clone(), hot: exploration.hot.clone(), ..Default::default() };
+        let blocks = self.runs.div_ceil(BLOCK);
+        let threads = u64::from(self.config.jobs).min(blocks);
+        if threads <= 1 {
+            let mut worker = Worker::new(self, &first);
+            for index in 0..blocks {
+                if !self.join(exploration, worker.block(self, index)) {
+                    return;
+                }
+            }
+            return;
+        }
+        let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let (send, receive) = mpsc::channel();
+            for _ in 0..threads {
+                let (send, next, stop, first) = (send.clone(), &next, &stop, &first);
+                scope.spawn(move || {
+                    let mut worker = Worker::new(self, first);
+                    while !stop.load(Ordering::Relaxed) {
+                        let index = next.fetch_add(1, Ordering::Relaxed);
+                        if index >= blocks || send.send((index, worker.block(self, index))).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(send);
+            let mut early: BTreeMap<u64, Block> = BTreeMap::new();
+            let mut due = 0;
+            for (index, block) in receive {
+                early.insert(index, block);
+                while let Some(block) = early.remove(&due) {
+                    due += 1;
+                    if !self.join(exploration, block) {
+                        stop.store(true, Ordering::Relaxed);
+                        return;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Adds the next block; says whether to go on.
+    fn join(&self, exploration: &mut Exploration, block: Block) -> bool {
+        let translation = match &block.names {
+            None => Vec::new(),
+            Some(names) => translation(&mut exploration.names, names),
+        };
+        let translate = |task: TaskId| translation.get(task.index()).copied().unwrap_or(task);
+        exploration.findings.absorb(block.findings, translate);
+        for (execution, mut seen) in block.seen {
+            seen.outcome.deadlock.iter_mut().for_each(|task| *task = translate(*task));
+            seen.order.iter_mut().flatten().for_each(|task| *task = translate(*task));
+            exploration.keep(seen, exploration.executions + execution);
+        }
+        exploration.executions += block.executions;
+        exploration.discarded += block.discarded;
+        exploration.cuts += block.discarded;
+        exploration.steps += block.steps;
+        exploration.tasks = exploration.tasks.max(block.tasks);
+        exploration.cut = exploration.cut.take().or(block.cut);
+        exploration.tell(self.config, Stage::Sampling, Some(self.runs as f64));
+        exploration.cuts < CUT_EXECUTIONS && !self.config.limits.expired()
+    }
+}
+
+/// The numbers in `known` of all tasks of `names`, by their numbers there.
+fn translation(known: &mut Tasks, names: &Tasks) -> Vec<TaskId> {
+    let mut numbers = vec![TaskId::MAIN];
+    for number in 1..names.count() {
+        let task = TaskId::new(number as u32);
+        // A parent has a smaller number than its children.
+        let parent = numbers[names.parent(task).expect("only main has no parent").index()];
+        numbers.push(known.intern(parent, names.callee(task), names.occurrence(task)));
+    }
+    numbers
+}
+
+/// What a block of runs has shown.
+struct Block {
+    findings: Findings,
+    /// Outcomes that were new in this block, with the run in which they were first seen.
+    seen: Vec<(u64, Seen)>,
+    /// The tasks, if there are some that the first run did not have.
+    names: Option<Tasks>,
+    executions: u64,
+    discarded: u64,
+    steps: u64,
+    tasks: u32,
+    cut: Option<Cut>,
+}
+
+/// One thread's machine, which goes back to its start after each run.
+struct Worker {
+    machine: Machine,
+    start: Mark,
+    known: usize,
+    hot: super::Hot,
+}
+
+impl Worker {
+    fn new(sampling: &Sampling<'_>, first: &Exploration) -> Self {
+        let Sampling { program, config, .. } = sampling;
+        let mut machine = Machine::new(program, config.atomicity, config.limits.clone(), first.names.clone())
+            .with_hot(first.hot.clone())
+            .into_search();
+        Self { start: machine.mark(), machine, known: first.names.count(), hot: first.hot.clone() }
+    }
+
+    fn block(&mut self, sampling: &Sampling<'_>, index: u64) -> Block {
+        let runs = index * BLOCK..sampling.runs.min((index + 1) * BLOCK);
+        let mut block = Exploration { hot: self.hot.clone(), ..Exploration::default() };
+        let mut seen = Vec::new();
+        for i in runs {
+            if block.discarded >= CUT_EXECUTIONS || sampling.config.limits.expired() {
+                break;
+            }
+            let seed = run_seed(sampling.config.seed, i);
+            self.machine.rewind(&self.start);
+            let ending = self.one(sampling.spec, seed);
+            block.note(&self.machine, Some(seed));
+            if block.outcomes.len() > seen.len() {
+                seen.push(block.executions);
+            }
+            debug_assert_ne!(ending, Ending::Blocked, "only searches give executions up");
+        }
+        let findings = self.machine.take_findings();
+        let names = self.machine.names();
+        Block {
+            findings,
+            seen: seen.into_iter().zip(block.outcomes).collect(),
+            names: (names.count() > self.known).then(|| names.clone()),
+            executions: block.executions,
+            discarded: block.discarded,
+            steps: block.steps,
+            tasks: block.tasks,
+            cut: block.cut,
+        }
+    }
+
+    fn one(&mut self, spec: Spec, seed: u64) -> Ending {
+        let mut scheduler = spec.scheduler(seed).expect("a strategy that picks");
+        assert!(scheduler.begin(), "every strategy has a first run");
+        run(&mut self.machine, scheduler.as_mut())
+    }
+}
