@@ -22,7 +22,7 @@ use crate::task::TaskId;
 /// assert!(enabled.contains(TaskId::MAIN) && !enabled.contains(TaskId::new(7)));
 /// assert_eq!((enabled.len(), enabled[0]), (1, TaskId::MAIN));
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Enabled {
     members: Vec<TaskId>,
     /// By task: its place in `members`. Whether it is one is for `members` to say.
@@ -47,8 +47,13 @@ impl Enabled {
 
     /// Whether `task` is one of them.
     pub fn contains(&self, task: TaskId) -> bool {
-        let place = self.places.get(task.index()).map(|&place| place as usize);
-        place.and_then(|place| self.members.get(place)) == Some(&task)
+        self.place(task).is_some()
+    }
+
+    /// Where `task` stands in the order of the set.
+    pub fn place(&self, task: TaskId) -> Option<usize> {
+        let place = *self.places.get(task.index())? as usize;
+        (self.members.get(place) == Some(&task)).then_some(place)
     }
 
     /// Adds a task; says whether it is new.
@@ -77,6 +82,15 @@ impl Enabled {
         true
     }
 
+    /// Undoes the removal of `task` from `place`, if it was the last change: the order is again what it was.
+    pub fn insert_at(&mut self, task: TaskId, place: usize) {
+        assert!(self.insert(task), "{task} was removed");
+        let last = self.members.len() - 1;
+        self.members.swap(place, last);
+        self.places[self.members[last].index()] = last as u32;
+        self.places[task.index()] = place as u32;
+    }
+
     /// Takes all tasks out and keeps the room.
     pub fn clear(&mut self) {
         self.members.clear();
@@ -90,6 +104,18 @@ impl Enabled {
     /// The tasks, in the order of the set.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = TaskId> + '_ {
         self.members.iter().copied()
+    }
+}
+
+impl Clone for Enabled {
+    fn clone(&self) -> Self {
+        Self { members: self.members.clone(), places: self.places.clone() }
+    }
+
+    /// Keeps the room.
+    fn clone_from(&mut self, other: &Self) {
+        self.members.clone_from(&other.members);
+        self.places.clone_from(&other.places);
     }
 }
 
@@ -125,6 +151,13 @@ mod tests {
             let (mut enabled, mut set) = (Enabled::new(), BTreeSet::new());
             for (add, number) in changes {
                 let task = TaskId::new(number);
+                if let Some(place) = enabled.place(task) {
+                    let before = enabled.as_slice().to_vec();
+                    enabled.remove(task);
+                    enabled.insert_at(task, place);
+                    prop_assert_eq!(enabled.as_slice(), before);
+                    prop_assert_eq!(enabled.place(task), Some(place));
+                }
                 match add {
                     true => prop_assert_eq!(enabled.insert(task), set.insert(task)),
                     false => prop_assert_eq!(enabled.remove(task), set.remove(&task)),

@@ -16,6 +16,7 @@
 //! - [`default_order`]: child first, the order of eager mode, and [`schedule`]: an execution as a short list of
 //!   deviations from it, with a text form that can be kept in a bug report. [`strategy::replay`] follows it.
 //! - [`pool`]: how many threads a pool needs that blocks at a wait.
+//! - [`bodies`]: plain state machines as programs, to try a strategy on.
 //! - [`rng`]: random numbers and run seeds that mean the same in every release. [`spec`]: the names of strategies.
 //!
 //! Two facts carry the searches. *Nothing ever disables a step*: there are no locks, a wait becomes possible when its
@@ -48,6 +49,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bodies;
 pub mod choice;
 pub mod default_order;
 pub mod enabled;
