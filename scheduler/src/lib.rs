@@ -64,6 +64,8 @@ pub mod strategy;
 pub mod system;
 pub mod task;
 
+mod trace;
+
 #[cfg(test)]
 mod toy;
 

@@ -36,6 +36,16 @@ pub trait System: Moment {
     /// Footprints tell which steps conflict; this tells which of them no schedule can reverse.
     fn clock(&self, task: TaskId) -> &Clock;
 
+    /// Whether others could still change what the pending step of `task` will touch, as when an operator takes all tensors
+    /// of a list that is raced for. A question of what the task is about to do, whoever went before.
+    ///
+    /// Where it says no, the footprint stays the same until the step is taken. [`dpor`](crate::strategy::dpor) foresees
+    /// the footprints of steps it has not reversed yet, and stops doing so when it meets a step that varies.
+    fn varies(&self, task: TaskId) -> bool {
+        let _ = task;
+        false
+    }
+
     /// A hash of the whole state, the same for equal states however they were reached; `None` if there is no such
     /// thing, as for native stacks.
     fn digest(&self) -> Option<u128> {

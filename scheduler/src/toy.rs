@@ -1,7 +1,8 @@
 //! A small interpreter of fork/wait programs, and the enumeration of all their schedules, for tests.
 
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::choice::{Moment, Scheduler};
 use crate::default_order::{DefaultOrder, OrderMark};
@@ -20,6 +21,10 @@ pub(crate) enum Op {
     Write(usize),
     /// Writes a line, in no order.
     Print(usize),
+    /// Reads a cell, and goes to the end of the body if it is zero: control that depends on data.
+    StopIfZero(usize),
+    /// Writes one of two cells: the first if the pointer, a cell, is even. What is touched depends on data.
+    Through(usize, [usize; 2]),
     /// Begins the body of this number; a second fork of it does nothing.
     Fork(usize),
     /// Waits for the end of the body of this number, also if somebody else forks it.
@@ -28,13 +33,14 @@ pub(crate) enum Op {
 
 use Op::*;
 
-pub(crate) const CELLS: usize = 6;
+pub(crate) const CELLS: usize = 8;
 
 /// Bodies of the tasks; the first is main's.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Program {
     pub(crate) bodies: Vec<Vec<Op>>,
-    footprints: Vec<Vec<Footprint>>,
+    /// By task and place, for an even and an odd pointer.
+    footprints: Vec<Vec<[Footprint; 2]>>,
 }
 
 impl Program {
@@ -51,24 +57,43 @@ impl Program {
         Self::from_bodies(all)
     }
 
-    fn from_bodies(bodies: Vec<Vec<Op>>) -> Self {
+    pub(crate) fn from_bodies(bodies: Vec<Vec<Op>>) -> Self {
         let footprint = |op: &Op| {
-            let access = |cell: &usize, kind| Footprint::from_iter([Access::whole(Location(*cell as u64), kind)]);
-            match op {
-                Read(cell) => access(cell, Kind::Read),
-                Write(cell) => access(cell, Kind::Write),
-                Print(cell) => access(cell, Kind::Commute),
+            let access = |cell: &usize, kind| Access::whole(Location(*cell as u64), kind);
+            [0, 1].map(|odd| match op {
+                Read(cell) | StopIfZero(cell) => Footprint::from_iter([access(cell, Kind::Read)]),
+                Write(cell) => Footprint::from_iter([access(cell, Kind::Write)]),
+                Print(cell) => Footprint::from_iter([access(cell, Kind::Commute)]),
+                Through(pointer, cells) => {
+                    Footprint::from_iter([access(pointer, Kind::Read), access(&cells[odd], Kind::Write)])
+                }
                 Fork(_) | Wait(_) => Footprint::default(),
-            }
+            })
         };
         let footprints = bodies.iter().map(|body| body.iter().map(footprint).collect()).collect();
         Self { bodies, footprints }
+    }
+
+    /// Whether what a step touches may depend on who went before it.
+    pub(crate) fn touches_by_data(&self) -> bool {
+        self.bodies.iter().flatten().any(|op| matches!(op, Through(..)))
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.bodies)
     }
 }
 
 /// n tasks that each write one and the same cell.
 pub(crate) fn writers(n: usize) -> Program {
     Program::family((0..n).map(|_| vec![Write(0)]))
+}
+
+/// n tasks that each add to one cell, in two steps.
+pub(crate) fn increments(n: usize) -> Program {
+    Program::family((0..n).map(|_| vec![Read(0), Write(0)]))
 }
 
 /// n tasks that each read a cell, and one that writes it.
@@ -82,6 +107,8 @@ pub(crate) fn any_program() -> impl Strategy<Value = Program> {
         3 => (0..2usize).prop_map(Read),
         4 => (0..2usize).prop_map(Write),
         1 => (0..2usize).prop_map(|cell| Print(cell + 2)),
+        1 => (0..2usize).prop_map(StopIfZero),
+        1 => (0..2usize).prop_map(|pointer| Through(pointer, [1 - pointer, 2])),
         1 => (1..4usize).prop_map(Wait),
     ];
     let body = prop::collection::vec(op, 0..4);
@@ -128,6 +155,8 @@ pub(crate) struct State {
     /// What each task knows, from its fork on.
     clocks: Vec<Clock>,
     trace: Vec<TaskId>,
+    /// The place in its body of each step of `trace`, and whether its pointer was odd.
+    steps: Vec<(usize, usize)>,
 }
 
 impl<'p> Toy<'p> {
@@ -136,7 +165,8 @@ impl<'p> Toy<'p> {
         let mut at = vec![None; count];
         at[0] = Some(0);
         let clocks = vec![Clock::root(); count];
-        let state = State { cells: [0; CELLS], accumulators: vec![0; count], at, clocks, trace: Vec::new() };
+        let state =
+            State { cells: [0; CELLS], accumulators: vec![0; count], at, clocks, trace: Vec::new(), steps: Vec::new() };
         let mut toy = Self {
             program,
             state,
@@ -158,6 +188,14 @@ impl<'p> Toy<'p> {
     /// Where in its body an enabled task stands.
     pub(crate) fn place(&self, task: TaskId) -> usize {
         self.state.at[task.index()].expect("enabled tasks have begun")
+    }
+
+    /// Which of the footprints of an op holds now.
+    fn odd(&self, op: Op) -> usize {
+        match op {
+            Through(pointer, _) => (self.state.cells[pointer] % 2) as usize,
+            _ => 0,
+        }
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
@@ -198,7 +236,7 @@ impl<'p> Toy<'p> {
             }
             self.state.at[task] = self.state.at[task].map(|at| at + 1);
         }
-        let stands = |task: &usize| matches!(self.next(*task), Some(Read(_) | Write(_) | Print(_)));
+        let stands = |task: &usize| !matches!(self.next(*task), None | Some(Fork(_) | Wait(_)));
         self.enabled = (0..self.program.bodies.len()).filter(stands).map(|task| TaskId::new(task as u32)).collect();
     }
 }
@@ -213,7 +251,9 @@ impl Moment for Toy<'_> {
     }
 
     fn pending(&self, task: TaskId) -> &Footprint {
-        &self.program.footprints[task.index()][self.place(task)]
+        let place = self.place(task);
+        let odd = self.odd(self.program.bodies[task.index()][place]);
+        &self.program.footprints[task.index()][place][odd]
     }
 
     fn order(&self) -> &[TaskId] {
@@ -234,18 +274,29 @@ impl System for Toy<'_> {
             return Err(Refused);
         }
         self.order.stepped(task);
-        let op = self.program.bodies[task.index()][self.place(task)];
+        let place = self.place(task);
+        let body = &self.program.bodies[task.index()];
+        let (op, mut next) = (body[place], place + 1);
+        self.state.steps.push((place, self.odd(op)));
         let accumulator = &mut self.state.accumulators[task.index()];
         match op {
-            Read(cell) => *accumulator = accumulator.wrapping_mul(31).wrapping_add(self.state.cells[cell] + 1),
-            Write(cell) => {
+            StopIfZero(cell) if self.state.cells[cell] == 0 => next = body.len(),
+            Read(cell) | StopIfZero(cell) => {
+                *accumulator = accumulator.wrapping_mul(31).wrapping_add(self.state.cells[cell] + 1)
+            }
+            Write(_) | Through(..) => {
+                let cell = match op {
+                    Write(cell) => cell,
+                    Through(pointer, cells) => cells[(self.state.cells[pointer] % 2) as usize],
+                    _ => unreachable!(),
+                };
                 *accumulator += 1;
-                self.state.cells[cell] = accumulator.wrapping_mul(1009).wrapping_add(task.number().into()) >> 1;
+                self.state.cells[cell] = accumulator.wrapping_mul(1009).wrapping_add(task.number().into());
             }
             Print(cell) => self.state.cells[cell] = self.state.cells[cell].wrapping_add(1),
             Fork(_) | Wait(_) => unreachable!("taken when they are possible"),
         }
-        self.state.at[task.index()] = Some(self.place(task) + 1);
+        self.state.at[task.index()] = Some(next);
         self.state.trace.push(task);
         let before = self.enabled.clone();
         self.settle();
@@ -265,6 +316,10 @@ impl System for Toy<'_> {
 
     fn clock(&self, task: TaskId) -> &Clock {
         &self.state.clocks[task.index()]
+    }
+
+    fn varies(&self, task: TaskId) -> bool {
+        matches!(self.next(task.index()), Some(Through(..)))
     }
 
     fn digest(&self) -> Option<u128> {
@@ -292,50 +347,67 @@ pub(crate) fn drive(program: &Program, scheduler: &mut impl Scheduler) -> Vec<Ta
 pub(crate) struct Truth {
     /// Each as the order of its conflicting steps: pairs of (task, index of its step).
     pub(crate) classes: BTreeSet<Vec<[(TaskId, usize); 2]>>,
-    pub(crate) outcomes: BTreeSet<Outcome>,
+    pub(crate) outcomes: BTreeMap<Outcome, Tally>,
+}
+
+/// What all schedules that lead to one outcome come to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Tally {
+    pub(crate) schedules: u128,
+    /// The chance that a random walk ends there.
+    pub(crate) probability: f64,
+    /// The fewest switches away from a task that could go on.
+    pub(crate) preemptions: usize,
 }
 
 /// Runs all interleavings, or gives up if there are more than `most`.
 pub(crate) fn brute_force(program: &Program, most: usize) -> Option<Truth> {
-    let mut truth = Truth { classes: BTreeSet::new(), outcomes: BTreeSet::new() };
-    let mut states = vec![Toy::new(program)];
+    let mut truth = Truth { classes: BTreeSet::new(), outcomes: BTreeMap::new() };
+    let begin = Tally { schedules: 1, probability: 1.0, preemptions: 0 };
+    let mut states = vec![(Toy::new(program), begin)];
     let mut leaves = 0;
-    while let Some(toy) = states.pop() {
-        if toy.enabled().is_empty() {
+    while let Some((toy, tally)) = states.pop() {
+        let enabled = toy.enabled();
+        if enabled.is_empty() {
             leaves += 1;
             if leaves > most {
                 return None;
             }
-            truth.classes.insert(class(program, toy.trace()));
-            truth.outcomes.insert(toy.outcome());
+            truth.classes.insert(class(&toy));
+            let none = Tally { schedules: 0, probability: 0.0, preemptions: usize::MAX };
+            let all = truth.outcomes.entry(toy.outcome()).or_insert(none);
+            all.schedules += 1;
+            all.probability += tally.probability;
+            all.preemptions = all.preemptions.min(tally.preemptions);
         }
-        for task in toy.enabled().iter() {
+        for task in enabled.iter() {
             let mut next = toy.clone();
             next.step(task).expect("there is no limit");
-            states.push(next);
+            let probability = tally.probability / enabled.len() as f64;
+            let preempts = toy.trace().last().is_some_and(|&last| last != task && enabled.contains(last));
+            let preemptions = tally.preemptions + usize::from(preempts);
+            states.push((next, Tally { probability, preemptions, ..tally }));
         }
     }
     Some(truth)
 }
 
-fn class(program: &Program, trace: &[TaskId]) -> Vec<[(TaskId, usize); 2]> {
-    let mut next = vec![0; program.bodies.len()];
-    let steps: Vec<(TaskId, usize)> = trace
+fn class(toy: &Toy<'_>) -> Vec<[(TaskId, usize); 2]> {
+    let mut next = vec![0; toy.program.bodies.len()];
+    let steps: Vec<(TaskId, usize, &Footprint)> = toy
+        .trace()
         .iter()
-        .map(|&task| {
+        .zip(&toy.state.steps)
+        .map(|(&task, &(place, odd))| {
             next[task.index()] += 1;
-            (task, next[task.index()] - 1)
+            (task, next[task.index()] - 1, &toy.program.footprints[task.index()][place][odd])
         })
         .collect();
-    // The trace holds the steps that touch something.
-    let visible: Vec<Vec<&Footprint>> =
-        program.footprints.iter().map(|body| body.iter().filter(|step| !step.is_empty()).collect()).collect();
-    let footprint = |(task, at): (TaskId, usize)| visible[task.index()][at];
     let mut pairs = Vec::new();
-    for (i, &a) in steps.iter().enumerate() {
-        for &b in &steps[i + 1..] {
-            if a.0 != b.0 && footprint(a).conflicts(footprint(b)) {
-                pairs.push([a, b]);
+    for (i, a) in steps.iter().enumerate() {
+        for b in &steps[i + 1..] {
+            if a.0 != b.0 && a.2.conflicts(b.2) {
+                pairs.push([(a.0, a.1), (b.0, b.1)]);
             }
         }
     }

@@ -203,7 +203,7 @@ mod tests {
             let Some(truth) = toy::brute_force(&program, 20_000) else { return Ok(()) };
             let (searched, outcomes) = search(&program);
             prop_assert_eq!(searched.complete, truth.classes.len() as u64);
-            prop_assert_eq!(outcomes, truth.outcomes);
+            prop_assert!(outcomes.iter().eq(truth.outcomes.keys()));
         }
     }
 }

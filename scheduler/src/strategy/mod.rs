@@ -5,6 +5,7 @@
 
 pub mod child_first;
 pub mod dfs;
+pub mod dpor;
 pub mod random;
 pub mod replay;
 pub mod round_robin;
