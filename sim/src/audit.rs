@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use forkcheck_model::Error;
 use forkcheck_model::difference::first_difference;
+use forkcheck_model::graph::Span;
 use forkcheck_model::module::Module;
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Tasks};
 
-use crate::check::{Finding, Findings, Kind, Severity};
+use crate::check::{Finding, Findings, Kind, Severity, StuckWait};
 use crate::config::Config;
 use crate::explore::schedule::{self, Replayed, replay, shrink};
 use crate::explore::{Coverage, Exploration, Seen, explore};
@@ -18,7 +19,7 @@ use crate::machine::{Cut, Kept, Raised};
 use crate::program::Program;
 use crate::report::{
     Assurance, Difference, FindingReport, ForkReport, FrameReport, Outcomes, Places, RaceReport, Report, Stats,
-    Verdict, Witness,
+    Verdict, WaitReport, Witness,
 };
 
 /// How many different outcomes a report shows.
@@ -31,7 +32,8 @@ const SHRINK_RUNS: usize = 64;
 pub fn audit(program: &Program, config: &Config) -> Report {
     let exploration = explore(program, config);
     let mut findings = exploration.findings.clone();
-    add_cuts_and_deadlocks(program, &exploration, &mut findings);
+    add_cut(program, &exploration, &mut findings);
+    findings.judge_pools(&exploration.names);
     let witnesses = witnesses(program, config, &exploration);
     let verdict = verdict(&exploration, &findings);
     let first_difference = difference(program, config, &witnesses);
@@ -101,7 +103,8 @@ pub fn not_run(name: &str, method: &str, module: &Module, config: &Config) -> Re
 
 /// Repeats one schedule: the report has no verdict, one witness, and says whether the schedule still applies.
 pub fn replay_report(program: &Program, config: &Config, schedule: &Schedule, mode: Mode) -> (Report, Replayed) {
-    let replayed = replay(program, schedule, mode, &config.limits, false);
+    let mut replayed = replay(program, schedule, mode, &config.limits, false);
+    replayed.findings.judge_pools(&replayed.names);
     let (findings, names) = (&replayed.findings, &replayed.names);
     let witnesses = replayed.outcome.iter().map(|outcome| {
         let seen = Seen { outcome: outcome.clone(), order: None, hot: Default::default(), run_seed: None };
@@ -154,8 +157,8 @@ fn verdict(exploration: &Exploration, findings: &Findings) -> Verdict {
     }
 }
 
-/// Deadlocks and operators that could not be executed are findings too.
-fn add_cuts_and_deadlocks(program: &Program, exploration: &Exploration, findings: &mut Findings) {
+/// An operator that could not be executed is a finding too.
+fn add_cut(program: &Program, exploration: &Exploration, findings: &mut Findings) {
     if let Some(Cut::Opaque { operator, reason, stack, task }) = &exploration.cut {
         let span = program.user_span(stack);
         let key = crate::check::Key {
@@ -163,6 +166,7 @@ fn add_cuts_and_deadlocks(program: &Program, exploration: &Exploration, findings
             site: stack[0],
             line: span.map(|span| (span.file().to_string(), span.line())),
             fork: None,
+            circle: Vec::new(),
         };
         let finding = Finding {
             kind: Kind::OpaqueOperator,
@@ -172,23 +176,9 @@ fn add_cuts_and_deadlocks(program: &Program, exploration: &Exploration, findings
             fork: None,
             task: *task,
             race: None,
+            waits: Vec::new(),
         };
-        findings.insert(key, finding);
-    }
-    let deadlock = exploration.outcomes.iter().map(|seen| &seen.outcome.deadlock).find(|tasks| !tasks.is_empty());
-    if let Some(tasks) = deadlock {
-        let paths: Vec<_> = tasks.iter().map(|&task| exploration.names.path(task)).collect();
-        let key = crate::check::Key { kind: Kind::Deadlock, site: Site::LOOK, line: None, fork: None };
-        let finding = Finding {
-            kind: Kind::Deadlock,
-            operator: "aten::wait".to_string(),
-            targets: paths,
-            stack: Vec::new(),
-            fork: None,
-            task: tasks[0],
-            race: None,
-        };
-        findings.insert(key, finding);
+        findings.add(key, finding);
     }
 }
 
@@ -314,6 +304,21 @@ fn finding_report(program: &Program, names: &Tasks, finding: &Finding) -> Findin
             line: span.map(|span| span.line()),
         }
     };
+    let places = |wait: &StuckWait| (program.user_span(&wait.stack), program.user_span(&wait.fork));
+    let waits: Vec<_> = finding.waits.iter().map(places).collect();
+    let file = |span: Option<&Span>| span.map(|span| span.file().to_string());
+    let wait = |wait: &StuckWait| {
+        let (here, fork) = places(wait);
+        WaitReport {
+            task: wait.task.clone(),
+            waits_for: wait.target.clone(),
+            file: file(here),
+            line: here.map(Span::line),
+            stack: wait.stack.iter().map(frame).collect(),
+            fork_file: file(fork),
+            fork_line: fork.map(Span::line),
+        }
+    };
     FindingReport {
         code: finding.kind.code(),
         kind: finding.kind.name(),
@@ -336,7 +341,13 @@ fn finding_report(program: &Program, names: &Tasks, finding: &Finding) -> Findin
             other_line: other.map(|span| span.line()),
             other_writes: race.writes,
         }),
-        places: Places { here: here.cloned(), fork: fork.cloned(), other: other.cloned() },
+        waits: finding.waits.iter().map(wait).collect(),
+        places: Places {
+            here: here.cloned(),
+            fork: fork.cloned(),
+            other: other.cloned(),
+            waits: waits.into_iter().map(|(here, fork)| (here.cloned(), fork.cloned())).collect(),
+        },
     }
 }
 

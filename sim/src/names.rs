@@ -1,5 +1,6 @@
 //! What a user would call a thing that is written: `input x`, `self.inner.n`, `local y`.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use forkcheck_model::slot::SlotId;
@@ -9,6 +10,15 @@ use forkcheck_scheduler::TaskId;
 use crate::machine::Machine;
 use crate::machine::access::Thing;
 use crate::machine::code::Code;
+
+/// The order of fork paths: a task before those that it forks, and forks of one callee as they were forked.
+pub(crate) fn fork_order(a: &str, b: &str) -> Ordering {
+    let part = |part: &str| {
+        let (callee, occurrence) = part.rsplit_once('#').unwrap_or((part, "0"));
+        (callee.to_string(), occurrence.parse::<u32>().unwrap_or(0))
+    };
+    a.split('/').map(part).cmp(b.split('/').map(part))
+}
 
 /// A name, and whether the thing can be reached from the module.
 #[derive(Debug, Clone, PartialEq, Eq)]

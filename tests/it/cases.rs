@@ -32,6 +32,7 @@ fn verdicts_effects_and_outcomes_are_true() {
         let found: Effects = report
             .findings
             .iter()
+            .filter(|finding| finding.severity == "error")
             .map(|finding| {
                 let line = |line: Option<u32>| line.map_or(0, u64::from);
                 let (kind, operator, target) =

@@ -2,4 +2,5 @@
 
 mod cases;
 mod cores;
+mod findings;
 mod schema;

@@ -1,10 +1,14 @@
 //! What is wrong with a program, as plain data.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use forkcheck_scheduler::TaskId;
 
+use super::nests::Nests;
 use crate::machine::code::Site;
+use crate::names::fork_order;
 
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +27,12 @@ pub enum Kind {
     Race,
     /// Tasks wait for each other.
     Deadlock,
+    /// A task raised an error that the caller never sees.
+    LostError,
+    /// Nobody waited for a fork.
+    UnwaitedFork,
+    /// A pool of threads that blocks at a wait could hang.
+    PoolStarvation,
     /// An operator that we cannot execute.
     OpaqueOperator,
 }
@@ -38,7 +48,7 @@ pub enum Severity {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 11] = [
         Kind::InputMutation,
         Kind::AttributeMutation,
         Kind::GlobalState,
@@ -46,6 +56,9 @@ impl Kind {
         Kind::ParentMutation,
         Kind::Race,
         Kind::Deadlock,
+        Kind::LostError,
+        Kind::UnwaitedFork,
+        Kind::PoolStarvation,
         Kind::OpaqueOperator,
     ];
 
@@ -59,6 +72,9 @@ impl Kind {
             Kind::ParentMutation => "parent-mutation",
             Kind::Race => "race",
             Kind::Deadlock => "deadlock",
+            Kind::LostError => "lost-error",
+            Kind::UnwaitedFork => "unwaited-fork",
+            Kind::PoolStarvation => "pool-starvation",
             Kind::OpaqueOperator => "opaque-operator",
         }
     }
@@ -73,6 +89,9 @@ impl Kind {
             Kind::ParentMutation => "FC0105",
             Kind::Race => "FC0201",
             Kind::Deadlock => "FC0202",
+            Kind::LostError => "FC0301",
+            Kind::UnwaitedFork => "FC0302",
+            Kind::PoolStarvation => "FC0303",
             Kind::OpaqueOperator => "FC0401",
         }
     }
@@ -80,7 +99,7 @@ impl Kind {
     /// How bad it is.
     pub fn severity(self) -> Severity {
         match self {
-            Kind::OpaqueOperator => Severity::Warning,
+            Kind::LostError | Kind::UnwaitedFork | Kind::PoolStarvation | Kind::OpaqueOperator => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -93,7 +112,8 @@ pub struct Finding {
     pub kind: Kind,
     /// PyTorch's name of what was executed.
     pub operator: String,
-    /// What is written, as a user would write it; several where one node writes several.
+    /// What is written, as a user would write it; several where one node writes several. Of the kinds that write
+    /// nothing: the circle of waits, the message of the error, the tasks that nobody waited for, the threads needed.
     pub targets: Vec<String>,
     /// Where: the site, then the calls that lead there, innermost first.
     pub stack: Vec<Site>,
@@ -103,12 +123,43 @@ pub struct Finding {
     pub task: TaskId,
     /// The access that it races with.
     pub race: Option<RaceSide>,
+    /// The waits that it consists of: those of a deadlock, or those that take a pool's threads.
+    pub waits: Vec<StuckWait>,
 }
 
 /// A loop can write any number of things; a reader wants to see a few.
-const TARGETS: usize = 8;
+pub(crate) const TARGETS: usize = 8;
 
 impl Finding {
+    /// Takes in what another step, or another schedule, has shown of the same finding.
+    fn join(&mut self, mut other: Finding) {
+        match self.kind {
+            // The same sites can be a circle of other tasks: the fewest, and then the first by name.
+            Kind::Deadlock => {
+                let waits = |finding: &Finding| finding.waits.iter().map(|wait| wait.task.clone()).collect::<Vec<_>>();
+                let (ours, theirs) = (waits(self), waits(&other));
+                let names = || theirs.iter().zip(&ours).map(|(a, b)| fork_order(a, b)).find(|order| order.is_ne());
+                if theirs.len() < ours.len() || theirs.len() == ours.len() && names() == Some(Ordering::Less) {
+                    *self = other;
+                }
+            }
+            Kind::UnwaitedFork => {
+                if fork_order(&other.targets[0], &self.targets[0]).is_lt() {
+                    std::mem::swap(self, &mut other);
+                }
+                self.targets.append(&mut other.targets);
+                self.targets.sort_by(|a, b| fork_order(a, b));
+                self.targets.dedup();
+                self.targets.truncate(TARGETS);
+            }
+            Kind::LostError | Kind::PoolStarvation => {}
+            _ => {
+                self.race = self.race.take().or(other.race);
+                self.add_targets(other.targets);
+            }
+        }
+    }
+
     /// Adds what else is written.
     pub fn add_targets(&mut self, targets: Vec<String>) {
         for target in targets {
@@ -141,6 +192,19 @@ pub struct RaceSide {
     pub writes: bool,
 }
 
+/// A wait that never ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StuckWait {
+    /// The fork path of the task that waits.
+    pub task: String,
+    /// The fork path of the task that it waits for.
+    pub target: String,
+    /// Where it waits, innermost first.
+    pub stack: Vec<Site>,
+    /// Where `target` is forked, innermost first; empty for the caller.
+    pub fork: Vec<Site>,
+}
+
 /// What makes two findings the same.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -152,6 +216,8 @@ pub struct Key {
     pub line: Option<(String, u32)>,
     /// The site of the fork that it belongs to.
     pub fork: Option<Site>,
+    /// All sites of a deadlock, ascending; empty for the other kinds, which have one.
+    pub circle: Vec<Site>,
 }
 
 /// Everything found so far, over all schedules.
@@ -160,6 +226,8 @@ pub struct Findings {
     found: BTreeMap<Key, Finding>,
     /// The forks seen: each site with the first task that was forked there, and whether any task of it was impure.
     forks: BTreeMap<Site, Fork>,
+    /// The fork and wait structures in which forked tasks wait.
+    pub(crate) nests: Nests,
 }
 
 /// A fork of the program.
@@ -174,14 +242,14 @@ pub struct Fork {
 }
 
 impl Findings {
-    /// Whether this is known already.
-    pub fn get_mut(&mut self, key: &Key) -> Option<&mut Finding> {
-        self.found.get_mut(key)
-    }
-
-    /// Adds a finding.
-    pub fn insert(&mut self, key: Key, finding: Finding) {
-        self.found.entry(key).or_insert(finding);
+    /// Adds a finding, or what it says beyond the known one.
+    pub fn add(&mut self, key: Key, finding: Finding) {
+        match self.found.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(finding);
+            }
+            Entry::Occupied(mut known) => known.get_mut().join(finding),
+        }
     }
 
     /// Adds what others have found, who number the tasks differently: `translate` gives our numbers.
@@ -193,21 +261,14 @@ impl Findings {
             finding.task = translate(finding.task);
             finding.fork.iter_mut().for_each(|fork| fork.task = translate(fork.task));
             finding.race.iter_mut().for_each(|race| race.task = translate(race.task));
-            match self.found.get_mut(&key) {
-                Some(known) => {
-                    known.race = known.race.take().or(finding.race);
-                    known.add_targets(finding.targets);
-                }
-                None => {
-                    self.found.insert(key, finding);
-                }
-            }
+            self.add(key, finding);
         }
         for (site, mut fork) in others.forks {
             fork.task = translate(fork.task);
             let known = self.forks.entry(site).or_insert_with(|| fork.clone());
             known.pure &= fork.pure;
         }
+        self.nests.absorb(others.nests);
     }
 
     /// Everything found, in a fixed order.

@@ -1,7 +1,10 @@
 //! From accesses to findings: what each fork wrote that was not its own, and which accesses raced.
 
 pub mod finding;
+mod nests;
 mod shadow;
 
-pub use finding::{Finding, Findings, ForkSite, Key, Kind, RaceSide, Severity};
+pub(crate) use finding::TARGETS;
+pub use finding::{Finding, Findings, ForkSite, Key, Kind, RaceSide, Severity, StuckWait};
+pub(crate) use nests::{Nest, NestTask};
 pub use shadow::{Entry, Shadow};

@@ -8,6 +8,7 @@ use forkcheck_model::operators::{Call, Fault, Operator, Place, text};
 use forkcheck_model::tensor::{Content, Tensor};
 use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
 use forkcheck_scheduler::TaskId;
+use forkcheck_scheduler::pool::Join;
 
 use super::access::{Thing, Touch, Touches};
 use super::code::{Action, Instruction, Site, callee_name};
@@ -41,7 +42,10 @@ impl Machine {
         match &instruction.action {
             Action::Node(kind) => match self.node(id, kind, instruction, half) {
                 Ok(flow) => flow,
-                Err(Trouble::Raised(class, message)) => self.raise(id, instruction.site, class, message, Vec::new()),
+                Err(Trouble::Raised(class, message)) => {
+                    let raised = Raised { class, message, origin: id, trail: Vec::new() };
+                    self.raise(id, instruction.site, raised)
+                }
                 Err(Trouble::Cut(cut)) => {
                     self.stop(cut);
                     Flow::Waits
@@ -345,6 +349,7 @@ impl Machine {
         }
         self.ready.insert((self.created, child));
         self.created += 1;
+        self.note_join(id, Join::Fork(child.number()), instruction.site);
         if self.tasks.len() <= child.index() {
             self.tasks.resize(child.index() + 1, None);
         }
@@ -360,9 +365,10 @@ impl Machine {
         if let State::Ended(result) = &self.task(target).state {
             let (result, last) = (result.clone(), self.task(target).clock.clone());
             self.task_mut(id).clock.wait(&last);
+            self.note_join(id, Join::Wait(*number), instruction.site);
             return match result {
                 Ok(value) => self.set(id, instruction, value),
-                Err(raised) => self.raise(id, instruction.site, raised.class, raised.message, raised.trail),
+                Err(raised) => self.raise(id, instruction.site, raised),
             };
         }
         let task = self.task_mut(id);
@@ -370,6 +376,7 @@ impl Machine {
         let created = task.created;
         self.ready.remove(&(created, id));
         self.task_mut(target).waiters.push(id);
+        self.find_deadlock(id);
         Flow::Waits
     }
 
@@ -384,10 +391,10 @@ impl Machine {
     }
 
     /// Unwinds the whole task: nothing in TorchScript catches an error.
-    fn raise(&mut self, id: TaskId, site: Site, class: Option<String>, message: String, mut trail: Vec<Site>) -> Flow {
-        trail.extend(self.stack(id, site));
+    fn raise(&mut self, id: TaskId, site: Site, mut raised: Raised) -> Flow {
+        raised.trail.extend(self.stack(id, site));
         self.task_mut(id).frames.clear();
-        self.end(id, Err(Raised { class, message, trail }))
+        self.end(id, Err(raised))
     }
 
     fn end(&mut self, id: TaskId, result: Result<Value, Raised>) -> Flow {

@@ -9,6 +9,7 @@
 pub mod access;
 pub mod code;
 mod execute;
+mod joins;
 mod observe;
 mod system;
 mod task;
@@ -75,6 +76,8 @@ pub struct Machine {
     /// Kept while a search may come back.
     undo: Option<undo::Log>,
     shadow: Shadow,
+    /// Every fork, and every wait that was passed, in the order in which they came.
+    joined: Vec<joins::Joined>,
     findings: Findings,
     /// Locations that turned out to be raced for but were not hot.
     newly_hot: BTreeSet<Location>,
@@ -270,6 +273,7 @@ impl Machine {
             order: Vec::new(),
             undo: None,
             shadow: Shadow::default(),
+            joined: Vec::new(),
             findings: Findings::default(),
             newly_hot: BTreeSet::new(),
             named: BTreeMap::new(),
@@ -282,7 +286,7 @@ impl Machine {
         while self.cut.is_none() {
             if !self.is_ready(current) {
                 // The task that was made last goes on: its waiter, for a fork that has just ended.
-                let Some(&(_, next)) = self.ready.last() else { return };
+                let Some(&(_, next)) = self.ready.last() else { break };
                 current = next;
             }
             let (site, phase, touches) = self.upcoming(current);
@@ -303,6 +307,7 @@ impl Machine {
                 current = child;
             }
         }
+        self.conclude();
     }
 
     /// How the execution ended; `None` if it was cut or has not ended.
@@ -510,7 +515,7 @@ impl Machine {
         let result = match &self.task(TaskId::MAIN).state {
             State::Returned(result) | State::Ended(result) => result,
             // The entry waits for ever.
-            _ => &Err(Raised { class: None, message: "deadlock".to_string(), trail: Vec::new() }),
+            _ => &Err(Raised { class: None, message: "deadlock".to_string(), origin: TaskId::MAIN, trail: Vec::new() }),
         };
         let mut values = vec![match result {
             Ok(value) => value.clone(),

@@ -119,31 +119,32 @@ impl Machine {
 
     fn join(&mut self, fresh: Fresh) {
         for (key, mut finding, targets) in fresh {
-            match self.findings.get_mut(&key) {
-                Some(known) => {
-                    known.race = known.race.take().or(finding.race);
-                    known.add_targets(targets);
-                }
-                None => {
-                    finding.add_targets(targets);
-                    self.findings.insert(key, finding);
-                }
-            }
+            finding.add_targets(targets);
+            self.findings.add(key, finding);
         }
     }
 
-    fn finding(&self, kind: Kind, stack: Vec<Site>, task: TaskId, fork: Option<ForkSite>) -> Finding {
-        Finding { kind, operator: self.operator(stack[0]), targets: Vec::new(), stack, fork, task, race: None }
+    pub(super) fn finding(&self, kind: Kind, stack: Vec<Site>, task: TaskId, fork: Option<ForkSite>) -> Finding {
+        Finding {
+            kind,
+            operator: self.operator(stack[0]),
+            targets: Vec::new(),
+            stack,
+            fork,
+            task,
+            race: None,
+            waits: Vec::new(),
+        }
     }
 
-    fn key(&self, kind: Kind, stack: &[Site], fork: Option<&ForkSite>) -> Key {
+    pub(super) fn key(&self, kind: Kind, stack: &[Site], fork: Option<&ForkSite>) -> Key {
         let span = self.program.user_span(stack);
         let line = span.map(|span| (span.file().to_string(), span.line()));
-        Key { kind, site: stack[0], line, fork: fork.map(|fork| fork.stack[0]) }
+        Key { kind, site: stack[0], line, fork: fork.map(|fork| fork.stack[0]), circle: Vec::new() }
     }
 
     /// Where a task was forked, with the calls of its parent that led there.
-    fn fork_site(&self, id: TaskId) -> Option<ForkSite> {
+    pub(super) fn fork_site(&self, id: TaskId) -> Option<ForkSite> {
         let (site, calls) = self.task(id).fork.as_ref()?;
         let stack = std::iter::once(*site).chain(calls.iter().rev().copied()).collect();
         Some(ForkSite { task: id, stack })

@@ -25,6 +25,7 @@ pub struct Mark {
     order: usize,
     undo: usize,
     shadow: usize,
+    joined: usize,
 }
 
 impl Machine {
@@ -81,6 +82,7 @@ impl Machine {
         if self.cut.is_some() {
             self.enabled.clear();
         }
+        self.conclude();
     }
 
     /// Whether the next step of the task takes two: an operator that reads and writes where others race.
@@ -152,12 +154,14 @@ impl System for Machine {
             order: self.order.len(),
             undo: self.undo.as_mut().expect("a search keeps what it will put back").mark(),
             shadow: self.shadow.mark(),
+            joined: self.joined.len(),
         }
     }
 
     fn rewind(&mut self, mark: &Mark) {
         self.undo.as_mut().expect("a search keeps what it will put back").rewind(mark.undo);
         self.shadow.rewind(mark.shadow);
+        self.joined.truncate(mark.joined);
         self.tasks.clone_from(&mark.tasks);
         self.ready.clone_from(&mark.ready);
         self.created = mark.created;

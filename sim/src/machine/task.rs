@@ -60,6 +60,8 @@ pub struct Raised {
     pub class: Option<String>,
     /// The message.
     pub message: String,
+    /// The task that raised it first; those that waited for it raised it again.
+    pub origin: TaskId,
     /// Where it was raised, and the calls, waits and forks that it came through: innermost first.
     pub trail: Vec<Site>,
 }

@@ -108,7 +108,78 @@ made itself while somebody else, who got hold of it, reads it. Wait for the task
         "deadlock",
         "FC0202 deadlock: tasks wait for each other, so none of them ever ends.
 
-A future that is passed through a list or an attribute can be waited for by the very task that it stands for.
+A task can only wait for one whose future it holds. It gets the futures of older tasks at its fork; that of a younger
+one, or its own, can reach it only through something that is written after the fork, such as a list or an attribute.
+Whether it is there when the task looks depends on the schedule: a deadlock always comes with a race.
+
+    fs = annotate(List[Future[Tensor]], [])
+    fs.append(torch.jit.fork(work, fs, 1))      # bad: waits for fs[1] if it is there
+    fs.append(torch.jit.fork(work, fs, 0))      # bad: waits for fs[0]
+
+    f = torch.jit.fork(work, x)
+    g = torch.jit.fork(more, f)                 # good: g waits for f, which is older
+
+The finding names the circle, and each wait of it with its line.
+",
+    ),
+    (
+        "FC0301",
+        "lost-error",
+        "FC0301 lost-error: a task raised an error that the caller never sees.
+
+The error of a task comes out of each wait for it, passes on through whoever waited, and is reported nowhere else. It is
+lost if nobody waits, or only tasks for which nobody waits; and the caller gets one error at most, so that the error of
+a second task is lost when the first wait raises. A task whose future the caller still holds (in the result, an
+argument or the module) is not meant. Only the task that raised the error first is named.
+
+    fs = [torch.jit.fork(checked, x), torch.jit.fork(checked, y)]
+    return torch.jit.wait(fs[0])                # bad: if y is wrong, nobody learns of it
+
+    return torch.jit.wait(fs[0]) + torch.jit.wait(fs[1])    # good
+
+A warning: the exit code stays 0 unless --deny warnings.
+",
+    ),
+    (
+        "FC0302",
+        "unwaited-fork",
+        "FC0302 unwaited-fork: nobody waits for a fork.
+
+No wait for the task was begun in a whole execution, and the caller does not hold its future in the end. It may still
+run when the entry has returned; what it computes is thrown away, and what it writes comes too late or too early. Where
+the entry raises an error, or the task that forked does, nothing is said: the wait may stand in what was skipped.
+
+    fs = [torch.jit.fork(work, x), torch.jit.fork(work, y)]
+    return torch.jit.wait(fs[1])                # bad: the first may still be running
+
+    return torch.jit.wait(fs[0]) + torch.jit.wait(fs[1])    # good
+
+A fork whose future is not even kept is deleted by PyTorch's compiler before an archive is written, so it cannot be
+found. A warning: the exit code stays 0 unless --deny warnings.
+",
+    ),
+    (
+        "FC0303",
+        "pool-starvation",
+        "FC0303 pool-starvation: a pool of threads that blocks at a wait can hang, unless it is large enough.
+
+Tasks that wait hold their threads, and when they hold all of them, the tasks that they wait for never start. How many
+threads are needed follows from who forks and who waits for whom; tasks are taken to start in the order in which they
+were forked, and the caller to have a thread of its own. What a pool does at a wait decides:
+
+- suspend: the task steps aside and its thread takes another. PyTorch's interpreter does this, and never starves.
+- help: the thread runs waiting tasks in the meantime. Safe where tasks wait only for what they forked themselves; else
+  it may bury the very task that somebody waits for.
+- block: the thread sleeps. PyTorch's Static Runtime does this, and so do most pools of your own.
+
+    def outer(x: Tensor) -> Tensor:
+        f = torch.jit.fork(inner, x)
+        return torch.jit.wait(f)                # bad: a pool of one thread is taken, and `inner` never starts
+
+    def outer(x: Tensor) -> Future[Tensor]:
+        return torch.jit.fork(inner, x)         # good: the caller waits, twice
+
+A warning: the exit code stays 0 unless --deny warnings.
 ",
     ),
     (

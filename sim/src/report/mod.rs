@@ -114,6 +114,8 @@ pub struct FindingReport {
     pub evidence: Vec<&'static str>,
     /// The access that it races with.
     pub race: Option<RaceReport>,
+    /// The waits that never end: the circle of a deadlock, or those that take all threads of a pool.
+    pub waits: Vec<WaitReport>,
     /// Where the sources can be shown; not part of the JSON.
     #[serde(skip)]
     pub places: Places,
@@ -128,6 +130,8 @@ pub struct Places {
     pub fork: Option<forkcheck_model::graph::Span>,
     /// The other side of the race.
     pub other: Option<forkcheck_model::graph::Span>,
+    /// Each wait, and where the task that it waits for is forked.
+    pub waits: Vec<(Option<forkcheck_model::graph::Span>, Option<forkcheck_model::graph::Span>)>,
 }
 
 /// A frame of a stack.
@@ -139,6 +143,25 @@ pub struct FrameReport {
     pub file: Option<String>,
     /// The line.
     pub line: Option<u32>,
+}
+
+/// A wait that never ends.
+#[derive(Debug, Clone, Serialize)]
+pub struct WaitReport {
+    /// The fork path of the task that waits.
+    pub task: String,
+    /// The fork path of the task that it waits for.
+    pub waits_for: String,
+    /// The user's file.
+    pub file: Option<String>,
+    /// The line of the wait.
+    pub line: Option<u32>,
+    /// The exact place of the wait, then the calls that lead there, innermost first.
+    pub stack: Vec<FrameReport>,
+    /// The file where the other task is forked.
+    pub fork_file: Option<String>,
+    /// The line of that fork.
+    pub fork_line: Option<u32>,
 }
 
 /// The other side of a race.

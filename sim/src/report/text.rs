@@ -19,6 +19,9 @@ pub fn render(report: &Report, colour: bool) -> String {
     text
 }
 
+/// How many waits of a circle, or of a pool that hangs, are shown.
+const WAITS: usize = 8;
+
 fn group(finding: &FindingReport) -> Group<'_> {
     let level = if finding.severity == "error" { Level::ERROR } else { Level::WARNING };
     let mut group = level.primary_title(title(finding)).id(finding.code).elements(snippets(finding));
@@ -28,6 +31,16 @@ fn group(finding: &FindingReport) -> Group<'_> {
     }
     if let (false, Some(file), Some(line)) = (shown(&finding.places.fork), &finding.fork_file, finding.fork_line) {
         group = group.element(Level::NOTE.message(format!("forked at {file}:{line}")));
+    }
+    for (wait, (span, _)) in finding.waits.iter().zip(&finding.places.waits).take(WAITS) {
+        if let (false, Some(file), Some(line)) = (shown(span), &wait.file, wait.line) {
+            let note = format!("{} waits for {} at {file}:{line}", wait.task, wait.waits_for);
+            group = group.element(Level::NOTE.message(note));
+        }
+    }
+    if finding.waits.len() > WAITS {
+        let more = format!("and {} more tasks wait", finding.waits.len() - WAITS);
+        group = group.element(Level::NOTE.message(more));
     }
     if let Some(race) = &finding.race {
         group = group.element(Level::NOTE.message(race_note(race)));
@@ -47,6 +60,9 @@ fn title(finding: &FindingReport) -> String {
         "parent-mutation" => format!("`{target}` is written while a fork uses it"),
         "race" => format!("two tasks race for `{target}`"),
         "deadlock" => format!("tasks wait for each other: {target}"),
+        "lost-error" => format!("the caller never sees an error: {}", target.lines().next().unwrap_or_default()),
+        "unwaited-fork" => format!("nobody waits for {target}"),
+        "pool-starvation" => format!("a pool that blocks at a wait needs {target}"),
         _ => format!("forkcheck cannot execute {}: {target}", finding.operator),
     }
 }
@@ -76,6 +92,14 @@ fn advice(finding: &FindingReport) -> Option<&'static str> {
         "output" => "return what is to be printed, and print it after the wait",
         "parent-mutation" => "wait for the fork before the write, or give it a clone",
         "race" => "wait for the task before its data is used",
+        "deadlock" => {
+            "pass a future on only to tasks that are forked later, never through what an earlier one can read"
+        }
+        "lost-error" => "wait for the task: its error comes out of the wait, and nowhere else",
+        "unwaited-fork" => "wait for it, or return its future: it may still run when its parent has returned",
+        "pool-starvation" => {
+            "PyTorch's interpreter suspends instead and is safe; for a pool that blocks, return the future and wait in the caller"
+        }
         _ => return None,
     })
 }
@@ -83,18 +107,39 @@ fn advice(finding: &FindingReport) -> Option<&'static str> {
 /// One snippet for each source text that plays a part; sites in the same text share one.
 fn snippets(finding: &FindingReport) -> Vec<Snippet<'_, annotate_snippets::Annotation<'_>>> {
     let places = &finding.places;
-    let labelled = [
-        (&places.here, AnnotationKind::Primary, format!("{} in task {}", finding.operator, finding.task)),
-        (&places.other, AnnotationKind::Context, "the other side of the race".to_string()),
-        (&places.fork, AnnotationKind::Context, "forked here".to_string()),
-    ];
-    let mut snippets: Vec<(&Span, Vec<annotate_snippets::Annotation<'_>>)> = Vec::new();
-    let mut shown: Vec<&Span> = Vec::new();
+    let here = match finding.kind {
+        "lost-error" => format!("raised in task {}", finding.task),
+        "unwaited-fork" => format!("forked by task {}, and never waited for", finding.task),
+        _ => format!("{} in task {}", finding.operator, finding.task),
+    };
+    let mut labelled = vec![];
+    for (wait, (here, fork)) in finding.waits.iter().zip(&places.waits).take(WAITS) {
+        let stuck = |task: &str| finding.waits.iter().any(|wait| wait.task == task);
+        let kind = if labelled.is_empty() { AnnotationKind::Primary } else { AnnotationKind::Context };
+        labelled.push((here, kind, format!("{} waits here for {}", wait.task, wait.waits_for)));
+        if finding.kind == "pool-starvation" && !stuck(&wait.waits_for) {
+            labelled.push((fork, AnnotationKind::Context, format!("{} finds no thread", wait.waits_for)));
+        }
+    }
+    if labelled.is_empty() {
+        labelled.push((&places.here, AnnotationKind::Primary, here));
+        labelled.push((&places.other, AnnotationKind::Context, "the other side of the race".to_string()));
+        labelled.push((&places.fork, AnnotationKind::Context, "forked here".to_string()));
+    }
+    // One label for each place.
+    let mut labels: Vec<(&Span, AnnotationKind, String)> = Vec::new();
     for (span, kind, label) in labelled {
         // What tracing recorded has a place, but no text to show.
         let text = |span: &&Span| !span.source().text.is_empty();
-        let Some(span) = span.as_ref().filter(text).filter(|span| !shown.contains(span)) else { continue };
-        shown.push(span);
+        let Some(span) = span.as_ref().filter(text) else { continue };
+        match labels.iter_mut().find(|(other, ..)| *other == span) {
+            Some((_, _, labels)) if !finding.waits.is_empty() => labels.push_str(&format!("; {label}")),
+            Some(_) => {}
+            None => labels.push((span, kind, label)),
+        }
+    }
+    let mut snippets: Vec<(&Span, Vec<annotate_snippets::Annotation<'_>>)> = Vec::new();
+    for (span, kind, label) in labels {
         let annotation = kind.span(span.range()).label(label);
         match snippets.iter_mut().find(|(other, _)| other.source() == span.source()) {
             Some((_, annotations)) => annotations.push(annotation),
