@@ -9,3 +9,4 @@ pub mod dpor;
 pub mod random;
 pub mod replay;
 pub mod round_robin;
+pub mod states;
