@@ -3,4 +3,5 @@
 mod cases;
 mod cores;
 mod findings;
+mod rewinding;
 mod schema;

@@ -192,7 +192,7 @@ impl Guide for Recorder {
         self.parked.insert(event.task);
         // The task whose turn it is; if it is not there yet, one that can still bring it about.
         let turn = self.order.front().copied().filter(|&task| machine.is_ready(task));
-        let mut others = event.ready.iter().rev().map(|&(_, task)| task);
+        let mut others = event.ready.newest_first();
         let Some(target) = turn.or_else(|| others.find(|task| !self.parked.contains(task))) else {
             self.lost = true;
             return Go::Stop;

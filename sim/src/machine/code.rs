@@ -3,7 +3,7 @@
 //! A task can be paused before any instruction and copied at any time, because all that it is doing is a list of
 //! frames, each a place in such a code and its registers. Nothing of it lives on a native stack.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use forkcheck_model::graph::{Block, Graph, Node, NodeKind, Span, ValueId};
 use forkcheck_model::module::{Function, FunctionId, Module};
@@ -26,6 +26,8 @@ pub struct Code {
     pub instructions: Vec<Instruction>,
     /// The variable of the source that each register holds, if it holds one.
     pub names: Vec<Option<Arc<str>>>,
+    /// By instruction: the registers that are still read. Found out when it is first asked for.
+    pub(super) live: OnceLock<Vec<Box<[Register]>>>,
 }
 
 /// One step of a code.
@@ -177,6 +179,7 @@ impl<'a> Flattener<'a> {
             params: registers(&graph.body.params).into(),
             instructions: self.instructions,
             names,
+            live: OnceLock::new(),
         }
     }
 

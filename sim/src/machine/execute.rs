@@ -195,6 +195,15 @@ impl Machine {
                 .collect()
         };
         let before = sizes(args);
+        let outs = operator.schema.arguments.iter().zip(args).filter(|(argument, _)| argument.is_out());
+        for (_, value) in outs {
+            // It is resized if it is of the wrong sizes, which no effect foretells.
+            if let Value::Tensor(tensor) = value {
+                self.about_to_write(&Thing::Shape(tensor.clone()));
+            }
+        }
+        // Saved, if a search may come back.
+        self.task_mut(id);
         let task = Arc::make_mut(self.tasks[id.index()].as_mut().expect("the task that calls"));
         let mut call = Call {
             operator,
@@ -229,6 +238,7 @@ impl Machine {
             })
             .collect();
         self.observe(id, site, &touches);
+        self.did(id, site, &touches);
     }
 
     fn opaque(&self, id: TaskId, operator: String, reason: String, site: Site) -> Trouble {
@@ -301,6 +311,7 @@ impl Machine {
             Returns::To(register) => task.frame_mut().registers[register as usize] = value,
             Returns::Await(awaited, register) => {
                 task.frame_mut().registers[register as usize] = value.clone();
+                self.about_to_write(&Thing::Await(awaited.clone()));
                 awaited.slot().set(Arc::new(Awaited::Done(value)));
             }
             Returns::Nowhere => {}
@@ -316,7 +327,7 @@ impl Machine {
         captures: Vec<Value>,
         instruction: &Instruction,
     ) -> Result<Flow, Trouble> {
-        if self.created >= self.limits.tasks {
+        if self.ready.count() >= self.limits.tasks {
             return Err(Trouble::Cut(Cut::Tasks(self.limits.tasks)));
         }
         let callee: Arc<str> = callee_name(&self.program.module, closure).into();
@@ -329,9 +340,9 @@ impl Machine {
         let (modes, memory) = (task.modes.clone(), task.allocator.memory().clone());
         let child = self.names.intern(id, &callee, k);
         let clock = self.task_mut(id).clock.fork(child);
-        let child_task = Task {
+        let mut child_task = Task {
             id: child,
-            created: self.created,
+            age: self.ready.add(child),
             frames: vec![Frame::new(code, captures, Returns::Task)],
             state: State::Ready,
             clock,
@@ -342,19 +353,26 @@ impl Machine {
             waiters: Vec::new(),
             calls: Arc::new([]),
             fork,
+            parked: None,
+            name: super::digest::name(self.task(id).name, &callee, k),
+            deeds: 0,
+            epoch: 0,
+            memo: Default::default(),
         };
+        if let Some(undo) = &mut self.undo {
+            undo.born(&mut child_task);
+        }
         if !self.findings.has_fork(instruction.site) {
             let stack = self.stack(id, instruction.site);
             self.findings.add_fork(child, stack);
         }
-        self.ready.insert((self.created, child));
-        self.created += 1;
         self.note_join(id, Join::Fork(child.number()), instruction.site);
         if self.tasks.len() <= child.index() {
             self.tasks.resize(child.index() + 1, None);
         }
         assert!(self.tasks[child.index()].is_none(), "a fork path names one task of an execution");
         self.tasks[child.index()] = Some(Arc::new(child_task));
+        self.met(id, instruction.site, child);
         self.set(id, instruction, Value::Future(child.index() as u32));
         Ok(Flow::Forked(child))
     }
@@ -366,15 +384,13 @@ impl Machine {
             let (result, last) = (result.clone(), self.task(target).clock.clone());
             self.task_mut(id).clock.wait(&last);
             self.note_join(id, Join::Wait(*number), instruction.site);
+            self.met(id, instruction.site, target);
             return match result {
                 Ok(value) => self.set(id, instruction, value),
                 Err(raised) => self.raise(id, instruction.site, raised),
             };
         }
-        let task = self.task_mut(id);
-        task.state = State::Waiting(target);
-        let created = task.created;
-        self.ready.remove(&(created, id));
+        self.set_state(id, State::Waiting(target));
         self.task_mut(target).waiters.push(id);
         self.find_deadlock(id);
         Flow::Waits
@@ -403,16 +419,11 @@ impl Machine {
             return Flow::Next;
         }
         let task = self.task_mut(id);
-        task.state = State::Ended(result);
         task.frames = Vec::new();
-        let created = task.created;
         let waiters = std::mem::take(&mut task.waiters);
-        self.ready.remove(&(created, id));
+        self.set_state(id, State::Ended(result));
         for &waiter in &waiters {
-            let task = self.task_mut(waiter);
-            task.state = State::Ready;
-            let created = task.created;
-            self.ready.insert((created, waiter));
+            self.set_state(waiter, State::Ready);
         }
         Flow::Ended(waiters)
     }
@@ -423,11 +434,8 @@ impl Machine {
         if self.looks.keep {
             self.looks.kept = Some(self.snapshot());
         }
-        let task = self.task_mut(TaskId::MAIN);
-        task.state = State::Ended(result);
-        let created = task.created;
-        let waiters = std::mem::take(&mut task.waiters);
-        self.ready.remove(&(created, TaskId::MAIN));
+        let waiters = std::mem::take(&mut self.task_mut(TaskId::MAIN).waiters);
+        self.set_state(TaskId::MAIN, State::Ended(result));
         Flow::Ended(waiters)
     }
 }
@@ -538,13 +546,9 @@ pub(super) fn store_touches(store: &Store) -> Touches {
 }
 
 /// What the first half touches: only what is read.
-pub(super) fn first_half(touches: Touches) -> Touches {
-    let reads = |mut touch: Touch| {
-        let reads = touch.access.reads();
-        touch.access = Access::Read;
-        reads.then_some(touch)
-    };
-    touches.into_iter().filter_map(reads).collect()
+pub(super) fn first_half(touches: &Touches) -> Touches {
+    let reads = touches.iter().filter(|touch| touch.access.reads());
+    reads.map(|touch| Touch { access: Access::Read, ..touch.clone() }).collect()
 }
 
 fn full_name(operator: &Operator) -> String {

@@ -55,7 +55,7 @@ impl Machine {
                 return self.add_deadlock(&circle);
             }
             // It may lead into a circle that was found before.
-            if circle.len() > self.created as usize {
+            if circle.len() > self.ready.count() as usize {
                 return;
             }
             circle.push(next);

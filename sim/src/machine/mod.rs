@@ -8,14 +8,18 @@
 
 pub mod access;
 pub mod code;
+mod digest;
 mod execute;
 mod joins;
+mod live;
 mod observe;
+mod ready;
 mod system;
 mod task;
 mod types;
 mod undo;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use forkcheck_model::copy::copy_deep;
@@ -23,7 +27,7 @@ use forkcheck_model::digest::Digest;
 use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::{Allocator, Memory, OutOfMemory};
 use forkcheck_model::value::{Generator, Value};
-use forkcheck_scheduler::{Clock, Enabled, Footprint, Location, TaskId, Tasks};
+use forkcheck_scheduler::{Clock, Enabled, Location, TaskId, Tasks};
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +38,7 @@ use crate::program::Program;
 
 use access::Touches;
 use code::{Action, Site};
+pub use ready::Ready;
 pub use system::Mark;
 use task::{Frame, Returns};
 pub use task::{Raised, State, Task};
@@ -49,16 +54,16 @@ pub struct Machine {
     limits: Limits,
     /// By number; `None` for a task that this execution has not forked.
     tasks: Vec<Option<Arc<Task>>>,
-    /// Tasks that can go on, by age.
-    ready: BTreeSet<(u32, TaskId)>,
-    /// How many tasks were made.
-    created: u32,
+    /// The tasks by age, and which of them can go on.
+    ready: Ready,
     /// Names of all tasks of all executions.
     names: Tasks,
     /// The root object and the arguments, as this execution changes them.
     entry: Vec<Value>,
     /// Constants that can be written.
     shared: Vec<Value>,
+    /// How many slots of main's hold these and the arguments.
+    given: u32,
     generator: Generator,
     printed: String,
     steps: u64,
@@ -66,15 +71,16 @@ pub struct Machine {
     looks: Looks,
     /// Locations where the order of accesses matters.
     hot: Arc<FxHashSet<Location>>,
-    /// Tasks that are about to touch a hot location, with what they will touch.
-    parked: BTreeMap<TaskId, Footprint>,
+    /// Tasks that are about to touch a hot location.
     enabled: Enabled,
     /// Those that the last step of the search enabled.
     woken: Vec<TaskId>,
     /// Who took each step of the search.
     order: Vec<TaskId>,
-    /// Kept while a search may come back.
+    /// In a search, what it puts back when it returns.
     undo: Option<undo::Log>,
+    /// In a search, what of the given slots was written.
+    heap: RefCell<digest::Heap>,
     shadow: Shadow,
     /// Every fork, and every wait that was passed, in the order in which they came.
     joined: Vec<joins::Joined>,
@@ -149,8 +155,8 @@ pub struct Event<'a> {
     pub phase: u8,
     /// What it touches.
     pub touches: &'a Touches,
-    /// Tasks that could take a step instead, oldest first.
-    pub ready: &'a BTreeSet<(u32, TaskId)>,
+    /// Tasks that could take a step instead.
+    pub ready: &'a Ready,
 }
 
 /// Sends an execution in the default order elsewhere.
@@ -236,10 +242,11 @@ impl Machine {
         // All at once: nodes that name one entry of the archive's constants share it.
         let shared: Vec<Value> = program.codes.shared.iter().map(|shared| shared.value.clone()).collect();
         let shared = copy_deep(&shared, &mut allocator);
+        let given = allocator.count();
         let frame = Frame::new(program.codes.function(program.entry).clone(), entry.iter().cloned(), Returns::Task);
         let main = Task {
             id: TaskId::MAIN,
-            created: 0,
+            age: 0,
             frames: vec![frame],
             state: State::Ready,
             clock: Clock::root(),
@@ -250,28 +257,33 @@ impl Machine {
             waiters: Vec::new(),
             calls: Arc::new([]),
             fork: None,
+            parked: None,
+            name: digest::MAIN,
+            deeds: 0,
+            epoch: 0,
+            memo: Default::default(),
         };
         Self {
             program: program.clone(),
             atomicity,
             limits,
             tasks: vec![Some(Arc::new(main))],
-            ready: BTreeSet::from([(0, TaskId::MAIN)]),
-            created: 1,
+            ready: Ready::new(),
             names,
             entry,
             shared,
+            given,
             generator: Generator::default_seeded(GENERATOR_SEED),
             printed: String::new(),
             steps: 0,
             cut: None,
             looks: Looks::default(),
             hot: Arc::default(),
-            parked: BTreeMap::new(),
             enabled: Enabled::new(),
             woken: Vec::new(),
             order: Vec::new(),
             undo: None,
+            heap: RefCell::default(),
             shadow: Shadow::default(),
             joined: Vec::new(),
             findings: Findings::default(),
@@ -286,7 +298,7 @@ impl Machine {
         while self.cut.is_none() {
             if !self.is_ready(current) {
                 // The task that was made last goes on: its waiter, for a fork that has just ended.
-                let Some(&(_, next)) = self.ready.last() else { break };
+                let Some(next) = self.ready.newest() else { break };
                 current = next;
             }
             let (site, phase, touches) = self.upcoming(current);
@@ -303,7 +315,7 @@ impl Machine {
                     Go::Stop => return,
                 }
             }
-            if let Flow::Forked(child) = self.perform(current, site, touches, half) {
+            if let Flow::Forked(child) = self.perform(current, site, &touches, half) {
                 current = child;
             }
         }
@@ -374,7 +386,7 @@ impl Machine {
 
     /// Tasks made, the first one included.
     pub fn task_count(&self) -> u32 {
-        self.created
+        self.ready.count()
     }
 
     /// The names of all tasks.
@@ -454,11 +466,25 @@ impl Machine {
 
     /// Whether the task can take a step.
     pub fn is_ready(&self, id: TaskId) -> bool {
-        self.exists(id) && matches!(self.task(id).state, State::Ready | State::Returned(_))
+        self.exists(id) && self.task(id).is_ready()
     }
 
     fn task_mut(&mut self, id: TaskId) -> &mut Task {
-        Arc::make_mut(self.tasks[id.index()].as_mut().expect("a task that was forked"))
+        let task = self.tasks[id.index()].as_mut().expect("a task that was forked");
+        if let Some(undo) = &mut self.undo {
+            undo.save_task(task);
+        }
+        let task = Arc::make_mut(task);
+        task.memo.forget();
+        task
+    }
+
+    /// Lets the task go on, or stops it.
+    fn set_state(&mut self, id: TaskId, state: State) {
+        let task = self.task_mut(id);
+        task.state = state;
+        let (age, ready) = (task.age, task.is_ready());
+        self.ready.set(age, ready);
     }
 
     fn live(&self) -> impl Iterator<Item = &Task> {
@@ -490,7 +516,7 @@ impl Machine {
     }
 
     /// Lets the task take its next step, or the first half of it.
-    fn perform(&mut self, id: TaskId, site: Site, touches: Touches, half: bool) -> Flow {
+    fn perform(&mut self, id: TaskId, site: Site, touches: &Touches, half: bool) -> Flow {
         self.steps += 1;
         if self.steps > self.limits.steps {
             self.stop(Cut::Steps(self.limits.steps));
@@ -501,11 +527,11 @@ impl Machine {
             return Flow::Waits;
         }
         if !touches.is_empty() {
-            let touches = if half { execute::first_half(touches) } else { touches };
-            self.observe(id, site, &touches);
-            if let Some(undo) = &mut self.undo {
-                undo.save(&touches);
-            }
+            let first = half.then(|| execute::first_half(touches));
+            let touches = first.as_ref().unwrap_or(touches);
+            self.observe(id, site, touches);
+            self.did(id, site, touches);
+            touches.iter().filter(|touch| touch.access.writes()).for_each(|touch| self.about_to_write(&touch.thing));
         }
         self.execute(id, half)
     }

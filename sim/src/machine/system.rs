@@ -1,29 +1,27 @@
 //! The machine as a search sees it: steps at racing locations, points to come back to.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use forkcheck_scheduler::{Clock, Enabled, Footprint, Moment, Refused, System, TaskId};
+use smallvec::SmallVec;
 
 use super::access::{self, Touches};
 use super::code::Action;
-use super::{Flow, Looks, Machine, Task, undo};
-use crate::config::Atomicity;
+use super::task::Parked;
+use super::{Flow, Looks, Machine, undo};
+use crate::config::{Atomicity, Limits};
 use forkcheck_model::graph::NodeKind;
 
 /// A point of an execution that a search can come back to.
 #[derive(Debug)]
 pub struct Mark {
-    tasks: Vec<Option<Arc<Task>>>,
-    ready: BTreeSet<(u32, TaskId)>,
-    created: u32,
+    undo: undo::Point,
+    tasks: u32,
     printed: usize,
     steps: u64,
     looks: Looks,
-    parked: std::collections::BTreeMap<TaskId, Footprint>,
-    enabled: Enabled,
     order: usize,
-    undo: usize,
+    woken: SmallVec<[TaskId; 6]>,
     shadow: usize,
     joined: usize,
 }
@@ -33,42 +31,55 @@ impl Machine {
     #[must_use]
     pub fn into_search(mut self) -> Self {
         self.undo = Some(undo::Log::default());
-        self.settle(vec![TaskId::MAIN]);
+        self.settle(SmallVec::from_slice(&[TaskId::MAIN]));
         self.woken = self.enabled.iter().collect();
         self
     }
 
+    /// Another machine that takes the same steps from the start. It comes to the same state; anything else is a mistake of
+    /// ours, or a nondeterminism that a program has by itself.
+    #[must_use]
+    pub fn repeated(&self) -> Machine {
+        // Time decides nothing here.
+        let limits = Limits { expired: None, ..self.limits.clone() };
+        let mut machine = Machine::new(&self.program, self.atomicity, limits, self.names.clone())
+            .with_hot(self.hot.clone())
+            .into_search();
+        for &task in &self.order {
+            machine.step(task).expect("what was done once can be done again");
+        }
+        machine
+    }
+
     /// Lets the task take the step that it is parked at, and then everything run on to the next hot locations.
     fn step_parked(&mut self, id: TaskId) {
-        assert!(self.parked.remove(&id).is_some(), "a search picks a task that is enabled");
-        self.enabled.remove(id);
+        self.disable(id);
         self.woken.clear();
-        let (site, phase, touches) = self.upcoming(id);
-        let half = phase == 0 && self.splits(id, &touches);
-        let mut on = vec![id];
-        match self.perform(id, site, touches, half) {
-            Flow::Next => {}
-            Flow::Forked(child) => on.push(child),
-            Flow::Waits => on.clear(),
-            Flow::Ended(woken) => on = woken,
-        }
+        let parked = self.task_mut(id).parked.take().expect("a task that is enabled is parked");
+        let half = parked.phase == 0 && self.splits(id, &parked.touches);
+        let on = match self.perform(id, parked.site, &parked.touches, half) {
+            Flow::Next => SmallVec::from_slice(&[id]),
+            Flow::Forked(child) => SmallVec::from_slice(&[id, child]),
+            Flow::Waits => SmallVec::new(),
+            Flow::Ended(woken) => SmallVec::from_vec(woken),
+        };
         self.settle(on);
         self.woken.retain(|&woken| woken != id);
     }
 
     /// Lets these tasks, and those that they fork or wake, run until each is parked, waits or has ended. What they
     /// touch on the way nobody races for, so the order does not matter.
-    fn settle(&mut self, mut on: Vec<TaskId>) {
+    fn settle(&mut self, mut on: SmallVec<[TaskId; 4]>) {
         while let Some(mut id) = on.pop() {
             while self.cut.is_none() && self.is_ready(id) {
-                let (site, _, touches) = self.upcoming(id);
+                let (site, phase, touches) = self.upcoming(id);
                 if self.is_hot(&touches) {
-                    self.parked.insert(id, access::footprint(&touches));
-                    self.enabled.insert(id);
-                    self.woken.push(id);
+                    let footprint = access::footprint(&touches);
+                    self.task_mut(id).parked = Some(Arc::new(Parked { site, phase, touches, footprint }));
+                    self.enable(id);
                     break;
                 }
-                match self.perform(id, site, touches, false) {
+                match self.perform(id, site, &touches, false) {
                     Flow::Next => {}
                     Flow::Forked(child) => {
                         on.push(id);
@@ -80,9 +91,23 @@ impl Machine {
             }
         }
         if self.cut.is_some() {
-            self.enabled.clear();
+            while let Some(&last) = self.enabled.as_slice().last() {
+                self.disable(last);
+            }
         }
         self.conclude();
+    }
+
+    fn enable(&mut self, id: TaskId) {
+        assert!(self.enabled.insert(id), "a task is parked once");
+        self.undo.as_mut().expect("only a search parks tasks").enabled(id, None);
+        self.woken.push(id);
+    }
+
+    fn disable(&mut self, id: TaskId) {
+        let place = self.enabled.place(id).expect("a search picks a task that is enabled");
+        self.enabled.remove(id);
+        self.undo.as_mut().expect("only a search parks tasks").enabled(id, Some(place));
     }
 
     /// Whether the next step of the task takes two: an operator that reads and writes where others race.
@@ -118,7 +143,7 @@ impl Moment for Machine {
     }
 
     fn pending(&self, task: TaskId) -> &Footprint {
-        &self.parked[&task]
+        &self.task(task).parked.as_ref().expect("a task that is enabled is parked").footprint
     }
 
     fn order(&self) -> &[TaskId] {
@@ -143,35 +168,32 @@ impl System for Machine {
 
     fn mark(&mut self) -> Mark {
         Mark {
-            tasks: self.tasks.clone(),
-            ready: self.ready.clone(),
-            created: self.created,
+            undo: self.undo.as_mut().expect("a search keeps what it will put back").mark(),
+            tasks: self.ready.count(),
             printed: self.printed.len(),
             steps: self.steps,
             looks: self.looks.clone(),
-            parked: self.parked.clone(),
-            enabled: self.enabled.clone(),
             order: self.order.len(),
-            undo: self.undo.as_mut().expect("a search keeps what it will put back").mark(),
+            woken: SmallVec::from_slice(&self.woken),
             shadow: self.shadow.mark(),
             joined: self.joined.len(),
         }
     }
 
     fn rewind(&mut self, mark: &Mark) {
-        self.undo.as_mut().expect("a search keeps what it will put back").rewind(mark.undo);
-        self.shadow.rewind(mark.shadow);
+        self.put_back(mark.undo);
+        self.ready.truncate(mark.tasks);
         self.joined.truncate(mark.joined);
-        self.tasks.clone_from(&mark.tasks);
-        self.ready.clone_from(&mark.ready);
-        self.created = mark.created;
         self.printed.truncate(mark.printed);
         self.steps = mark.steps;
+        self.looks.clone_from(&mark.looks);
         self.order.truncate(mark.order);
+        self.woken.clear();
+        self.woken.extend_from_slice(&mark.woken);
+        self.shadow.rewind(mark.shadow);
         self.cut = None;
-        self.looks = mark.looks.clone();
-        self.parked.clone_from(&mark.parked);
-        self.enabled.clone_from(&mark.enabled);
+        // Now and then, what is put back is held against an execution from the start.
+        debug_assert!(!self.undo.as_ref().is_some_and(undo::Log::is_due) || self.repeated().digest() == self.digest());
     }
 
     fn clock(&self, task: TaskId) -> &Clock {
@@ -179,6 +201,6 @@ impl System for Machine {
     }
 
     fn digest(&self) -> Option<u128> {
-        None
+        Some(self.state_digest())
     }
 }

@@ -7,9 +7,11 @@ use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::Allocator;
 use forkcheck_model::tensor::{Content, Tensor};
 use forkcheck_model::value::{Await, Value};
-use forkcheck_scheduler::{Clock, TaskId};
+use forkcheck_scheduler::{Clock, Footprint, TaskId};
 
+use super::access::Touches;
 use super::code::{Code, Register, Site};
+use super::digest::Memo;
 
 /// One run of a forked function; task 0 is the caller.
 #[derive(Debug, Clone)]
@@ -17,7 +19,7 @@ pub struct Task {
     /// Its number, the same in every execution.
     pub id: TaskId,
     /// When it was made: how many tasks of this execution are older.
-    pub created: u32,
+    pub age: u32,
     /// What it is doing; the innermost frame last.
     pub frames: Vec<Frame>,
     /// Whether it can go on.
@@ -38,6 +40,26 @@ pub struct Task {
     pub calls: Arc<[Site]>,
     /// Where it was forked: the site, and the calls that led there.
     pub fork: Option<(Site, Arc<[Site]>)>,
+    /// What a search has stopped it before.
+    pub(super) parked: Option<Arc<Parked>>,
+    /// A hash of its fork path.
+    pub(super) name: u64,
+    /// In a search, a hash of what it did that can be found fault with.
+    pub(super) deeds: u128,
+    /// When a search last saved it.
+    pub(super) epoch: u64,
+    /// Its part of the digest.
+    pub(super) memo: Memo,
+}
+
+/// A step that a search has stopped a task before.
+#[derive(Debug)]
+pub(super) struct Parked {
+    pub(super) site: Site,
+    /// 1 for the second half of an operator, else 0.
+    pub(super) phase: u8,
+    pub(super) touches: Touches,
+    pub(super) footprint: Footprint,
 }
 
 /// Whether a task can go on.
@@ -117,6 +139,11 @@ impl Task {
     /// If the task has ended.
     pub fn frame_mut(&mut self) -> &mut Frame {
         self.frames.last_mut().expect("a task that runs has a frame")
+    }
+
+    /// Whether it can take a step.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready | State::Returned(_))
     }
 
     /// Whether nothing more will happen in it.
