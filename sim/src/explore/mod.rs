@@ -8,12 +8,11 @@
 pub mod progress;
 mod sample;
 pub mod schedule;
+mod search;
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use forkcheck_scheduler::strategy::dfs;
-use forkcheck_scheduler::{Ending, Location, Moment, Schedule, Spec, TaskId, Tasks};
+use forkcheck_scheduler::{Location, Moment, Schedule, Spec, TaskId, Tasks};
 use rustc_hash::FxHashSet;
 
 use crate::check::Findings;
@@ -94,7 +93,8 @@ pub fn explore(program: &Program, config: &Config) -> Exploration {
         return exploration;
     }
     match config.strategy {
-        Spec::Auto | Spec::Dfs => search(program, config, &mut exploration),
+        Spec::Auto | Spec::Dpor => search::executions(program, config, search::Search::Dpor, &mut exploration),
+        Spec::Dfs => search::executions(program, config, search::Search::Dfs, &mut exploration),
         Spec::ChildFirst => {}
         spec => {
             // Round-robin goes one way only.
@@ -123,43 +123,6 @@ fn certificate(program: &Program, config: &Config) -> Exploration {
     exploration.hot = Arc::new(hot);
     (exploration.findings, exploration.names) = machine.into_parts();
     exploration
-}
-
-/// Every schedule that could differ, under the budget; started again whenever another location turns out to be hot.
-fn search(program: &Program, config: &Config, exploration: &mut Exploration) {
-    loop {
-        exploration.executions = 0;
-        exploration.discarded = 0;
-        let findings = std::mem::take(&mut exploration.findings);
-        let names = std::mem::take(&mut exploration.names);
-        let mut machine = Machine::new(program, config.atomicity, config.limits.clone(), names)
-            .with_hot(exploration.hot.clone())
-            .with_findings(findings)
-            .into_search();
-        let mut spent = 0;
-        let over = |spent: u64| spent >= config.executions || config.limits.expired();
-        exploration.cuts = 0;
-        let searched = dfs::dfs(&mut machine, &mut |machine: &mut Machine, ending: Ending| {
-            match ending {
-                Ending::Blocked => exploration.discarded += 1,
-                Ending::Complete | Ending::Cut => exploration.note(machine, None),
-            }
-            spent += 1;
-            exploration.tell(config, Stage::Executions, None);
-            let enough = !machine.newly_hot().is_empty() || over(spent) || exploration.cuts >= CUT_EXECUTIONS;
-            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        let newly: Vec<Location> = machine.newly_hot().iter().copied().collect();
-        (exploration.findings, exploration.names) = machine.into_parts();
-        if newly.is_empty() || over(spent) || exploration.cuts >= CUT_EXECUTIONS {
-            if newly.is_empty() && searched.exhausted() {
-                exploration.coverage = Coverage::Exhausted;
-            }
-            return;
-        }
-        tracing::info!(newly = newly.len(), "more locations are raced for: the search starts again");
-        Arc::make_mut(&mut exploration.hot).extend(newly);
-    }
 }
 
 /// The schedule of the first run of a strategy that picks.

@@ -48,10 +48,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, Error> {
 fn audit(arguments: &Audit) -> Result<u8, Error> {
     let started = Instant::now();
     let strategy = arguments.strategy;
-    if !matches!(strategy, Spec::Auto | Spec::ChildFirst | Spec::RoundRobin | Spec::Random | Spec::Dfs) {
-        return Err(Error::new(format!(
-            "the strategy `{strategy}` is not built yet: use auto, child-first, round-robin, random or dfs"
-        )));
+    if matches!(strategy, Spec::Threads { .. }) {
+        return Err(Error::new("expected a strategy that explores: real threads are for `run`".to_string()));
     }
     let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
     let module = inputs::load(&arguments.target.program, memory)?;
