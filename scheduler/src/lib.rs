@@ -14,7 +14,8 @@
 //! - [`system`]: what a search needs instead: to step, to remember a state and to return to it.
 //! - [`strategy`]: one algorithm a file.
 //! - [`default_order`]: child first, the order of eager mode, and [`schedule`]: an execution as a short list of
-//!   deviations from it, with a text form that can be kept in a bug report. [`strategy::replay`] follows it.
+//!   deviations from it, with a text form that can be kept in a bug report. [`strategy::replay`] follows it;
+//!   [`precedence`] finds the simplest of equivalent executions, and [`shrink()`] makes a schedule short.
 //! - [`pool`]: how many threads a pool needs that blocks at a wait.
 //! - [`bodies`]: plain state machines as programs, to try a strategy on.
 //! - [`rng`]: random numbers and run seeds that mean the same in every release. [`spec`]: the names of strategies.
@@ -56,9 +57,11 @@ pub mod enabled;
 pub mod footprint;
 pub mod happens_before;
 pub mod pool;
+pub mod precedence;
 pub mod region;
 pub mod rng;
 pub mod schedule;
+pub mod shrink;
 pub mod spec;
 pub mod strategy;
 pub mod system;
@@ -74,9 +77,11 @@ pub use default_order::DefaultOrder;
 pub use enabled::Enabled;
 pub use footprint::{Access, Footprint, Kind, Location};
 pub use happens_before::Clock;
+pub use precedence::Precedence;
 pub use region::Region;
 pub use rng::{Rng, run_seed};
 pub use schedule::{Anchor, Atomicity, Deviation, Event, Schedule, ScheduleError};
+pub use shrink::{Shrunk, Tried, shrink};
 pub use spec::{STRATEGIES, Spec, SpecError};
 pub use system::{Refused, Searched, System, Visitor, run};
 pub use task::{TaskId, Tasks};

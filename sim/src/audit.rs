@@ -12,10 +12,10 @@ use forkcheck_scheduler::{Schedule, Tasks};
 
 use crate::check::{Finding, Findings, Kind, Severity, StuckWait};
 use crate::config::Config;
-use crate::explore::schedule::{self, Replayed, replay, shrink};
+use crate::explore::schedule::{self, Replayed, replay, shorten};
 use crate::explore::{Coverage, Exploration, Seen, explore};
 use crate::machine::code::Site;
-use crate::machine::{Cut, Kept, Raised};
+use crate::machine::{Cut, Kept, Outcome, Raised};
 use crate::program::Program;
 use crate::report::{
     Assurance, Difference, FindingReport, ForkReport, FrameReport, Outcomes, Places, RaceReport, Report, Stats,
@@ -26,7 +26,10 @@ use crate::report::{
 const WITNESSES: usize = 4;
 
 /// How many executions go into making one schedule shorter.
-const SHRINK_RUNS: usize = 64;
+const SHRINK_RUNS: usize = 128;
+
+/// Of how many outcomes the schedule is looked at, to show the simplest.
+const WITNESSES_RECORDED: usize = 64;
 
 /// Runs `program` under every schedule that matters, and says what is wrong with it.
 pub fn audit(program: &Program, config: &Config) -> Report {
@@ -182,23 +185,36 @@ fn add_cut(program: &Program, exploration: &Exploration, findings: &mut Findings
     }
 }
 
-/// Schedules with different outcomes, the default order first; each was made short, and repeated.
+/// Schedules with different outcomes: the default order first, then those that deviate least from it. Each was made
+/// short, and repeated.
 fn witnesses<'a>(program: &Program, config: &Config, exploration: &'a Exploration) -> Vec<(Schedule, &'a Seen)> {
+    let mut recorded = Vec::new();
+    for seen in exploration.outcomes.iter().take(WITNESSES_RECORDED) {
+        match schedule::of(program, config, &exploration.names, seen) {
+            Some(schedule) => recorded.push((schedule, seen)),
+            None => tracing::error!("a schedule of {} could not be followed", program.name),
+        }
+    }
+    // Stable: of two that deviate as little, the one that was seen first.
+    recorded.sort_by_key(|(schedule, _)| schedule.deviations.len());
+    let repeated = |schedule: &Schedule, seen: &Seen| {
+        let replayed = replay(program, schedule, Mode::Strict, &config.limits, false);
+        replayed.stale.is_none() && replayed.outcome.is_some_and(|outcome| outcome.same_as(&seen.outcome))
+    };
     let mut witnesses = Vec::new();
-    for seen in &exploration.outcomes {
+    for (schedule, seen) in recorded {
         if witnesses.len() == WITNESSES {
             break;
         }
-        let schedule = schedule::of(program, config, &exploration.names, seen);
-        let same = |schedule: &Schedule| {
-            let replayed = replay(program, schedule, Mode::Strict, &config.limits, false);
-            replayed.stale.is_none() && replayed.outcome.is_some_and(|outcome| outcome.same_as(&seen.outcome))
-        };
-        match schedule.filter(&same) {
-            Some(schedule) => witnesses.push((shrink(schedule, SHRINK_RUNS, same), seen)),
+        let wanted = |outcome: &Outcome| outcome.same_as(&seen.outcome);
+        let hot = &exploration.hot;
+        let short = shorten(program, schedule.clone(), hot, &config.limits, SHRINK_RUNS, wanted).schedule;
+        match [short, schedule].into_iter().find(|schedule| repeated(schedule, seen)) {
+            Some(schedule) => witnesses.push((schedule, seen)),
             None => tracing::error!("a schedule of {} could not be repeated", program.name),
         }
     }
+    witnesses.sort_by_key(|(schedule, _)| schedule.deviations.len());
     witnesses
 }
 

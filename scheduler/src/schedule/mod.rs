@@ -39,7 +39,7 @@ pub enum Atomicity {
 pub struct Schedule {
     /// What a step is.
     pub atomicity: Atomicity,
-    /// A few bits of the program's digest, to notice a schedule of another program.
+    /// 24 bits of the program's digest, to notice a schedule of another program.
     pub program: u32,
     /// In the order in which they happen.
     pub deviations: Vec<Deviation>,
@@ -75,7 +75,7 @@ pub struct Deviation {
 pub struct Anchor {
     /// The fork path of the task.
     pub task: String,
-    /// A hash of the event's place in the source, given by the caller.
+    /// A hash of the event's place in the source, given by the caller; of 40 bits, see [`site_hash`].
     pub site: u64,
     /// How many times the task reached that site before.
     pub occurrence: u32,
@@ -83,12 +83,22 @@ pub struct Anchor {
     pub phase: u8,
 }
 
+/// What a schedule keeps of the hash of a place.
+pub fn site_hash(hash: u64) -> u64 {
+    hash & ((1 << 40) - 1)
+}
+
+/// What a schedule keeps of the digest of a program.
+pub fn program_tag(digest: u64) -> u32 {
+    digest as u32 & ((1 << 24) - 1)
+}
+
 /// An event that a task is about to do; an [`Anchor`] with the task's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event {
     /// The task.
     pub task: TaskId,
-    /// A hash of the event's place in the source.
+    /// A hash of the event's place in the source; of 40 bits.
     pub site: u64,
     /// How many times the task reached that site before.
     pub occurrence: u32,
@@ -137,7 +147,7 @@ impl FromStr for Atomicity {
 impl fmt::Display for Anchor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { task, site, occurrence, phase } = self;
-        write!(f, "{task} at site {site:016x}, occurrence {occurrence}, phase {phase}")
+        write!(f, "{task} at site {site:010x}, occurrence {occurrence}, phase {phase}")
     }
 }
 

@@ -32,7 +32,8 @@ pub struct Replay {
     next: usize,
     /// Lenient: those not met so far, by site.
     unmet: BTreeMap<u64, VecDeque<usize>>,
-    applied: Vec<bool>,
+    /// Those that applied, in the order in which they did.
+    applied: Vec<usize>,
 }
 
 impl Replay {
@@ -43,8 +44,7 @@ impl Replay {
         for (i, deviation) in deviations.iter().enumerate() {
             unmet.entry(deviation.at.site).or_default().push_back(i);
         }
-        let applied = vec![false; deviations.len()];
-        Self { deviations, mode, next: 0, unmet, applied }
+        Self { deviations, mode, next: 0, unmet, applied: Vec::new() }
     }
 
     /// Who takes the next step: the task of `event`, or the one that the schedule lets go instead.
@@ -55,7 +55,7 @@ impl Replay {
         let target = tasks.find(&self.deviations[index].to).filter(|&to| can_go(to));
         match (target, self.mode) {
             (Some(to), _) => {
-                self.applied[index] = true;
+                self.applied.push(index);
                 self.next = index + 1;
                 Ok(to)
             }
@@ -82,9 +82,15 @@ impl Replay {
         }
     }
 
+    /// The deviations that were applied, in the order in which they were: the schedule of this execution.
+    pub fn applied(&self) -> impl Iterator<Item = &Deviation> {
+        self.applied.iter().map(|&i| &self.deviations[i])
+    }
+
     /// The deviations that were not applied.
     pub fn skipped(&self) -> impl Iterator<Item = &Deviation> {
-        self.deviations.iter().zip(&self.applied).filter(|(_, applied)| !**applied).map(|(deviation, _)| deviation)
+        let skipped = |&(i, _): &(usize, _)| !self.applied.contains(&i);
+        self.deviations.iter().enumerate().filter(skipped).map(|(_, deviation)| deviation)
     }
 
     /// The deviation that is anchored here, if its turn has come. It is taken off the list.

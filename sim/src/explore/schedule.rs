@@ -1,11 +1,13 @@
 //! Schedules that last: from the order of steps that a search took to deviations from the default order, and back.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use forkcheck_scheduler::schedule;
 use forkcheck_scheduler::strategy::replay::{Mode, Replay, Stale};
-use forkcheck_scheduler::{Deviation, Location, Schedule, TaskId, Tasks};
+use forkcheck_scheduler::{
+    Anchor, Deviation, Footprint, Location, Moment, Precedence, Schedule, Shrunk, System, TaskId, Tasks, Tried, shrink,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::{Atomicity, Config, Limits};
@@ -45,7 +47,7 @@ pub fn replay(program: &Program, schedule: &Schedule, mode: Mode, limits: &Limit
     if keep {
         machine.keep_values();
     }
-    let mut follower = Follower { replay: Replay::new(schedule, mode), stale: None, sites: Sites::default() };
+    let mut follower = Follower::new(schedule, mode);
     machine.run(&mut follower);
     let stale = follower.stale.or_else(|| follower.replay.finished().err());
     let skipped = follower.replay.skipped().cloned().collect();
@@ -68,8 +70,8 @@ pub fn of(program: &Program, config: &Config, names: &Tasks, seen: &Seen) -> Opt
     }
 }
 
-/// The schedule that takes the steps at hot locations in this order; `None` if it cannot be followed, which only a
-/// program with nondeterminism of its own can bring about.
+/// The schedule of the simplest execution that is equivalent to the one that takes the steps at hot locations in this
+/// order; `None` if the order cannot be followed, which only a program with nondeterminism of its own can bring about.
 pub fn record(
     program: &Program,
     atomicity: Atomicity,
@@ -78,40 +80,59 @@ pub fn record(
     hot: &Arc<FxHashSet<Location>>,
     order: &[TaskId],
 ) -> Option<Schedule> {
-    let mut machine = Machine::new(program, atomicity, limits.clone(), names.clone()).with_hot(hot.clone());
+    let machine = || Machine::new(program, atomicity, limits.clone(), names.clone()).with_hot(hot.clone());
+    let steps = steps(&mut machine().into_search(), order)?;
+    let mut machine = machine();
     let mut recorder = Recorder {
-        order: order.iter().copied().collect(),
+        precedence: Precedence::of(&steps),
         parked: BTreeSet::new(),
         deviations: Vec::new(),
         sites: Sites::default(),
         lost: false,
     };
     machine.run(&mut recorder);
-    let followed = !recorder.lost && recorder.order.is_empty() && machine.outcome().is_some();
+    let followed = !recorder.lost && recorder.precedence.left() == 0 && machine.outcome().is_some();
     followed.then(|| Schedule { atomicity, program: program_tag(program), deviations: recorder.deviations })
 }
 
-/// A shorter schedule with the same outcome, by `same`, as far as `runs` executions lead: each deviation that can be left
-/// out is left out, the latest first, since what follows depends on what precedes.
-pub fn shrink(schedule: Schedule, mut runs: usize, same: impl Fn(&Schedule) -> bool) -> Schedule {
-    let mut best = schedule;
-    let mut i = best.deviations.len();
-    while i > 0 && runs > 0 {
-        i -= 1;
-        runs -= 1;
-        let mut shorter = best.clone();
-        shorter.deviations.remove(i);
-        if same(&shorter) {
-            best = shorter;
+/// What each of these steps touches.
+fn steps(machine: &mut Machine, order: &[TaskId]) -> Option<Vec<(TaskId, Footprint)>> {
+    let step = |&task: &TaskId| {
+        let footprint = machine.enabled().contains(task).then(|| machine.pending(task).clone())?;
+        machine.step(task).ok()?;
+        Some((task, footprint))
+    };
+    order.iter().map(step).collect()
+}
+
+/// A shorter schedule with an outcome that `wanted` says yes to, at the cost of at most `runs` executions. `hot` is where
+/// the order matters.
+pub fn shorten(
+    program: &Program,
+    schedule: Schedule,
+    hot: &Arc<FxHashSet<Location>>,
+    limits: &Limits,
+    runs: usize,
+    wanted: impl Fn(&Outcome) -> bool,
+) -> Shrunk {
+    shrink(schedule, runs, |candidate| {
+        let mut machine =
+            Machine::new(program, candidate.atomicity, limits.clone(), Tasks::new()).with_hot(hot.clone());
+        let mut follower = Follower::new(candidate, Mode::Lenient);
+        follower.events = Some(Vec::new());
+        machine.run(&mut follower);
+        Tried {
+            holds: machine.outcome().is_some_and(|outcome| wanted(&outcome)),
+            applied: follower.replay.applied().cloned().collect(),
+            events: follower.events.expect("they were asked for"),
         }
-    }
-    best
+    })
 }
 
 /// A few bits that tell a schedule of another program apart.
 pub fn program_tag(program: &Program) -> u32 {
     let class = &program.module.root.class().name;
-    xxhash_rust::xxh3::xxh3_64(format!("{class}.{}", program.method).as_bytes()) as u32
+    schedule::program_tag(xxhash_rust::xxh3::xxh3_64(format!("{class}.{}", program.method).as_bytes()))
 }
 
 /// How often each task has come by each site, and the anchors of sites.
@@ -143,6 +164,14 @@ struct Follower {
     replay: Replay,
     stale: Option<Stale>,
     sites: Sites,
+    /// The events at hot locations, if asked for.
+    events: Option<Vec<Anchor>>,
+}
+
+impl Follower {
+    fn new(schedule: &Schedule, mode: Mode) -> Self {
+        Self { replay: Replay::new(schedule, mode), stale: None, sites: Sites::default(), events: None }
+    }
 }
 
 impl Guide for Follower {
@@ -160,20 +189,36 @@ impl Guide for Follower {
             let store = self.sites.event(machine, event, 1);
             self.replay.waits_for(machine.names(), &store)
         };
+        if let Some(events) = self.events.as_mut().filter(|_| machine.is_hot(event.touches)) {
+            events.push(at.anchor(machine.names()));
+            // Done at once, for nobody wants to go between the halves; but somebody could.
+            if !half && event.phase == 0 && machine.halves(event) {
+                events.push(self.sites.event(machine, event, 1).anchor(machine.names()));
+            }
+        }
         self.sites.pass(event);
         if half { Go::Half } else { Go::On }
     }
 }
 
-/// Finds the deviations that give a certain order of steps at hot locations.
+/// Finds the deviations that give an execution equivalent to a certain one.
 struct Recorder {
-    /// Which task takes each step at a hot location, from now on.
-    order: VecDeque<TaskId>,
-    /// Tasks that stand before a hot step whose turn has not come.
+    /// What must come before each step at a hot location.
+    precedence: Precedence,
+    /// Tasks that stand before a hot step.
     parked: BTreeSet<TaskId>,
     deviations: Vec<Deviation>,
     sites: Sites,
     lost: bool,
+}
+
+impl Recorder {
+    /// The task to go to while another may not go on: one that it lacks, or else one that can bring that about.
+    fn target(&self, machine: &Machine, event: &Event<'_>) -> Option<TaskId> {
+        let useful = |task: &TaskId| !self.parked.contains(task) || self.precedence.allows(*task);
+        let missing = self.precedence.missing(event.task).filter(|&task| machine.is_ready(task)).find(useful);
+        missing.or_else(|| event.ready.newest_first().find(useful))
+    }
 }
 
 impl Guide for Recorder {
@@ -182,18 +227,15 @@ impl Guide for Recorder {
             self.sites.pass(event);
             return Go::On;
         }
-        if self.order.front() == Some(&event.task) {
-            self.order.pop_front();
+        if self.precedence.allows(event.task) {
+            self.precedence.took(event.task);
             self.parked.remove(&event.task);
             let half = event.phase == 0 && machine.halves(event);
             self.sites.pass(event);
             return if half { Go::Half } else { Go::On };
         }
         self.parked.insert(event.task);
-        // The task whose turn it is; if it is not there yet, one that can still bring it about.
-        let turn = self.order.front().copied().filter(|&task| machine.is_ready(task));
-        let mut others = event.ready.newest_first();
-        let Some(target) = turn.or_else(|| others.find(|task| !self.parked.contains(task))) else {
+        let Some(target) = self.target(machine, event) else {
             self.lost = true;
             return Go::Stop;
         };

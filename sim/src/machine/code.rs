@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use forkcheck_model::graph::{Block, Graph, Node, NodeKind, Span, ValueId};
 use forkcheck_model::module::{Function, FunctionId, Module};
 use forkcheck_model::value::Value;
+use forkcheck_scheduler::schedule::site_hash;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A value's place in a frame; values of a graph keep their numbers, loop counters come after them.
@@ -141,13 +142,13 @@ impl Codes {
     /// user's words, and how many of the same stand before it in the function.
     pub fn anchor(&self, module: &Module, site: Site) -> u64 {
         if site == Site::LOOK {
-            return xxh3_64(b"look");
+            return site_hash(xxh3_64(b"look"));
         }
         let info = self.site(site);
         let before = self.sites[..site.0 as usize].iter().rev().take_while(|other| other.function == info.function);
         let nth = before.filter(|other| other.operator == info.operator && other.words() == info.words()).count();
         let function = &module.function(info.function).name;
-        xxh3_64(format!("{function}\n{}\n{}\n{nth}", info.operator, info.words()).as_bytes())
+        site_hash(xxh3_64(format!("{function}\n{}\n{}\n{nth}", info.operator, info.words()).as_bytes()))
     }
 }
 
