@@ -25,11 +25,14 @@ use crate::report::{
 /// How many different outcomes a report shows.
 const WITNESSES: usize = 4;
 
-/// How many executions go into making one schedule shorter.
+/// How many executions go into making schedules shorter.
 const SHRINK_RUNS: usize = 128;
 
-/// Of how many outcomes the schedule is looked at, to show the simplest.
-const WITNESSES_RECORDED: usize = 64;
+/// How many schedules are made shorter, to show the simplest.
+const WITNESSES_SHRUNK: usize = 2 * WITNESSES;
+
+/// Of how many outcomes the schedules are compared.
+const WITNESSES_RECORDED: usize = 24;
 
 /// Runs `program` under every schedule that matters, and says what is wrong with it.
 pub fn audit(program: &Program, config: &Config) -> Report {
@@ -201,20 +204,18 @@ fn witnesses<'a>(program: &Program, config: &Config, exploration: &'a Exploratio
         let replayed = replay(program, schedule, Mode::Strict, &config.limits, false);
         replayed.stale.is_none() && replayed.outcome.is_some_and(|outcome| outcome.same_as(&seen.outcome))
     };
-    let mut witnesses = Vec::new();
-    for (schedule, seen) in recorded {
-        if witnesses.len() == WITNESSES {
-            break;
-        }
+    let (mut witnesses, mut runs) = (Vec::new(), SHRINK_RUNS);
+    for (schedule, seen) in recorded.into_iter().take(WITNESSES_SHRUNK) {
         let wanted = |outcome: &Outcome| outcome.same_as(&seen.outcome);
-        let hot = &exploration.hot;
-        let short = shorten(program, schedule.clone(), hot, &config.limits, SHRINK_RUNS, wanted).schedule;
-        match [short, schedule].into_iter().find(|schedule| repeated(schedule, seen)) {
+        let short = shorten(program, schedule.clone(), &exploration.hot, &config.limits, runs, wanted);
+        runs -= short.runs;
+        match [short.schedule, schedule].into_iter().find(|schedule| repeated(schedule, seen)) {
             Some(schedule) => witnesses.push((schedule, seen)),
             None => tracing::error!("a schedule of {} could not be repeated", program.name),
         }
     }
     witnesses.sort_by_key(|(schedule, _)| schedule.deviations.len());
+    witnesses.truncate(WITNESSES);
     witnesses
 }
 
