@@ -6,6 +6,7 @@
 pub mod child_first;
 pub mod dfs;
 pub mod dpor;
+pub mod pairs;
 pub mod random;
 pub mod replay;
 pub mod round_robin;
