@@ -137,6 +137,19 @@ fn the_random_strategy_repeats_a_run_from_its_seed() {
 }
 
 #[test]
+fn loom_runs_small_programs_and_refuses_others() {
+    let small = audit("b01_counter_buffer", &["--strategy", "loom", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&small.stdout).expect("JSON");
+    assert_eq!((&report["strategy"], &report["assurance"]), (&"loom".into(), &"exhausted".into()));
+    assert_eq!(report["outcomes"]["distinct"], 4);
+    let many = audit("a04_nested_forks", &["--strategy", "loom"]);
+    assert_eq!(many.status.code(), Some(2));
+    assert!(many.stdout.is_empty());
+    assert!(stderr(&many).contains("loom runs at most 4 forks"), "{}", stderr(&many));
+    assert!(stderr(&many).contains("--strategy dpor"), "{}", stderr(&many));
+}
+
+#[test]
 fn the_readme_shows_a_real_report() {
     let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
     let command = readme.lines().find(|line| line.contains("cargo run")).expect("the first command");

@@ -388,6 +388,7 @@ pub fn cut_note(cut: &Cut) -> String {
             )
         }
         Cut::Time => "the time is up".to_string(),
+        Cut::Refused(reason) => reason.clone(),
         Cut::Opaque { operator, reason, .. } => format!("{operator} cannot be executed: {reason}"),
     }
 }

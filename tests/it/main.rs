@@ -3,5 +3,6 @@
 mod cases;
 mod cores;
 mod findings;
+mod loom;
 mod rewinding;
 mod schema;

@@ -5,6 +5,7 @@
 //! choice points, and whatever lies between two of them is one step of the search. A run that shows a race elsewhere
 //! makes that location hot too, and the search starts again.
 
+pub mod loom;
 pub mod progress;
 mod sample;
 pub mod schedule;
@@ -87,6 +88,9 @@ pub enum Coverage {
 pub fn explore(program: &Program, config: &Config) -> Exploration {
     let mut exploration = certificate(program, config);
     tracing::info!(steps = exploration.steps, racing = exploration.hot.len(), "one run in the default order");
+    if config.strategy == Spec::Loom {
+        return loom::search(program, config, exploration);
+    }
     if exploration.cut.is_some() || exploration.hot.is_empty() {
         // Other schedules of a program that does not end, or that we cannot execute, are no better. And without a race
         // they are no different.

@@ -89,7 +89,7 @@ impl Machine {
     }
 
     /// Says what is wrong with an execution if it is over.
-    pub(super) fn conclude(&mut self) {
+    pub(crate) fn conclude(&mut self) {
         if self.cut.is_some() || !self.ready.is_empty() {
             return;
         }

@@ -7,6 +7,7 @@
 //! changed, so that a search goes back to any earlier point without starting over.
 
 pub mod access;
+pub mod alone;
 pub mod code;
 mod digest;
 mod execute;
@@ -102,6 +103,8 @@ pub enum Cut {
     Memory(OutOfMemory),
     /// The time was up.
     Time,
+    /// The strategy cannot run it.
+    Refused(String),
     /// An operator that we cannot execute.
     Opaque {
         /// Its name.

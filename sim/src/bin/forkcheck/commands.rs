@@ -76,6 +76,11 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
         Some(given) => {
             let program = Program::new(&name, module, &arguments.target.method, given, config.library.clone())
                 .map_err(|error| error.in_file(&name))?;
+            if strategy == Spec::Loom
+                && let Some(reason) = forkcheck::explore::loom::refusal(&program, &config)
+            {
+                return Err(Error::new(reason).in_file(&name));
+            }
             let spinner = progress::Spinner::start();
             forkcheck::audit(&program, &Config { watch: spinner.watch(), ..config })
         }

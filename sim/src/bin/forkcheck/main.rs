@@ -44,6 +44,11 @@ fn start_logging() -> Result<(), Error> {
         })?,
         Err(_) => builder.parse_lossy(""),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_ansi(false)
+        .init();
     Ok(())
 }

@@ -1,0 +1,71 @@
+//! One task driven by itself, for a model checker that runs each task on a thread of its own.
+//!
+//! In a search every task runs on to its next racing access by itself. Here whoever drives a task is told of all that
+//! concerns other tasks, forks and waits too, so that another's threads, locks and signals can stand for them.
+
+use forkcheck_model::graph::NodeKind;
+use forkcheck_model::value::Value;
+use forkcheck_scheduler::{Location, TaskId};
+
+use super::code::Action;
+use super::{Flow, Machine, State};
+
+/// What a task comes to that concerns others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// A step that touches these hot locations, in ascending order. [`Machine::take`] takes it.
+    Touches(Vec<Location>),
+    /// A wait for the end of this task. `take` it when the task has ended; if it cannot end, the wait is for ever.
+    Waits(TaskId),
+    /// It has just forked this task, and goes on.
+    Forked(TaskId),
+    /// It takes no more steps: it has ended, waits for ever, or the execution was cut.
+    Over,
+}
+
+impl Machine {
+    /// Lets the task run on, the others standing still, until something concerns them.
+    pub fn advance(&mut self, id: TaskId) -> Next {
+        while self.cut.is_none() && self.is_ready(id) {
+            if let Some(target) = self.awaited(id) {
+                return Next::Waits(target);
+            }
+            let (site, _, touches) = self.upcoming(id);
+            if self.is_hot(&touches) {
+                let locations = touches.iter().map(|touch| touch.thing.location());
+                let mut locations: Vec<_> = locations.filter(|location| self.hot.contains(location)).collect();
+                locations.sort_unstable();
+                locations.dedup();
+                return Next::Touches(locations);
+            }
+            if let Flow::Forked(child) = self.perform(id, site, &touches, false) {
+                return Next::Forked(child);
+            }
+        }
+        Next::Over
+    }
+
+    /// Lets the task take the step that [`Machine::advance`] stopped before.
+    pub fn take(&mut self, id: TaskId) {
+        let (site, phase, touches) = self.upcoming(id);
+        if self.is_hot(&touches) {
+            self.order.push(id);
+        }
+        let half = phase == 0 && self.splits(id, &touches);
+        self.perform(id, site, &touches, half);
+    }
+
+    /// The task whose end the next step waits for, if it is a wait.
+    fn awaited(&self, id: TaskId) -> Option<TaskId> {
+        let task = self.task(id);
+        if !matches!(task.state, State::Ready) {
+            return None;
+        }
+        let frame = task.frame();
+        let instruction = &frame.code.instructions[frame.next];
+        match (&instruction.action, instruction.inputs.first().map(|&input| &frame.registers[input as usize])) {
+            (Action::Node(NodeKind::Wait), Some(Value::Future(number))) => Some(TaskId::new(*number)),
+            _ => None,
+        }
+    }
+}
