@@ -13,7 +13,7 @@ use forkcheck_scheduler::{Schedule, Tasks};
 use crate::check::{Finding, Findings, Kind, Severity, StuckWait};
 use crate::config::Config;
 use crate::explore::schedule::{self, Replayed, replay, shorten};
-use crate::explore::{Coverage, Exploration, Seen, explore};
+use crate::explore::{Basis, Coverage, Exploration, Seen, explore};
 use crate::machine::code::Site;
 use crate::machine::{Cut, Kept, Outcome, Raised};
 use crate::program::Program;
@@ -55,6 +55,7 @@ pub fn audit(program: &Program, config: &Config) -> Report {
             Coverage::Exhausted => Assurance::Exhausted,
             Coverage::Sampled => Assurance::Sampled,
         }),
+        rests_on: (verdict != Verdict::Unknown).then(|| rests_on(&exploration, config)),
         atomicity: config.atomicity.to_string(),
         strategy: config.strategy.to_string(),
         forks: forks(program, &exploration),
@@ -73,7 +74,7 @@ pub fn audit(program: &Program, config: &Config) -> Report {
             executions: Some(exploration.executions),
             discarded: exploration.discarded,
             steps: exploration.steps,
-            states: 0,
+            states: exploration.states,
             tasks: exploration.tasks,
             seconds: 0.0,
         },
@@ -95,6 +96,7 @@ pub fn not_run(name: &str, method: &str, module: &Module, config: &Config) -> Re
         method: method.to_string(),
         verdict: Some(Verdict::Unknown),
         assurance: None,
+        rests_on: None,
         atomicity: config.atomicity.to_string(),
         strategy: config.strategy.to_string(),
         forks: Vec::new(),
@@ -122,6 +124,7 @@ pub fn replay_report(program: &Program, config: &Config, schedule: &Schedule, mo
         method: program.method.clone(),
         verdict: None,
         assurance: None,
+        rests_on: None,
         atomicity: schedule.atomicity.to_string(),
         strategy: "replay".to_string(),
         forks: Vec::new(),
@@ -149,6 +152,30 @@ pub fn replay_report(program: &Program, config: &Config, schedule: &Schedule, mo
         notes: replayed.cut.iter().map(cut_note).collect(),
     };
     (report, replayed)
+}
+
+/// What the verdict rests on, in a sentence.
+fn rests_on(exploration: &Exploration, config: &Config) -> String {
+    let Exploration { executions, states, .. } = exploration;
+    match (exploration.coverage, exploration.basis) {
+        (Coverage::Certified, _) => {
+            "on this input no two accesses race, so every schedule gives this result".to_string()
+        }
+        (Coverage::Exhausted, Basis::States) => {
+            format!("on this input every state that a schedule leads to was visited ({states} states)")
+        }
+        (Coverage::Exhausted, _) => {
+            format!("on this input every schedule that could differ was run ({executions} executions)")
+        }
+        (Coverage::Sampled, Basis::One) => "on this input one execution was run; others may differ".to_string(),
+        (Coverage::Sampled, Basis::Executions) => {
+            format!("on this input {executions} executions were run that could differ; there are others")
+        }
+        (Coverage::Sampled, Basis::States) => format!("on this input {states} states were visited; there are others"),
+        (Coverage::Sampled, Basis::Samples) => {
+            format!("on this input {executions} executions were run under {}; others may differ", config.strategy)
+        }
+    }
 }
 
 fn verdict(exploration: &Exploration, findings: &Findings) -> Verdict {

@@ -10,6 +10,7 @@ pub mod progress;
 mod sample;
 pub mod schedule;
 mod search;
+mod states;
 
 use std::sync::Arc;
 
@@ -39,12 +40,16 @@ pub struct Exploration {
     pub discarded: u64,
     /// Executions that were cut.
     cuts: u64,
+    /// Different states, of a search for states.
+    pub states: u64,
     /// Steps of all executions.
     pub steps: u64,
     /// Tasks of the largest execution.
     pub tasks: u32,
     /// Whether no other outcome is possible.
     pub coverage: Coverage,
+    /// What the first run and the stages after it have come to.
+    pub basis: Basis,
     /// Everything that is wrong.
     pub findings: Findings,
     /// The names of all tasks.
@@ -84,6 +89,20 @@ pub enum Coverage {
     Sampled,
 }
 
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Basis {
+    /// One execution.
+    #[default]
+    One,
+    /// Every inequivalent execution, or as many as the budget allowed.
+    Executions,
+    /// Every state, or as many as the budget allowed.
+    States,
+    /// Executions under a strategy that draws.
+    Samples,
+}
+
 /// Runs `program` as `config` says.
 pub fn explore(program: &Program, config: &Config) -> Exploration {
     let mut exploration = certificate(program, config);
@@ -97,8 +116,10 @@ pub fn explore(program: &Program, config: &Config) -> Exploration {
         return exploration;
     }
     match config.strategy {
-        Spec::Auto | Spec::Dpor => search::executions(program, config, search::Search::Dpor, &mut exploration),
+        Spec::Auto => search::auto(program, config, &mut exploration),
+        Spec::Dpor => search::executions(program, config, search::Search::Dpor, &mut exploration),
         Spec::Dfs => search::executions(program, config, search::Search::Dfs, &mut exploration),
+        Spec::States => states::states(program, config, &mut exploration),
         Spec::ChildFirst => {}
         spec => {
             // Round-robin goes one way only.
@@ -107,6 +128,7 @@ pub fn explore(program: &Program, config: &Config) -> Exploration {
             let first = exploration.clone();
             exploration =
                 Exploration { findings: first.findings, names: first.names, hot: first.hot, ..Default::default() };
+            exploration.basis = if runs == 1 { Basis::One } else { Basis::Samples };
             sample::Sampling { program, config, spec, runs }.run(&mut exploration);
         }
     }
@@ -160,6 +182,15 @@ impl Exploration {
             tracing::debug!(execution, "an outcome that was not seen before");
             self.outcomes.push(seen);
             self.last_new = execution;
+        }
+    }
+
+    /// Keeps an outcome, and this way to it unless it is that of the default order.
+    fn keep_best(&mut self, seen: Seen) {
+        match self.outcomes.iter_mut().find(|known| known.outcome.same_as(&seen.outcome)) {
+            Some(known) if known.order.is_some() => *known = seen,
+            Some(_) => {}
+            None => self.keep(seen, self.executions),
         }
     }
 

@@ -3,14 +3,16 @@
 //! Only steps at racing locations are choice points. An execution that shows a race elsewhere makes that location one of
 //! them, and the search starts again; what was found until then stays.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use forkcheck_scheduler::strategy::dfs::dfs;
-use forkcheck_scheduler::strategy::dpor::dpor;
-use forkcheck_scheduler::{Ending, Location, Searched};
+use forkcheck_scheduler::strategy::dpor::{Dpor, dpor};
+use forkcheck_scheduler::{Ending, Location, Searched, Spec};
 
-use super::{CUT_EXECUTIONS, Coverage, Exploration, Stage};
+use super::sample::Sampling;
+use super::{Basis, CUT_EXECUTIONS, Coverage, Exploration, Stage, states};
 use crate::config::Config;
 use crate::machine::Machine;
 use crate::program::Program;
@@ -26,26 +28,17 @@ pub(super) enum Search {
 
 /// Runs every execution that could differ, as far as the budget goes.
 pub(super) fn executions(program: &Program, config: &Config, search: Search, exploration: &mut Exploration) {
+    exploration.basis = Basis::Executions;
     loop {
-        (exploration.executions, exploration.discarded, exploration.cuts) = (0, 0, 0);
+        exploration.restart();
         let mut machine = exploration.machine(program, config);
-        let mut spent = 0;
-        let mut visitor = |machine: &mut Machine, ending: Ending| {
-            match ending {
-                Ending::Blocked => exploration.discarded += 1,
-                Ending::Complete | Ending::Cut => exploration.note(machine, None),
-            }
-            spent += 1;
-            exploration.tell(config, Stage::Executions, None);
-            let over = spent >= config.executions || config.limits.expired() || exploration.cuts >= CUT_EXECUTIONS;
-            let enough = over || !machine.newly_hot().is_empty();
-            if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
+        let mut spending = Spending { config, spent: 0, most: config.executions };
+        let mut visitor = |machine: &mut Machine, ending: Ending| spending.leaf(exploration, machine, ending);
         let searched: Searched = match search {
             Search::Dfs => dfs(&mut machine, &mut visitor),
             Search::Dpor => dpor(&mut machine, &mut visitor),
         };
-        let over = spent >= config.executions || config.limits.expired() || exploration.cuts >= CUT_EXECUTIONS;
+        let over = spending.is_over(exploration);
         if exploration.take_back(machine) && !over {
             continue;
         }
@@ -56,7 +49,84 @@ pub(super) fn executions(program: &Program, config: &Config, search: Search, exp
     }
 }
 
+/// How many executions are tried before states are: enough for most programs.
+const FEW: u64 = 200;
+
+/// What fits: a few executions; if they are not all there are, every state; if there are too many, more executions; and
+/// for what is left of the budget, samples.
+pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Exploration) {
+    loop {
+        exploration.restart();
+        exploration.basis = Basis::Executions;
+        let mut machine = exploration.machine(program, config);
+        let mut dpor = Dpor::new();
+        let mut spending = Spending { config, spent: 0, most: config.executions.min(FEW) };
+        let mut go_on = |machine: &mut Machine, spending: &mut Spending<'_>, exploration: &mut Exploration| {
+            dpor.resume(machine, &mut |machine: &mut Machine, ending: Ending| {
+                spending.leaf(exploration, machine, ending)
+            })
+        };
+        let mut searched = go_on(&mut machine, &mut spending, exploration);
+        exploration.findings = machine.take_findings();
+        let hopeless = exploration.cuts > 0 || config.limits.expired();
+        if machine.newly_hot().is_empty() && searched.stopped && !hopeless && spending.spent < config.executions {
+            match states::explore(program, config, config.jobs, exploration) {
+                states::Ended::Complete => return,
+                states::Ended::MoreHot => continue,
+                states::Ended::Unfinished(_) => {}
+            }
+            spending.most = config.executions.div_ceil(2);
+            searched = go_on(&mut machine, &mut spending, exploration);
+            exploration.findings.absorb(machine.take_findings(), |task| task);
+        }
+        let over = exploration.cuts >= CUT_EXECUTIONS || config.limits.expired();
+        if exploration.extend(machine.newly_hot()) && !over {
+            exploration.names = machine.into_parts().1;
+            continue;
+        }
+        exploration.names = machine.into_parts().1;
+        if searched.exhausted() {
+            exploration.coverage = Coverage::Exhausted;
+        } else if !over && spending.spent < config.executions {
+            exploration.basis = Basis::Samples;
+            let runs = config.executions - spending.spent;
+            Sampling { program, config, spec: Spec::Random, runs }.run(exploration);
+        }
+        return;
+    }
+}
+
+/// The budget of a search.
+struct Spending<'a> {
+    config: &'a Config,
+    spent: u64,
+    most: u64,
+}
+
+impl Spending<'_> {
+    /// Notes the end of an execution; says whether there may be another.
+    fn leaf(&mut self, exploration: &mut Exploration, machine: &mut Machine, ending: Ending) -> ControlFlow<()> {
+        match ending {
+            Ending::Blocked => exploration.discarded += 1,
+            Ending::Complete | Ending::Cut => exploration.note(machine, None),
+        }
+        self.spent += 1;
+        exploration.tell(self.config, Stage::Executions, None);
+        let enough = self.is_over(exploration) || !machine.newly_hot().is_empty();
+        if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn is_over(&self, exploration: &Exploration) -> bool {
+        self.spent >= self.most || self.config.limits.expired() || exploration.cuts >= CUT_EXECUTIONS
+    }
+}
+
 impl Exploration {
+    /// Begins again, with what is known to be raced for.
+    pub(super) fn restart(&mut self) {
+        (self.executions, self.discarded, self.cuts, self.steps, self.states) = (0, 0, 0, 0, 0);
+    }
+
     /// A machine to search with, which goes on collecting what is found.
     fn machine(&mut self, program: &Program, config: &Config) -> Machine {
         let (findings, names) = (std::mem::take(&mut self.findings), std::mem::take(&mut self.names));
@@ -66,15 +136,19 @@ impl Exploration {
             .into_search()
     }
 
-    /// Takes what the machine has found; says whether it is raced for more locations than we knew.
+    /// Takes what the machine has found; says whether more locations are raced for than we knew.
     fn take_back(&mut self, machine: Machine) -> bool {
-        let newly: Vec<Location> = machine.newly_hot().iter().copied().collect();
+        let more = self.extend(machine.newly_hot());
         (self.findings, self.names) = machine.into_parts();
-        if newly.is_empty() {
-            return false;
+        more
+    }
+
+    /// Adds locations that turned out to be raced for; says whether there were any.
+    pub(super) fn extend(&mut self, newly: &BTreeSet<Location>) -> bool {
+        if !newly.is_empty() {
+            tracing::info!(newly = newly.len(), "more locations are raced for: the search starts again");
+            Arc::make_mut(&mut self.hot).extend(newly.iter().copied());
         }
-        tracing::info!(newly = newly.len(), "more locations are raced for: the search starts again");
-        Arc::make_mut(&mut self.hot).extend(newly);
-        true
+        !newly.is_empty()
     }
 }

@@ -18,6 +18,8 @@ pub struct Report {
     pub verdict: Option<Verdict>,
     /// What the answer rests on; `None` where nothing was shown.
     pub assurance: Option<Assurance>,
+    /// What that means here, in a sentence.
+    pub rests_on: Option<String>,
     /// What one step was.
     pub atomicity: String,
     /// Who went next.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use forkcheck_model::graph::Span;
 
-use super::{Assurance, FindingReport, Report, Verdict};
+use super::{FindingReport, Report, Verdict};
 
 /// The text of a report, with the colours of a terminal if `colour`.
 pub fn render(report: &Report, colour: bool) -> String {
@@ -168,7 +168,7 @@ fn summary(report: &Report) -> String {
     match (report.verdict, report.assurance) {
         (Some(verdict), Some(assurance)) => {
             line(format_args!("{}: {}", verdict.name(), meaning(report, verdict)));
-            line(format_args!("  {}: {}", assurance.name(), basis(report, assurance)));
+            line(format_args!("  {}: {}", assurance.name(), report.rests_on.as_deref().unwrap_or_default()));
         }
         (Some(verdict), None) => line(format_args!("{}: {}", verdict.name(), meaning(report, verdict))),
         (None, _) => line(format_args!("replayed {} of {}", report.method, report.program)),
@@ -209,20 +209,6 @@ fn meaning(report: &Report, verdict: Verdict) -> String {
             format!("the result depends on the schedule:{more} {distinct} different outcomes")
         }
         Verdict::Unknown => "no execution completed, so nothing is known".to_string(),
-    }
-}
-
-fn basis(report: &Report, assurance: Assurance) -> String {
-    let executions = report.stats.executions.unwrap_or(0);
-    match assurance {
-        Assurance::Proved => {
-            "for all inputs and all schedules; inputs may alias each other but not attributes".to_string()
-        }
-        Assurance::Certified => "on this input no two accesses race, so every schedule gives this result".to_string(),
-        Assurance::Exhausted => {
-            format!("on this input every schedule that could differ was run ({executions} executions)")
-        }
-        Assurance::Sampled => format!("on this input {executions} executions were run; others may differ"),
     }
 }
 

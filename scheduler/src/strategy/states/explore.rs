@@ -57,27 +57,28 @@ impl<S: System, O> fmt::Debug for Explorer<S, O> {
     }
 }
 
-pub(super) fn in_parallel<S: System, O: Ord + Send>(
+pub(super) fn in_parallel<S: System + Send, O: Ord + Send>(
     make: &(impl Fn() -> S + Sync),
     outcome: &(impl Fn(&mut S) -> O + Sync),
     jobs: usize,
     most: u64,
     progress: &Progress,
-) -> Result<States<O>, NoDigest> {
+) -> Result<(States<O>, Vec<S>), NoDigest> {
     let system = make();
     let shared = Shared::new(jobs, most, system.digest().ok_or(NoDigest)?);
     let work = |system: S| {
         let mut worker = Worker::new(system);
         worker.run(&shared, progress, &mut |system| outcome(system), u64::MAX);
-        worker.found
+        (worker.found, worker.system)
     };
-    let found = std::thread::scope(|scope| {
+    let done = std::thread::scope(|scope| {
         let others: Vec<_> = (1..jobs).map(|_| scope.spawn(|| work(make()))).collect();
-        let mut found = vec![work(system)];
-        found.extend(others.into_iter().map(|other| other.join().expect("a panic of a worker is told by itself")));
-        found
+        let mut done = vec![work(system)];
+        done.extend(others.into_iter().map(|other| other.join().expect("a panic of a worker is told by itself")));
+        done
     });
-    Ok(shared.finish(found, false))
+    let (found, systems) = done.into_iter().unzip();
+    Ok((shared.finish(found, false), systems))
 }
 
 /// What all workers share.

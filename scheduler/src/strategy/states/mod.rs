@@ -29,17 +29,18 @@ pub use explore::Explorer;
 ///
 /// `outcome` says what a last state comes to, and is asked once for each. When the search is not finished, because there
 /// are more states or `progress` was told to stop, the outcomes are those met so far, and with several workers it
-/// depends on chance which these are.
+/// depends on chance which these are. The systems come back too, one for each worker: they may have learnt something
+/// on the way.
 ///
 /// # Errors
 /// If the system has no digest, so that equal states cannot be recognised.
-pub fn states<S: System, O: Ord + Send>(
+pub fn states<S: System + Send, O: Ord + Send>(
     make: impl Fn() -> S + Sync,
     outcome: impl Fn(&mut S) -> O + Sync,
     jobs: usize,
     most: u64,
     progress: &Progress,
-) -> Result<States<O>, NoDigest> {
+) -> Result<(States<O>, Vec<S>), NoDigest> {
     explore::in_parallel(&make, &outcome, jobs.max(1), most, progress)
 }
 

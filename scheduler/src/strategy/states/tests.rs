@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 fn search(program: &Program, jobs: usize) -> States<Vec<u64>> {
     let progress = Progress::default();
-    let found = states(|| Run::new(program), |run| run.seen().to_vec(), jobs, u64::MAX, &progress).unwrap();
+    let (found, _) = states(|| Run::new(program), |run| run.seen().to_vec(), jobs, u64::MAX, &progress).unwrap();
     assert!(found.exhausted() && !found.endless);
     assert_eq!((progress.states(), progress.outcomes()), (found.states, found.outcomes.len() as u64));
     found
@@ -88,12 +88,12 @@ fn a_search_that_was_stopped_says_so() {
     let program = workloads::increments(4);
     for jobs in [1, 2] {
         let progress = Progress::default();
-        let found = states(|| Run::new(&program), |run| run.seen().to_vec(), jobs, 50, &progress).unwrap();
+        let (found, _) = states(|| Run::new(&program), |run| run.seen().to_vec(), jobs, 50, &progress).unwrap();
         assert!(found.stopped && !found.exhausted());
         assert!(found.outcomes.values().all(|reach| reach.schedules.is_none() && reach.probability.is_none()));
         let progress = Progress::default();
         progress.stop();
-        let found = states(|| Run::new(&program), |run| run.seen().to_vec(), jobs, u64::MAX, &progress).unwrap();
+        let (found, _) = states(|| Run::new(&program), |run| run.seen().to_vec(), jobs, u64::MAX, &progress).unwrap();
         assert!(found.stopped);
     }
     let mut explorer = Explorer::new(Run::new(&program), u64::MAX).unwrap();
@@ -109,7 +109,7 @@ fn refused_steps_are_counted() {
         toy.limit = 2;
         toy
     };
-    let found = states(make, |toy| toy.outcome(), 1, u64::MAX, &Progress::default()).unwrap();
+    let (found, _) = states(make, |toy| toy.outcome(), 1, u64::MAX, &Progress::default()).unwrap();
     // The third write is refused in each of the 6 states where two have written.
     assert_eq!((found.cut, found.states, found.outcomes.len(), found.exhausted()), (6, 10, 0, false));
 }
@@ -133,7 +133,7 @@ proptest! {
     #[test]
     fn it_weighs_all_outcomes_as_brute_force_does(program in toy::any_program(), jobs in 1..4usize) {
         let Some(truth) = toy::brute_force(&program, 20_000) else { return Ok(()) };
-        let found = states(|| Toy::new(&program), |toy| toy.outcome(), jobs, u64::MAX, &Progress::default()).unwrap();
+        let (found, _) = states(|| Toy::new(&program), |toy| toy.outcome(), jobs, u64::MAX, &Progress::default()).unwrap();
         prop_assert!(found.exhausted() && !found.endless);
         prop_assert!(found.outcomes.keys().eq(truth.outcomes.keys()));
         for (outcome, reach) in &found.outcomes {

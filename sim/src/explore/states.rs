@@ -1,0 +1,145 @@
+//! The search for states: each once, by as many threads as wanted, with the same result for any number of them.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use forkcheck_scheduler::strategy::states;
+use forkcheck_scheduler::{Location, System, TaskId, Tasks};
+
+use super::{Basis, Coverage, Exploration, Progress, Seen, Stage};
+use crate::config::Config;
+use crate::machine::{Machine, OutcomeKey};
+use crate::program::Program;
+
+/// As many states are allowed for each execution of the budget.
+const STATES_PER_EXECUTION: u64 = 100;
+
+/// How a search for states ended.
+pub(super) enum Ended {
+    /// Every state was seen.
+    Complete,
+    /// More locations are raced for than we knew: it must start again.
+    MoreHot,
+    /// The budget was used up, or an execution was cut.
+    Unfinished(Box<Found>),
+}
+
+/// Sees every state, as far as the budget goes.
+pub(super) fn states(program: &Program, config: &Config, exploration: &mut Exploration) {
+    loop {
+        exploration.restart();
+        match explore(program, config, config.jobs, exploration) {
+            Ended::Complete => return,
+            Ended::MoreHot => {}
+            // What a part of the states shows depends on which part it is; for one thread that is certain.
+            Ended::Unfinished(found) => {
+                let found = if config.jobs == 1 { *found } else { search(program, config, 1, exploration) };
+                found.part(program, config, exploration);
+                return;
+            }
+        }
+    }
+}
+
+/// Sees every state; `exploration` stays as it was if that cannot be done.
+pub(super) fn explore(program: &Program, config: &Config, jobs: u32, exploration: &mut Exploration) -> Ended {
+    let mut found = search(program, config, jobs, exploration);
+    if found.names.count() > exploration.names.count() && jobs > 1 {
+        // Threads give new tasks different numbers, and take the same state for two.
+        found = search(program, config, 1, exploration);
+    }
+    if exploration.extend(&found.newly_hot) {
+        exploration.names = found.names;
+        return Ended::MoreHot;
+    }
+    if !found.states.exhausted() {
+        return Ended::Unfinished(Box::new(found));
+    }
+    exploration.coverage = Coverage::Exhausted;
+    found.part(program, config, exploration);
+    Ended::Complete
+}
+
+/// What a search has found.
+pub(super) struct Found {
+    states: states::States<OutcomeKey>,
+    machines: Vec<Machine>,
+    newly_hot: BTreeSet<Location>,
+    names: Tasks,
+    ends: u64,
+    tasks: u32,
+}
+
+fn search(program: &Program, config: &Config, jobs: u32, exploration: &Exploration) -> Found {
+    let most = config.executions.saturating_mul(STATES_PER_EXECUTION);
+    let (ends, tasks) = (AtomicU64::new(0), AtomicU32::new(0));
+    let progress = states::Progress::default();
+    let make = || exploration.fresh(program, config);
+    let outcome = |machine: &mut Machine| {
+        ends.fetch_add(1, Ordering::Relaxed);
+        tasks.fetch_max(machine.task_count(), Ordering::Relaxed);
+        let unknown = jobs > 1 && machine.names().count() > exploration.names.count();
+        if unknown || !machine.newly_hot().is_empty() || config.limits.expired() {
+            progress.stop();
+        }
+        if let Some(watch) = &config.watch {
+            let (done, outcomes) = (progress.states(), progress.outcomes() as usize);
+            watch(&Progress {
+                stage: Stage::States,
+                done,
+                total: None,
+                outcomes,
+                since_new: progress.since_new_outcome(),
+            });
+        }
+        machine.outcome().expect("an execution that was not cut has an outcome").key()
+    };
+    let (states, machines) =
+        states::states(make, outcome, jobs as usize, most, &progress).expect("a machine has a digest");
+    let newly_hot = machines.iter().flat_map(|machine| machine.newly_hot().iter().copied()).collect();
+    let longest = machines.iter().map(Machine::names).max_by_key(|names| names.count());
+    let names = longest.expect("there is a worker").clone();
+    Found { states, newly_hot, names, machines, ends: ends.into_inner(), tasks: tasks.into_inner() }
+}
+
+impl Found {
+    /// Adds what was found to `exploration`.
+    fn part(self, program: &Program, config: &Config, exploration: &mut Exploration) {
+        exploration.basis = Basis::States;
+        exploration.names = self.names;
+        exploration.states = self.states.states;
+        exploration.steps += self.states.steps;
+        exploration.executions += self.ends;
+        exploration.tasks = exploration.tasks.max(self.tasks);
+        exploration.discarded += self.states.cut;
+        for mut machine in self.machines {
+            exploration.findings.absorb(machine.take_findings(), |task| task);
+        }
+        // The outcomes that are reached with the fewest switches come first.
+        let mut ways: Vec<_> = self.states.outcomes.into_values().collect();
+        ways.sort_by(|a, b| (a.preemptions, &a.schedule).cmp(&(b.preemptions, &b.schedule)));
+        for way in ways {
+            let seen = exploration.along(program, config, way.schedule);
+            exploration.keep_best(seen);
+        }
+    }
+}
+
+impl Exploration {
+    /// A machine about to take its first step, which has found nothing yet.
+    fn fresh(&self, program: &Program, config: &Config) -> Machine {
+        Machine::new(program, config.atomicity, config.limits.clone(), self.names.clone())
+            .with_hot(self.hot.clone())
+            .into_search()
+    }
+
+    /// The outcome of the steps of these tasks.
+    fn along(&self, program: &Program, config: &Config, order: Vec<TaskId>) -> Seen {
+        let mut machine = self.fresh(program, config);
+        for &task in &order {
+            machine.step(task).expect("these steps were taken before");
+        }
+        let outcome = machine.outcome().expect("these steps led to an outcome");
+        Seen { outcome, order: Some(order), hot: self.hot.clone(), run_seed: None }
+    }
+}
