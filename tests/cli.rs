@@ -87,6 +87,18 @@ fn programs_that_run_away_are_cut() {
 }
 
 #[test]
+fn warnings_fail_only_on_request() {
+    for (case, plain, denied) in [("a15_three_deep", 0, 1), ("a01_free_function", 0, 0), ("b34_unwaited_list", 1, 1)] {
+        assert_eq!(audit(case, &[]).status.code(), Some(plain), "{case}");
+        assert_eq!(audit(case, &["--deny", "warnings"]).status.code(), Some(denied), "{case}");
+    }
+    let shown = stdout(&audit("a15_three_deep", &[]));
+    assert!(shown.starts_with("warning[FC0303]: a pool that blocks at a wait needs at least 3 threads\n"), "{shown}");
+    assert!(shown.contains("main/outer#0 waits here for main/outer#0/middle#0\n"), "{shown}");
+    assert!(shown.contains("\npure: "), "{shown}");
+}
+
+#[test]
 fn a_printed_schedule_is_replayed() {
     let report: serde_json::Value =
         serde_json::from_slice(&audit("b06_memo", &["--format", "json"]).stdout).expect("JSON");

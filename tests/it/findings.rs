@@ -46,7 +46,7 @@ fn check(code: &str, verdict: Verdict, truth: &[Said<'_>]) -> Report {
     let report = audit(&program, &Config::default());
     assert_eq!(of_this_file(&report), truth, "{code}");
     assert_eq!(report.verdict, Some(verdict), "{code}");
-    for strategy in ["dfs", "random"] {
+    for strategy in ["dfs", "dpor", "states", "random"] {
         for atomicity in [Atomicity::Op, Atomicity::Split] {
             let strategy = strategy.parse().expect("a strategy");
             let other = audit(&program, &Config { strategy, atomicity, executions: 200, ..Config::default() });

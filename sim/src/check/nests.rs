@@ -20,6 +20,9 @@ const JOINS: usize = 1 << 20;
 /// States that are looked at, for one structure.
 const STATES: usize = 10_000;
 
+/// Waits that a finding lists; the tasks that can wait at the same time may be any number.
+const WAITS: usize = 32;
+
 /// The different structures of forks and waits that were seen.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Nests {
@@ -92,6 +95,7 @@ fn starvation(need: &Need, nest: &Nest, names: &Tasks) -> Finding {
     let waits: Vec<StuckWait> = need
         .hang
         .iter()
+        .take(WAITS)
         .map(|stuck| {
             let (site, calls) = &task(stuck.task).places[stuck.at as usize];
             let stack = std::iter::once(*site).chain(calls.iter().rev().copied()).collect();

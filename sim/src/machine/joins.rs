@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forkcheck_model::value::Value;
+use forkcheck_model::value::{Awaited, Value};
 use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::{Join, Joins};
 use rustc_hash::FxHashSet;
@@ -118,6 +118,10 @@ impl Machine {
                 Value::List(list) if seen.insert(list.id()) => stack.extend(list.content().items.iter().cloned()),
                 Value::Dict(dict) if seen.insert(dict.id()) => stack.extend(dict.content().entries.values().cloned()),
                 Value::Object(object) if seen.insert(object.id()) => stack.extend(object.slot().get().iter().cloned()),
+                Value::Await(awaited) if seen.insert(awaited.id()) => match &*awaited.content() {
+                    Awaited::Done(value) => stack.push(value.clone()),
+                    Awaited::Pending { captures, .. } => stack.extend(captures.iter().cloned()),
+                },
                 _ => {}
             }
         }
@@ -167,20 +171,22 @@ impl Machine {
         if self.result(TaskId::MAIN).is_none() {
             return;
         }
-        let mut waited = held.clone();
-        waited.extend(self.joined.iter().filter_map(|joined| match joined.join {
-            Join::Wait(target) => Some(TaskId::new(target)),
-            Join::Fork(_) => None,
-        }));
-        waited.extend(self.live().filter_map(|task| match task.state {
-            State::Waiting(target) => Some(target),
-            _ => None,
-        }));
+        let mut waited = vec![false; self.tasks.len()];
+        for joined in &self.joined {
+            if let Join::Wait(target) = joined.join {
+                waited[target as usize] = true;
+            }
+        }
+        for task in self.live() {
+            if let State::Waiting(target) = task.state {
+                waited[target.index()] = true;
+            }
+        }
         let mut places: BTreeMap<Place, Vec<(TaskId, String)>> = BTreeMap::new();
         for joined in &self.joined {
             let Join::Fork(child) = joined.join else { continue };
             let child = TaskId::new(child);
-            if !waited.contains(&child) && self.result(joined.task).is_some() {
+            if !waited[child.index()] && !held.contains(&child) && self.result(joined.task).is_some() {
                 let place = places.entry((joined.site, joined.calls.clone())).or_default();
                 place.push((child, self.names.path(child)));
             }

@@ -1,5 +1,6 @@
 //! The report for people: each finding with the user's source, both sites of a race, and what to do; then the verdict.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -19,9 +20,6 @@ pub fn render(report: &Report, colour: bool) -> String {
     text
 }
 
-/// How many waits of a circle, or of a pool that hangs, are shown.
-const WAITS: usize = 8;
-
 fn group(finding: &FindingReport) -> Group<'_> {
     let level = if finding.severity == "error" { Level::ERROR } else { Level::WARNING };
     let mut group = level.primary_title(title(finding)).id(finding.code).elements(snippets(finding));
@@ -32,15 +30,15 @@ fn group(finding: &FindingReport) -> Group<'_> {
     if let (false, Some(file), Some(line)) = (shown(&finding.places.fork), &finding.fork_file, finding.fork_line) {
         group = group.element(Level::NOTE.message(format!("forked at {file}:{line}")));
     }
-    for (wait, (span, _)) in finding.waits.iter().zip(&finding.places.waits).take(WAITS) {
+    for (wait, (span, _)) in finding.waits.iter().zip(&finding.places.waits) {
         if let (false, Some(file), Some(line)) = (shown(span), &wait.file, wait.line) {
             let note = format!("{} waits for {} at {file}:{line}", wait.task, wait.waits_for);
             group = group.element(Level::NOTE.message(note));
         }
     }
-    if finding.waits.len() > WAITS {
-        let more = format!("and {} more tasks wait", finding.waits.len() - WAITS);
-        group = group.element(Level::NOTE.message(more));
+    if finding.kind == "pool-starvation" {
+        let note = "with a thread less, all can be held by tasks that wait for one that never starts";
+        group = group.element(Level::NOTE.message(note));
     }
     if let Some(race) = &finding.race {
         group = group.element(Level::NOTE.message(race_note(race)));
@@ -95,7 +93,7 @@ fn advice(finding: &FindingReport) -> Option<&'static str> {
         "deadlock" => {
             "pass a future on only to tasks that are forked later, never through what an earlier one can read"
         }
-        "lost-error" => "wait for the task: its error comes out of the wait, and nowhere else",
+        "lost-error" => "an error comes out of waits and nowhere else: wait for the task, and for whoever waits for it",
         "unwaited-fork" => "wait for it, or return its future: it may still run when its parent has returned",
         "pool-starvation" => {
             "PyTorch's interpreter suspends instead and is safe; for a pool that blocks, return the future and wait in the caller"
@@ -112,12 +110,12 @@ fn snippets(finding: &FindingReport) -> Vec<Snippet<'_, annotate_snippets::Annot
         "unwaited-fork" => format!("forked by task {}, and never waited for", finding.task),
         _ => format!("{} in task {}", finding.operator, finding.task),
     };
-    let mut labelled = vec![];
-    for (wait, (here, fork)) in finding.waits.iter().zip(&places.waits).take(WAITS) {
-        let stuck = |task: &str| finding.waits.iter().any(|wait| wait.task == task);
+    let mut labelled = Vec::new();
+    let stuck: BTreeSet<&str> = finding.waits.iter().map(|wait| wait.task.as_str()).collect();
+    for (wait, (here, fork)) in finding.waits.iter().zip(&places.waits) {
         let kind = if labelled.is_empty() { AnnotationKind::Primary } else { AnnotationKind::Context };
         labelled.push((here, kind, format!("{} waits here for {}", wait.task, wait.waits_for)));
-        if finding.kind == "pool-starvation" && !stuck(&wait.waits_for) {
+        if finding.kind == "pool-starvation" && !stuck.contains(wait.waits_for.as_str()) {
             labelled.push((fork, AnnotationKind::Context, format!("{} finds no thread", wait.waits_for)));
         }
     }
@@ -126,20 +124,22 @@ fn snippets(finding: &FindingReport) -> Vec<Snippet<'_, annotate_snippets::Annot
         labelled.push((&places.other, AnnotationKind::Context, "the other side of the race".to_string()));
         labelled.push((&places.fork, AnnotationKind::Context, "forked here".to_string()));
     }
-    // One label for each place.
-    let mut labels: Vec<(&Span, AnnotationKind, String)> = Vec::new();
+    // A place is shown once, with the first of what is to be said of it; tasks that do the same there are counted.
+    let mut labels: Vec<(&Span, AnnotationKind, String, usize)> = Vec::new();
     for (span, kind, label) in labelled {
         // What tracing recorded has a place, but no text to show.
         let text = |span: &&Span| !span.source().text.is_empty();
         let Some(span) = span.as_ref().filter(text) else { continue };
-        match labels.iter_mut().find(|(other, ..)| *other == span) {
-            Some((_, _, labels)) if !finding.waits.is_empty() => labels.push_str(&format!("; {label}")),
-            Some(_) => {}
-            None => labels.push((span, kind, label)),
+        match labels.iter_mut().find(|row| row.0 == span) {
+            Some((.., more)) => *more += 1,
+            None => labels.push((span, kind, label, 0)),
         }
     }
     let mut snippets: Vec<(&Span, Vec<annotate_snippets::Annotation<'_>>)> = Vec::new();
-    for (span, kind, label) in labels {
+    for (span, kind, mut label, more) in labels {
+        if more > 0 && !finding.waits.is_empty() {
+            label.push_str(&format!(", and {more} more"));
+        }
         let annotation = kind.span(span.range()).label(label);
         match snippets.iter_mut().find(|(other, _)| other.source() == span.source()) {
             Some((_, annotations)) => annotations.push(annotation),
