@@ -123,26 +123,18 @@ impl Tensor {
         bytes > 1 << 30 && bytes > metadata.storage.slot().lock().len() as i64
     }
 
-    /// A tensor of its own with the same elements and layout: a write to it is not seen elsewhere.
-    pub fn private_copy(&self, allocator: &mut Allocator) -> Tensor {
-        let metadata = self.metadata();
-        let storage = Storage::sharing(allocator, metadata.storage.content());
-        Tensor::with(allocator, Metadata { storage, ..(*metadata).clone() })
-    }
-
-    /// Copies the bytes of `other` where this tensor shows them; both have the same layout. With `base`, only those elements
-    /// that are not as in `base`, an earlier content of this tensor's storage.
+    /// Copies the bytes that this tensor shows to the same places of `storage`. With `base`, only those elements that are
+    /// not as in `base`, an earlier content of that storage.
     ///
     /// # Panics
-    /// If the layouts differ.
-    pub fn copy_bytes_of(&self, other: &Tensor, base: Option<&Content>) {
-        let (to, from) = (self.metadata(), other.metadata());
-        assert_eq!((to.dtype, &to.layout), (from.dtype, &from.layout), "a private copy has the layout of the original");
-        let size = to.dtype.size();
-        let new = from.storage.content();
-        to.storage.update(|content| {
+    /// If the storage is too short for the layout.
+    pub fn copy_bytes_to(&self, storage: &Storage, base: Option<&Content>) {
+        let metadata = self.metadata();
+        let size = metadata.dtype.size();
+        let new = metadata.storage.content();
+        storage.update(|content| {
             let (old, new) = (content.bytes_mut(), new.bytes());
-            to.layout.for_each(|i| {
+            metadata.layout.for_each(|i| {
                 let element = i * size..(i + 1) * size;
                 if base.is_none_or(|base| base.bytes()[element.clone()] != new[element.clone()]) {
                     old[element.clone()].copy_from_slice(&new[element]);

@@ -138,15 +138,16 @@ pub fn program_tag(program: &Program) -> u32 {
 /// How often each task has come by each site, and the anchors of sites.
 #[derive(Default)]
 struct Sites {
-    passed: FxHashMap<(TaskId, Site, u8), u32>,
+    passed: FxHashMap<(TaskId, Site), u32>,
     anchors: FxHashMap<Site, u64>,
 }
 
 impl Sites {
-    /// The event with its place among those of the same task and site.
+    /// The event with its place among those of the same task and site. Both halves of an operator have one place, so that
+    /// it does not matter which operators before were done in halves.
     fn event(&mut self, machine: &Machine, event: &Event<'_>, phase: u8) -> schedule::Event {
-        let passed = self.passed.get(&(event.task, event.site, phase));
-        let occurrence = passed.copied().unwrap_or(0);
+        let passed = self.passed.get(&(event.task, event.site)).copied().unwrap_or(0);
+        let occurrence = if event.phase == 0 { passed } else { passed - 1 };
         schedule::Event { task: event.task, site: self.hash(machine, event.site), occurrence, phase }
     }
 
@@ -155,7 +156,9 @@ impl Sites {
     }
 
     fn pass(&mut self, event: &Event<'_>) {
-        *self.passed.entry((event.task, event.site, event.phase)).or_default() += 1;
+        if event.phase == 0 {
+            *self.passed.entry((event.task, event.site)).or_default() += 1;
+        }
     }
 }
 

@@ -79,6 +79,13 @@ impl Touch {
         (metadata.layout.numel() > 0).then(|| Touch { thing, region: region(&metadata), access })
     }
 
+    /// The elements of `storage` that a tensor, which need not be of that storage, would show; `None` if there are none.
+    pub fn stored(storage: &Storage, like: &Tensor) -> Option<Self> {
+        let metadata = like.metadata();
+        let thing = Thing::Storage(storage.clone());
+        (metadata.layout.numel() > 0).then(|| Touch { thing, region: region(&metadata), access: Access::Write })
+    }
+
     /// The metadata of a tensor.
     pub fn shape(tensor: &Tensor, access: Access) -> Self {
         Self::whole(Thing::Shape(tensor.clone()), access)

@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::access::{Thing, Touch};
 use super::code::Site;
-use super::task::{Returns, State, Store, Task};
+use super::task::{Returns, State, Store, Stored, Task};
 use super::{Machine, Raised};
 
 /// The name of main's fork path.
@@ -297,9 +297,10 @@ impl<'m> Writer<'m> {
 
     fn store(&mut self, store: &Store) {
         match store {
-            Store::Tensors(pairs) => {
-                for (original, copy, base) in pairs {
+            Store::Tensors(stores) => {
+                for Stored { original, storage, copy, base } in stores {
                     self.thing(Thing::Shape(original.clone()));
+                    self.thing(Thing::Storage(storage.clone()));
                     self.thing(Thing::Shape(copy.clone()));
                     let base = base.as_ref().map(|base| base.hash());
                     self.hashed(&base);

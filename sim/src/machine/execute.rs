@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::module::FunctionId;
-use forkcheck_model::operators::{Call, Fault, Operator, Place, text};
-use forkcheck_model::tensor::{Content, Tensor};
+use forkcheck_model::operators::{Call, Effect, Fault, Operator, Place, text};
+use forkcheck_model::tensor::{Metadata, Storage, Tensor};
 use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
 use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::Join;
 
 use super::access::{Thing, Touch, Touches};
 use super::code::{Action, Instruction, Site, callee_name};
-use super::task::{Frame, Raised, Returns, State, Store, Task};
+use super::task::{Frame, Raised, Returns, State, Store, Stored, Task};
 use super::{Cut, Flow, Machine};
 use forkcheck_model::operators::Access;
 
@@ -261,9 +261,9 @@ impl Machine {
         let (args, store) = private_copies(operator, inputs, self.task_mut(id));
         let value = match &store {
             Store::Append(list, ..) => Value::List(list.clone()),
-            Store::Tensors(pairs) => {
+            Store::Tensors(stores) => {
                 let value = self.call_operator(id, operator, &args, instruction.site)?;
-                public(value, pairs)
+                public(value, stores)
             }
         };
         let flow = self.set(id, instruction, value);
@@ -486,42 +486,71 @@ fn construct(kind: &NodeKind, inputs: &[Value], outputs: usize, task: &mut Task)
     })
 }
 
-/// The private copies that the first half of an operator writes to instead, and what the second half will store.
+/// The private copies that the first half of an operator works on instead, and what the second half will store. Whatever
+/// shares memory with what is written shares it in the copies too, so that the operator does as it always does.
 fn private_copies(operator: &'static Operator, inputs: &[Value], task: &mut Task) -> (Vec<Value>, Store) {
     if let (true, Value::List(list)) = (operator.name == "aten::append", &inputs[0]) {
         let length = list.content().items.len();
         return (Vec::new(), Store::Append(list.clone(), length, inputs[1].clone()));
     }
-    let mut args = inputs.to_vec();
-    let mut pairs = Vec::new();
-    for effect in operator.effects(inputs) {
-        let (Place::Data(i), true) = (effect.place, effect.access.writes()) else { continue };
-        let Value::Tensor(tensor) = &inputs[i] else { continue };
-        let copy = tensor.private_copy(&mut task.allocator);
-        args[i] = Value::Tensor(copy.clone());
-        let base = operator.writes_part().then(|| tensor.storage().content());
-        pairs.push((tensor.clone(), copy, base));
+    let written = |effect: Effect| match effect.place {
+        Place::Data(i) if effect.access.writes() => {
+            if let Value::Tensor(tensor) = &inputs[i] {
+                Some(tensor)
+            } else {
+                None
+            }
+        }
+        _ => None,
+    };
+    let written: Vec<&Tensor> = operator.effects(inputs).into_iter().filter_map(written).collect();
+    let mut storages: Vec<(Storage, Storage)> = Vec::new();
+    for tensor in &written {
+        let storage = tensor.storage();
+        if !storages.iter().any(|(original, _)| original.is(&storage)) {
+            let copy = Storage::sharing(&mut task.allocator, storage.content());
+            storages.push((storage, copy));
+        }
     }
-    (args, Store::Tensors(pairs))
+    let mut copies: Vec<(Tensor, Tensor)> = Vec::new();
+    let mut args = inputs.to_vec();
+    for arg in &mut args {
+        let Value::Tensor(tensor) = arg else { continue };
+        let metadata = tensor.metadata();
+        let Some((_, storage)) = storages.iter().find(|(original, _)| original.is(&metadata.storage)) else { continue };
+        if !copies.iter().any(|(original, _)| original.is(tensor)) {
+            let metadata = Metadata { storage: storage.clone(), ..(*metadata).clone() };
+            copies.push((tensor.clone(), Tensor::with(&mut task.allocator, metadata)));
+        }
+        let copy = copies.iter().find(|(original, _)| original.is(tensor)).expect("it was just made");
+        *arg = Value::Tensor(copy.1.clone());
+    }
+    copies.retain(|(original, _)| written.iter().any(|tensor| tensor.is(original)));
+    let stores = copies.into_iter().map(|(original, copy)| {
+        let storage = original.storage();
+        let base = operator.writes_part().then(|| storage.content());
+        Stored { original, storage, copy, base }
+    });
+    (args, Store::Tensors(stores.collect()))
 }
 
 /// An in-place operator returns what it wrote: the tensor itself, not the private copy.
-fn public(value: Value, pairs: &[(Tensor, Tensor, Option<Arc<Content>>)]) -> Value {
+fn public(value: Value, stores: &[Stored]) -> Value {
     match &value {
-        Value::Tensor(tensor) => match pairs.iter().find(|(_, copy, _)| copy.is(tensor)) {
-            Some((original, ..)) => Value::Tensor(original.clone()),
+        Value::Tensor(tensor) => match stores.iter().find(|store| store.copy.is(tensor)) {
+            Some(store) => Value::Tensor(store.original.clone()),
             None => value,
         },
-        Value::Tuple(items) => Value::tuple(items.iter().map(|item| public(item.clone(), pairs)).collect::<Vec<_>>()),
+        Value::Tuple(items) => Value::tuple(items.iter().map(|item| public(item.clone(), stores)).collect::<Vec<_>>()),
         _ => value,
     }
 }
 
 fn apply(store: Store) {
     match store {
-        Store::Tensors(pairs) => {
-            for (original, copy, base) in &pairs {
-                original.copy_bytes_of(copy, base.as_deref());
+        Store::Tensors(stores) => {
+            for Stored { storage, copy, base, .. } in &stores {
+                copy.copy_bytes_to(storage, base.as_deref());
             }
         }
         Store::Append(list, at, item) => list.slot().update(|content| match content.items.get_mut(at) {
@@ -534,7 +563,9 @@ fn apply(store: Store) {
 /// What the second half of an operator touches.
 pub(super) fn store_touches(store: &Store) -> Touches {
     match store {
-        Store::Tensors(pairs) => pairs.iter().filter_map(|(tensor, ..)| Touch::data(tensor, Access::Write)).collect(),
+        Store::Tensors(stores) => {
+            stores.iter().filter_map(|store| Touch::stored(&store.storage, &store.copy)).collect()
+        }
         Store::Append(list, ..) => [Touch {
             thing: Thing::List(list.clone()),
             region: forkcheck_scheduler::Region::Whole,

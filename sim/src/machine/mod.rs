@@ -530,10 +530,13 @@ impl Machine {
             return Flow::Waits;
         }
         if !touches.is_empty() {
+            // What an operator touches does not depend on whether it is done in halves: all is seen with the first.
+            if self.task(id).store.is_none() {
+                self.observe(id, site, touches);
+                self.did(id, site, touches);
+            }
             let first = half.then(|| execute::first_half(touches));
             let touches = first.as_ref().unwrap_or(touches);
-            self.observe(id, site, touches);
-            self.did(id, site, touches);
             touches.iter().filter(|touch| touch.access.writes()).for_each(|touch| self.about_to_write(&touch.thing));
         }
         self.execute(id, half)

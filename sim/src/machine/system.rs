@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::access::{self, Touches};
 use super::code::Action;
+use super::execute::first_half;
 use super::task::Parked;
 use super::{Flow, Looks, Machine, undo};
 use crate::config::{Atomicity, Limits};
@@ -74,7 +75,11 @@ impl Machine {
             while self.cut.is_none() && self.is_ready(id) {
                 let (site, phase, touches) = self.upcoming(id);
                 if self.is_hot(&touches) {
-                    let footprint = access::footprint(&touches);
+                    // Of an operator in two halves the next step is the first, which only reads.
+                    let footprint = match phase == 0 && self.splits(id, &touches) {
+                        true => access::footprint(&first_half(&touches)),
+                        false => access::footprint(&touches),
+                    };
                     self.task_mut(id).parked = Some(Arc::new(Parked { site, phase, touches, footprint }));
                     self.enable(id);
                     break;

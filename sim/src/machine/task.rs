@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::Allocator;
-use forkcheck_model::tensor::{Content, Tensor};
+use forkcheck_model::tensor::{Content, Storage, Tensor};
 use forkcheck_model::value::{Await, Value};
 use forkcheck_scheduler::{Clock, Footprint, TaskId};
 
@@ -117,11 +117,23 @@ pub enum Returns {
 /// The second half of an operator: what its kernel computed from what it read, not yet stored.
 #[derive(Debug, Clone)]
 pub enum Store {
-    /// Tensors to be written, each with a private copy that holds the new elements. Of an operator that writes only
-    /// selected elements, what was read too: only what differs from it is stored.
-    Tensors(Vec<(Tensor, Tensor, Option<Arc<Content>>)>),
+    /// Tensors to be written.
+    Tensors(Vec<Stored>),
     /// An item to be stored at the length that the list had when it was read.
     Append(forkcheck_model::value::List, usize, Value),
+}
+
+/// A tensor that the second half of an operator writes, where its elements lay when the operator began.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The tensor, which the operator returns.
+    pub original: Tensor,
+    /// Its storage.
+    pub storage: Storage,
+    /// A private copy that holds the new elements.
+    pub copy: Tensor,
+    /// Of an operator that writes only selected elements, what was read: only what differs from it is stored.
+    pub base: Option<Arc<Content>>,
 }
 
 impl Task {
