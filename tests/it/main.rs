@@ -4,5 +4,6 @@ mod cases;
 mod cores;
 mod findings;
 mod loom;
+mod random_programs;
 mod rewinding;
 mod schema;

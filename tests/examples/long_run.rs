@@ -1,0 +1,41 @@
+//! Holds the laws of random programs for as many seeds as one likes: `long_run --from 0 --count 100000`.
+//!
+//! Prints the program of the first broken law and fails; otherwise prints what was compared.
+
+#![expect(clippy::print_stdout, reason = "it is a command")]
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use forkcheck_tests::oracle::laws::{Effort, Tally, check, draws};
+use forkcheck_tests::oracle::program::{Sample, Size};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().collect();
+    let number = |name: &str, default: u64| {
+        let at = args.iter().position(|arg| arg == name);
+        at.and_then(|at| args.get(at + 1)).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (from, count) = (number("--from", 0), number("--count", 1000));
+    let effort = Effort {
+        size: Size { main: 6, function: 4, functions: 3 },
+        beginnings: number("--beginnings", 3000) as usize,
+        orders: number("--orders", 2000) as usize,
+        samples: 10,
+    };
+    let (draws, start, mut tally, mut broken) = (draws(), Instant::now(), Tally::default(), 0);
+    for seed in from..from + count {
+        match check(&Sample::of_seed(seed, effort.size), &draws, effort) {
+            Ok(one) => tally.add(&one),
+            Err(wrong) => {
+                println!("seed {seed}: {wrong}");
+                broken += 1;
+                if broken >= number("--broken", 1) {
+                    break;
+                }
+            }
+        }
+    }
+    println!("seeds {from}..{}: {tally:?}, {:.1} s", from + count, start.elapsed().as_secs_f64());
+    ExitCode::from(u8::from(broken > 0))
+}

@@ -1,0 +1,76 @@
+//! Whatever the program, the checker says what the oracle knows.
+
+use forkcheck::explore::{Coverage, explore, schedule};
+use forkcheck::{Atomicity, Config, Program};
+use forkcheck_model::slot::{Allocator, Memory};
+use forkcheck_model::tensor::Tensor;
+use forkcheck_model::value::Value;
+use forkcheck_scheduler::Spec;
+use forkcheck_scheduler::strategy::replay::Mode;
+use forkcheck_tests::archive::program_of;
+use forkcheck_tests::oracle::laws::{Effort, check, draws};
+use forkcheck_tests::oracle::program::{Sample, Size};
+use proptest::prelude::*;
+
+const EFFORT: Effort =
+    Effort { size: Size { main: 5, function: 3, functions: 3 }, beginnings: 600, orders: 150, samples: 4 };
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_checker_agrees_with_the_oracle(choices in prop::collection::vec(any::<u8>(), 40..160)) {
+        thread_local!(static DRAWS: forkcheck_tests::oracle::truth::Draws = draws());
+        let checked = DRAWS.with(|draws| check(&Sample::of(&choices, EFFORT.size), draws, EFFORT));
+        prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
+    }
+}
+
+/// A module whose `forward` forks `f` on the matrix `x`, does as `main` says, and waits.
+fn forks(main: &str, f: &str) -> Program {
+    let code = format!(
+        "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    x: Tensor) -> \
+         Tensor:\n    def __forked_function():\n      return __torch__.f(x, )\n    a = fork(__forked_function)\n    \
+         {main}\n    return torch.wait(a)\ndef f(x: Tensor) -> Tensor:\n  {f}\n  return x\n"
+    );
+    let mut allocator = Allocator::new(0, Memory::unlimited());
+    let x = Tensor::from_vec(&mut allocator, &[2, 2], &[1i64, 2, 3, 4]).expect("it is small");
+    program_of(&code, &[], vec![Value::Tensor(x)])
+}
+
+/// The number of outcomes under `split`; each of them can be repeated.
+fn outcomes(program: &Program) -> usize {
+    let config = Config { strategy: Spec::Dfs, atomicity: Atomicity::Split, ..Config::default() };
+    let exploration = explore(program, &config);
+    assert_eq!(exploration.coverage, Coverage::Exhausted);
+    for seen in &exploration.outcomes {
+        let recorded = schedule::of(program, &config, &exploration.names, seen).expect("it can be recorded");
+        let replayed = schedule::replay(program, &recorded, Mode::Strict, &config.limits, false);
+        assert_eq!(replayed.stale, None);
+        assert!(replayed.outcome.expect("it was complete").same_as(&seen.outcome));
+    }
+    exploration.outcomes.len()
+}
+
+#[test]
+fn an_operator_in_two_halves_stores_where_its_elements_lay_at_first() {
+    // The addition lies before the transposition, around it, or after it; the sum is the same, and so is the layout.
+    assert_eq!(outcomes(&forks("_0 = torch.t_(x)", "_1 = torch.add_(x, 1)")), 1);
+}
+
+#[test]
+fn an_operator_in_two_halves_raises_what_it_raises_in_one() {
+    // PyTorch refuses to write what it reads in another arrangement, whoever else is about.
+    let refused = forks("_0 = torch.fill_(x, 7)", "_1 = torch.add_(x, torch.t(x))");
+    // The look at `x` comes after the wait, so the error is all there is to it.
+    assert_eq!(outcomes(&refused), 1);
+}
+
+#[test]
+fn a_half_is_found_again_whichever_operators_before_it_were_done_in_halves() {
+    // Five additions of 1. The filling comes before all, after all, or after k of them, so that 5 - k follow: 7 to 12. Or it
+    // comes between the halves of one and is lost, as if it had never been: the elements are those of five additions.
+    let line = "for i in range(5):\n    _1 = torch.add_(x, 1)";
+    let program = forks("_0 = torch.fill_(x, 7)", line);
+    assert_eq!(outcomes(&program), 7);
+}

@@ -1,0 +1,11 @@
+//! Random fork/wait programs, and an oracle that knows what is true of each: an interpreter and a search of its own,
+//! written from the README's words, against which the checker is held.
+//!
+//! [`program`] makes programs, [`render`] writes them as TorchScript, [`state`] runs them step by step, [`truth`] tries
+//! every order, [`laws`] says what the checker must then say.
+
+pub mod laws;
+pub mod program;
+pub mod render;
+pub mod state;
+pub mod truth;

@@ -1,0 +1,288 @@
+//! A random program as a code file, and as code for the oracle's own interpreter: both know the same lines.
+
+use std::fmt::Write;
+
+use forkcheck::Program;
+use forkcheck_model::slot::{Allocator, Memory};
+use forkcheck_model::tensor::{DType, Layout, Storage, Tensor};
+use forkcheck_model::types::Type;
+use forkcheck_model::value::{Dict, DictContent, Key, List, ListContent, Value};
+
+use super::program::{Body, Combine, Condition, KEYS, Kind, Operand, Sample, Statement, Var, View};
+use crate::archive::program_of;
+
+/// What the storage of the inputs, and that of the attribute `w`, hold at first.
+pub const INPUTS: [i64; 6] = [1, 2, 3, 5, 7, 11];
+/// See [`INPUTS`].
+pub const W: [i64; 2] = [13, 17];
+/// The attribute `n` at first.
+pub const N: i64 = 3;
+
+/// An instruction of the oracle's interpreter: at most one visible step.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// As the statement says; blocks, `AddToN` and `FillFromN` do not occur.
+    Plain(Statement),
+    /// Reads `self.n` into the register.
+    LoadN,
+    /// Writes the register plus this number to `self.n`.
+    StoreN(i64),
+    /// Fills the tensor with the register.
+    FillRegister(Var),
+    /// Goes on elsewhere unless the condition holds.
+    Unless(Condition, usize),
+    /// Goes on elsewhere.
+    Jump(usize),
+    /// Leaves the function.
+    Return(Var),
+}
+
+/// The instructions of a function, each with its line.
+pub type Code = Vec<(Op, u32)>;
+
+/// A program as text and as instructions.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The code file.
+    pub text: String,
+    /// `forward`, then the functions.
+    pub codes: Vec<Code>,
+}
+
+impl Rendered {
+    /// Writes a program down.
+    pub fn new(sample: &Sample) -> Self {
+        let mut writer = Writer::default();
+        for line in
+            ["class M(Module):", "  __parameters__ = []", "  __buffers__ = [\"w\", ]", "  w : Tensor", "  n : int"]
+        {
+            writer.line(0, line);
+        }
+        writer.line(1, "def forward(self: __torch__.M,");
+        writer.line(2, "v0: Tensor,");
+        writer.line(2, "v1: Tensor,");
+        writer.line(2, "v2: List[Tensor],");
+        writer.line(2, "v3: Dict[str, Tensor]) -> Tensor:");
+        writer.line(2, "v4 = annotate(List[Future[Tensor]], [])");
+        let mut codes = vec![writer.body(&sample.main, 2)];
+        for (i, function) in sample.functions.iter().enumerate() {
+            writer.line(0, &format!("def f{i}(self: __torch__.M,"));
+            for param in ["v0: Tensor,", "v1: Tensor,", "v2: List[Tensor],", "v3: Dict[str, Tensor],"] {
+                writer.line(2, param);
+            }
+            writer.line(2, "v4: List[Future[Tensor]]) -> Tensor:");
+            codes.push(writer.body(function, 1));
+        }
+        Self { text: writer.text, codes }
+    }
+}
+
+#[derive(Default)]
+struct Writer {
+    text: String,
+    lines: u32,
+    /// Names that nobody uses.
+    unused: usize,
+    closures: usize,
+    code: Code,
+}
+
+impl Writer {
+    fn line(&mut self, depth: usize, text: &str) -> u32 {
+        writeln!(self.text, "{}{text}", "  ".repeat(depth)).expect("text takes every write");
+        self.lines += 1;
+        self.lines
+    }
+
+    fn body(&mut self, body: &Body, depth: usize) -> Code {
+        self.code = Code::new();
+        self.block(&body.statements, depth);
+        let line = self.line(depth, &format!("return v{}", body.result.0));
+        self.code.push((Op::Return(body.result), line));
+        std::mem::take(&mut self.code)
+    }
+
+    fn block(&mut self, statements: &[Statement], depth: usize) {
+        statements.iter().for_each(|statement| self.statement(statement, depth));
+    }
+
+    /// A block of an `if`, which is never empty.
+    fn inner(&mut self, statements: &[Statement], depth: usize) {
+        self.block(statements, depth);
+        if statements.is_empty() {
+            self.line(depth, "pass");
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement, depth: usize) {
+        match statement {
+            Statement::If(condition, then, otherwise) => self.branch(*condition, then, otherwise, depth),
+            Statement::Twice(body) => {
+                self.line(depth, &format!("for i{} in range(2):", self.lines));
+                let from = self.code.len();
+                self.inner(body, depth + 1);
+                // Blocks of it jump to places of the first round; the second is as far away as it is long.
+                let length = self.code.len() - from;
+                let again: Code = self.code[from..].iter().map(|(op, line)| (op.moved(length), *line)).collect();
+                self.code.extend(again);
+            }
+            Statement::Fork(to, callee, args) => {
+                let name = format!("__forked_function{}", self.closures);
+                self.closures += 1;
+                self.line(depth, &format!("def {name}():"));
+                self.line(depth + 1, &format!("return {}", call(*callee, args)));
+                let line = self.line(depth, &format!("v{} = fork({name})", to.0));
+                self.code.push((Op::Plain(statement.clone()), line));
+            }
+            Statement::AddToN(k) => {
+                let line = self.line(depth, &format!("self.n = torch.add(self.n, {k})"));
+                self.code.extend([(Op::LoadN, line), (Op::StoreN(*k), line)]);
+            }
+            Statement::FillFromN(to) => {
+                let line = self.unused_line(depth, &format!("torch.fill_(v{}, self.n)", to.0));
+                self.code.extend([(Op::LoadN, line), (Op::FillRegister(*to), line)]);
+            }
+            plain => {
+                let (target, text) = expression(plain);
+                let line = match target {
+                    Some(target) => self.line(depth, &format!("{target} = {text}")),
+                    None if returns_nothing(plain) => self.line(depth, &text),
+                    None => self.unused_line(depth, &text),
+                };
+                self.code.push((Op::Plain(plain.clone()), line));
+            }
+        }
+    }
+
+    fn unused_line(&mut self, depth: usize, text: &str) -> u32 {
+        self.unused += 1;
+        self.line(depth, &format!("_{} = {text}", self.unused))
+    }
+
+    fn branch(&mut self, condition: Condition, then: &[Statement], otherwise: &[Statement], depth: usize) {
+        let text = match condition {
+            Condition::Sum(tensor, k) => format!("bool(torch.gt(torch.sum(v{}), {k}))", tensor.0),
+            Condition::N(k) => format!("torch.gt(self.n, {k})"),
+            Condition::Length(list, k) => format!("torch.gt(torch.len(v{}), {k})", list.0),
+            Condition::Key(dict, key) => format!("torch.__contains__(v{}, \"{}\")", dict.0, KEYS[key]),
+        };
+        let line = self.line(depth, &format!("if {text}:"));
+        let test = self.code.len();
+        self.code.push((Op::Unless(condition, 0), line));
+        self.inner(then, depth + 1);
+        let over = self.code.len();
+        let line = self.line(depth, "else:");
+        self.code.push((Op::Jump(0), line));
+        let start = self.code.len();
+        self.inner(otherwise, depth + 1);
+        self.code[test].0 = Op::Unless(condition, start);
+        self.code[over].0 = Op::Jump(self.code.len());
+    }
+}
+
+impl Op {
+    fn moved(&self, by: usize) -> Op {
+        match self {
+            Op::Unless(condition, to) => Op::Unless(*condition, to + by),
+            Op::Jump(to) => Op::Jump(to + by),
+            other => other.clone(),
+        }
+    }
+}
+
+fn call(callee: usize, args: &[Var]) -> String {
+    let args: Vec<String> = args.iter().map(|arg| format!("v{}, ", arg.0)).collect();
+    format!("__torch__.f{callee}(self, {})", args.concat())
+}
+
+fn returns_nothing(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::SetKey(..) | Statement::Seed(_) | Statement::Print | Statement::PrintTensor(_) | Statement::Raise(_)
+    )
+}
+
+/// The variable that is assigned, and what.
+fn expression(statement: &Statement) -> (Option<String>, String) {
+    let name = |var: &Var| format!("v{}", var.0);
+    let verb = |combine: &Combine| if *combine == Combine::Add { "add" } else { "mul" };
+    let operand = |operand: &Operand| match operand {
+        Operand::Number(number) => number.to_string(),
+        Operand::Tensor(tensor) => name(tensor),
+    };
+    match statement {
+        Statement::View(to, of, View::Select(dim, at)) => {
+            (Some(name(to)), format!("torch.select({}, {dim}, {at})", name(of)))
+        }
+        Statement::View(to, of, View::Slice(dim, at)) => {
+            (Some(name(to)), format!("torch.slice({}, {dim}, {at}, {})", name(of), at + 1))
+        }
+        Statement::View(to, of, View::Transpose) => (Some(name(to)), format!("torch.t({})", name(of))),
+        Statement::Fresh(to, combine, a, b) => {
+            (Some(name(to)), format!("torch.{}({}, {})", verb(combine), name(a), operand(b)))
+        }
+        Statement::Update(combine, a, b) => (None, format!("torch.{}_({}, {})", verb(combine), name(a), operand(b))),
+        Statement::Copy(a, b) => (None, format!("torch.copy_({}, {})", name(a), name(b))),
+        Statement::Fill(a, k) => (None, format!("torch.fill_({}, {k})", name(a))),
+        Statement::Transpose(a) => (None, format!("torch.t_({})", name(a))),
+        Statement::SetN(k) => (Some("self.n".into()), k.to_string()),
+        Statement::GetW(to) => (Some(name(to)), "self.w".into()),
+        Statement::SetW(from) => (Some("self.w".into()), name(from)),
+        Statement::Append(list, item) => (None, format!("torch.append({}, {})", name(list), name(item))),
+        Statement::SetItem(list, i, item) => (None, format!("torch._set_item({}, {i}, {})", name(list), name(item))),
+        Statement::GetItem(to, list, i) => (Some(name(to)), format!("{}[{i}]", name(list))),
+        Statement::SetKey(dict, key, item) => {
+            (None, format!("torch._set_item({}, \"{}\", {})", name(dict), KEYS[*key], name(item)))
+        }
+        Statement::GetKey(to, dict, key) => (Some(name(to)), format!("{}[\"{}\"]", name(dict), KEYS[*key])),
+        Statement::Draw(to) => (Some(name(to)), "torch.randint(0, 100, [2])".into()),
+        Statement::Seed(k) => (None, format!("torch.manual_seed({k})")),
+        Statement::Print => (None, "print(\"here\")".into()),
+        Statement::PrintTensor(a) => (None, format!("print({})", name(a))),
+        Statement::NewTensors(to, first) => (Some(name(to)), format!("[{}]", name(first))),
+        Statement::NewDict(to) => (Some(name(to)), "annotate(Dict[str, Tensor], {})".into()),
+        Statement::NewFutures(to) => (Some(name(to)), "annotate(List[Future[Tensor]], [])".into()),
+        Statement::Raise(k) => (None, format!("ops.prim.RaiseException(\"e{k}\", \"builtins.ValueError\")")),
+        Statement::Call(to, callee, args) => (Some(name(to)), call(*callee, args)),
+        Statement::Wait(to, future) => (Some(name(to)), format!("torch.wait({})", name(future))),
+        Statement::If(..)
+        | Statement::Twice(_)
+        | Statement::Fork(..)
+        | Statement::AddToN(_)
+        | Statement::FillFromN(_) => unreachable!("written by its own function"),
+    }
+}
+
+/// The program for the checker.
+pub fn program(sample: &Sample, rendered: &Rendered) -> Program {
+    let mut allocator = Allocator::new(0, Memory::unlimited());
+    let whole = Tensor::from_vec(&mut allocator, &[INPUTS.len() as i64], &INPUTS).expect("it is small");
+    let storage: Storage = whole.storage();
+    let mut view = |offset: usize, sizes: &[i64], strides: &[i64]| {
+        let layout = Layout::strided(sizes, strides, offset as i64);
+        Value::Tensor(Tensor::new(&mut allocator, storage.clone(), DType::Int64, layout))
+    };
+    let x = view(0, &[2, 2], &[2, 1]);
+    let y = view(sample.y.0, &[2], &[sample.y.1 as i64]);
+    let row = view(2, &[2], &[1]);
+    let list = List::new(&mut allocator, ListContent { item: Type::Tensor, items: vec![row] });
+    let entries = [(Key::Str(KEYS[0].into()), y.clone())].into_iter().collect();
+    let dict = Dict::new(&mut allocator, DictContent { key: Type::Str, value: Type::Tensor, entries });
+    let w = Value::Tensor(Tensor::from_vec(&mut allocator, &[2], &W).expect("it is small"));
+    let attributes = [("w", w), ("n", Value::Int(N))];
+    program_of(&rendered.text, &attributes, vec![x, y, Value::List(list), Value::Dict(dict)])
+}
+
+/// Whether a program uses what changes the names of things while it runs.
+pub fn stores_tensors_in_attributes(statements: &[Statement]) -> bool {
+    statements.iter().any(|statement| match statement {
+        Statement::SetW(_) => true,
+        Statement::If(_, a, b) => stores_tensors_in_attributes(a) || stores_tensors_in_attributes(b),
+        Statement::Twice(body) => stores_tensors_in_attributes(body),
+        _ => false,
+    })
+}
+
+/// The kinds of parameters, for the interpreter.
+pub const PARAMS: usize = Var::PARAMS.len();
+const _: () = assert!(matches!(Var::PARAMS[2], Kind::Tensors));
