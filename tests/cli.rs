@@ -148,6 +148,7 @@ fn the_random_strategy_repeats_a_run_from_its_seed() {
     assert_eq!(report("7"), report("7"));
 }
 
+#[cfg(feature = "loom")]
 #[test]
 fn loom_runs_small_programs_and_refuses_others() {
     let small = audit("b01_counter_buffer", &["--strategy", "loom", "--format", "json"]);
@@ -159,6 +160,14 @@ fn loom_runs_small_programs_and_refuses_others() {
     assert!(many.stdout.is_empty());
     assert!(stderr(&many).contains("loom runs at most 4 forks"), "{}", stderr(&many));
     assert!(stderr(&many).contains("--strategy dpor"), "{}", stderr(&many));
+}
+
+#[cfg(not(feature = "loom"))]
+#[test]
+fn without_loom_its_strategy_says_so() {
+    let refused = audit("b01_counter_buffer", &["--strategy", "loom"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("built without its feature `loom`"), "{}", stderr(&refused));
 }
 
 #[test]
