@@ -147,6 +147,29 @@ def wait_for(f: Future[Tensor]) -> Tensor:
 }
 
 #[test]
+fn kernels_have_more_stack_than_threads_of_loom() {
+    // Printing goes from level to level by recursion; 32 KiB are too few for so many.
+    let mut code = String::from(
+        "class M(Module):
+  def forward(self: __torch__.M,
+    x: Tensor) -> Tensor:
+    def __forked_function():
+      return __torch__.show(x, )
+    f = fork(__forked_function)
+    _0 = torch.add_(x, 1)
+    return torch.wait(f)
+def show(x: Tensor) -> Tensor:
+  l0 = [x]
+",
+    );
+    for level in 1..=250 {
+        let _ = writeln!(code, "  l{level} = [l{}]", level - 1);
+    }
+    code += "  print(l250)\n  return torch.mul(x, 1)\n";
+    assert!(check_agreement("a deep list", &program(&code, 1), Atomicity::Split));
+}
+
+#[test]
 fn a_race_that_only_another_order_shows_is_followed_too() {
     // At its fork `late` finds that `x` was counted up; only before that does it touch `y`.
     let code = "class M(Module):

@@ -281,9 +281,14 @@ impl Execution {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// `None` when that panics, and ever after: a machine that was left in the middle of a step is not run on.
     fn on_machine<R>(&self, state: &mut State, work: impl FnOnce(&mut Machine) -> R) -> Option<R> {
         let machine = state.machine.as_mut()?;
-        self.campaign.on_stack(|| work(machine))
+        let done = self.campaign.on_stack(|| work(machine));
+        if done.is_none() {
+            state.machine = None;
+        }
+        done
     }
 }
 
