@@ -3,6 +3,7 @@
 //! Linear ones are a [`Scheduler`](crate::Scheduler) and see one execution after another; searches are functions over
 //! a [`System`](crate::System).
 
+pub mod auto;
 pub mod child_first;
 pub mod dfs;
 pub mod dpor;

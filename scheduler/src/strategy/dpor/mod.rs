@@ -9,8 +9,8 @@
 //! Guarantee: each equivalence class of executions (equal order of conflicting steps) is completed exactly once, and none
 //! is blocked. The paper takes for granted that a step touches the same whether it comes before or after one that it
 //! races with. Where it does not, as when an operator takes all tensors of a list that is raced for, the system says so
-//! ([`System::varies`]); from then on the search tries all ways that are awake, which never misses a class but may have
-//! blocked executions.
+//! ([`System::varies`]). Once such a step is the second of a race, the search tries all ways that are awake: that never
+//! misses a class either, but may have blocked executions.
 //!
 //! Unlike the paper, races are looked for when a step is taken, not at the end of the execution, so that each is found
 //! once however many executions share it; and a reversed race takes along only the steps before its second one.
@@ -48,8 +48,9 @@ pub struct Dpor<M> {
     sleeping: Vec<Way>,
     /// The events that race with the latest one.
     races: Vec<u32>,
-    /// A step was met of which others could change what it touches. From then on every way that is awake is taken, as
-    /// by [`dfs`](crate::strategy::dfs): what a reversed step will touch, and so what it races with, cannot be foreseen.
+    /// A race was met of whose second step others could change what it touches. From then on every way that is awake is
+    /// taken, as by [`dfs`](crate::strategy::dfs): what the step will touch when it comes first, and so what it races with
+    /// then, cannot be foreseen.
     unforeseen: bool,
 }
 
@@ -154,8 +155,8 @@ impl<M> Dpor<M> {
             if self.states[here].mark.is_none() && system.enabled().len() > 1 + asleep - start {
                 self.states[here].mark = Some(system.mark());
             }
-            self.unforeseen |= system.varies(task);
             self.trace.push(system.clock(task), footprint, &self.footprints, &mut self.races);
+            self.unforeseen |= !self.races.is_empty() && system.varies(task);
             self.reverse_races();
             self.searched.steps += 1;
             let foreseen = cfg!(debug_assertions).then(|| self.foresee(system, task));

@@ -29,8 +29,9 @@ impl<S: System, O: Ord> Explorer<S, O> {
         Ok(Self { shared: Shared::new(1, most, root), worker: Worker::new(system), progress: Progress::default() })
     }
 
-    /// Takes so many steps more, or fewer if nothing is left; false if nothing is left to do.
-    pub fn advance(&mut self, steps: u64, outcome: &mut impl FnMut(&mut S) -> O) -> bool {
+    /// Takes so many steps more, or fewer if nothing is left; false if nothing is left to do,
+    /// or the outcome is None, which gives the search up.
+    pub fn advance(&mut self, steps: u64, outcome: &mut impl FnMut(&mut S) -> Option<O>) -> bool {
         self.worker.run(&self.shared, &self.progress, outcome, steps)
     }
 
@@ -59,7 +60,7 @@ impl<S: System, O> fmt::Debug for Explorer<S, O> {
 
 pub(super) fn in_parallel<S: System + Send, O: Ord + Send>(
     make: &(impl Fn() -> S + Sync),
-    outcome: &(impl Fn(&mut S) -> O + Sync),
+    outcome: &(impl Fn(&mut S) -> Option<O> + Sync),
     jobs: usize,
     most: u64,
     progress: &Progress,
@@ -259,7 +260,7 @@ impl<S: System> Worker<S> {
         &mut self,
         shared: &Shared<O>,
         progress: &Progress,
-        outcome: &mut impl FnMut(&mut S) -> O,
+        outcome: &mut impl FnMut(&mut S) -> Option<O>,
         steps: u64,
     ) -> bool {
         for _ in 0..steps {
@@ -282,7 +283,10 @@ impl<S: System> Worker<S> {
             if self.frames.is_empty() {
                 self.report(progress);
                 let Some(order) = shared.take() else { return false };
-                self.follow(order, shared, progress, outcome);
+                if !self.follow(order, shared, progress, outcome) {
+                    shared.stop();
+                    return false;
+                }
             } else if !self.step(shared, progress, outcome) {
                 shared.stop();
                 return false;
@@ -299,7 +303,12 @@ impl<S: System> Worker<S> {
     }
 
     /// Tries the next task of the last state; false if there are too many states.
-    fn step<O: Ord>(&mut self, shared: &Shared<O>, progress: &Progress, outcome: &mut impl FnMut(&mut S) -> O) -> bool {
+    fn step<O: Ord>(
+        &mut self,
+        shared: &Shared<O>,
+        progress: &Progress,
+        outcome: &mut impl FnMut(&mut S) -> Option<O>,
+    ) -> bool {
         let frame = self.frames.last_mut().expect("somebody is to be tried");
         if frame.next > frame.start {
             let mark = frame.mark.as_ref().expect("where a second task is tried there is a way back");
@@ -321,25 +330,25 @@ impl<S: System> Worker<S> {
             if progress.states.fetch_add(1, Ordering::Relaxed) >= shared.most {
                 return false;
             }
-            self.enter(to, shared, progress, outcome);
+            return self.enter(to, shared, progress, outcome);
         }
         true
     }
 
-    /// Gets ready to try every task in the state, which is new.
+    /// Gets ready to try every task in the state, which is new; false if its outcome is the last one wanted.
     fn enter<O: Ord>(
         &mut self,
         state: u32,
         shared: &Shared<O>,
         progress: &Progress,
-        outcome: &mut impl FnMut(&mut S) -> O,
-    ) {
+        outcome: &mut impl FnMut(&mut S) -> Option<O>,
+    ) -> bool {
         let start = self.untried.len();
         self.untried.extend(self.system.enabled().iter());
         let end = self.untried.len();
         if start == end {
             self.untold[1] += 1;
-            let outcome = outcome(&mut self.system);
+            let Some(outcome) = outcome(&mut self.system) else { return false };
             let mut outcomes = lock(&shared.outcomes);
             let next = outcomes.len() as u32;
             let number = *outcomes.entry(outcome).or_insert(next);
@@ -348,11 +357,12 @@ impl<S: System> Worker<S> {
                 progress.outcomes.store(u64::from(next) + 1, Ordering::Relaxed);
                 progress.news.store(progress.steps(), Ordering::Relaxed);
             }
-            return;
+            return true;
         }
         self.untried[start..].sort_unstable();
         let mark = (end > start + 1).then(|| self.system.mark());
         self.frames.push(Frame { state, mark, start, next: start, end });
+        true
     }
 
     fn follow<O: Ord>(
@@ -360,8 +370,8 @@ impl<S: System> Worker<S> {
         order: Order,
         shared: &Shared<O>,
         progress: &Progress,
-        outcome: &mut impl FnMut(&mut S) -> O,
-    ) {
+        outcome: &mut impl FnMut(&mut S) -> Option<O>,
+    ) -> bool {
         self.system.rewind(&self.root);
         self.base = order.path.len();
         for &task in &order.path {
@@ -370,11 +380,12 @@ impl<S: System> Worker<S> {
         match order.task {
             None => {
                 progress.states.fetch_add(1, Ordering::Relaxed);
-                self.enter(order.from, shared, progress, outcome);
+                self.enter(order.from, shared, progress, outcome)
             }
             Some(task) => {
                 self.untried.push(task);
                 self.frames.push(Frame { state: order.from, mark: None, start: 0, next: 0, end: 1 });
+                true
             }
         }
     }

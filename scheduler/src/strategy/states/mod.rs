@@ -41,7 +41,7 @@ pub fn states<S: System + Send, O: Ord + Send>(
     most: u64,
     progress: &Progress,
 ) -> Result<(States<O>, Vec<S>), NoDigest> {
-    explore::in_parallel(&make, &outcome, jobs.max(1), most, progress)
+    explore::in_parallel(&make, &|system: &mut S| Some(outcome(system)), jobs.max(1), most, progress)
 }
 
 /// What there is to know about all states.

@@ -74,11 +74,11 @@ fn a_search_can_be_interrupted_and_resumed() {
     let program = workloads::increments(4);
     let mut explorer = Explorer::new(Run::new(&program), u64::MAX).unwrap();
     let mut rounds = 0;
-    while explorer.advance(100, &mut |run| run.seen().to_vec()) {
+    while explorer.advance(100, &mut |run| Some(run.seen().to_vec())) {
         rounds += 1;
     }
     assert!(rounds > 3);
-    assert!(!explorer.advance(100, &mut |run| run.seen().to_vec()));
+    assert!(!explorer.advance(100, &mut |run| Some(run.seen().to_vec())));
     assert_eq!(explorer.progress().frontier(), 0);
     assert_eq!(explorer.finish(), search(&program, 1));
 }
@@ -97,8 +97,12 @@ fn a_search_that_was_stopped_says_so() {
         assert!(found.stopped);
     }
     let mut explorer = Explorer::new(Run::new(&program), u64::MAX).unwrap();
-    assert!(explorer.advance(50, &mut |run| run.seen().to_vec()));
+    assert!(explorer.advance(50, &mut |run| Some(run.seen().to_vec())));
     assert!(explorer.finish().stopped);
+    let mut explorer = Explorer::new(Run::new(&program), u64::MAX).unwrap();
+    assert!(!explorer.advance(u64::MAX, &mut |_| None::<u8>));
+    let found = explorer.finish();
+    assert!(found.stopped && found.outcomes.is_empty());
 }
 
 #[test]
