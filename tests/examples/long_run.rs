@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "it is a command")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -25,7 +26,9 @@ fn main() -> ExitCode {
     };
     let (draws, start, mut tally, mut broken) = (draws(), Instant::now(), Tally::default(), 0);
     for seed in from..from + count {
-        match check(&Sample::of_seed(seed, effort.size), &draws, effort) {
+        let one = || check(&Sample::of_seed(seed, effort.size), &draws, effort);
+        let panicked = |_| Err("panicked".to_string());
+        match catch_unwind(AssertUnwindSafe(one)).unwrap_or_else(panicked) {
             Ok(one) => tally.add(&one),
             Err(wrong) => {
                 println!("seed {seed}: {wrong}");
