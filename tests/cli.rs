@@ -7,10 +7,59 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the repository").to_path_buf()
 }
 
-/// Runs the command in the repository's folder.
+/// Runs the command in the repository's folder; failures are not stored.
 fn forkcheck(arguments: &[&str]) -> Output {
+    storing("off", arguments)
+}
+
+/// Runs the command in the repository's folder; failures are stored where it is said.
+fn storing(persist: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forkcheck"));
-    command.args(arguments).current_dir(root()).env_remove("FORKCHECK_LOG").output().expect("the command starts")
+    command.args(arguments).current_dir(root()).env_remove("FORKCHECK_LOG").env("FORKCHECK_PERSIST", persist);
+    command.output().expect("the command starts")
+}
+
+/// A folder of its own for a test, removed when it is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("forkcheck {name} {}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_string_lossy().into_owned()
+    }
+
+    /// Puts the program of a case here.
+    fn put(&self, case: &str, name: &str) -> String {
+        let to = self.path(name);
+        std::fs::copy(root().join("tests/cases").join(case).join("model.pt"), &to).expect("a copy");
+        to
+    }
+
+    /// The files of stored failures.
+    fn failures(&self) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.0.join("failures")) else { return Vec::new() };
+        entries.map(|entry| entry.expect("an entry").path()).collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The JSON report without the time that it took.
+fn report(output: &Output) -> serde_json::Value {
+    let mut report: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(output)));
+    report["stats"]["seconds"] = 0.into();
+    report
 }
 
 fn audit(case: &str, more: &[&str]) -> Output {
@@ -119,6 +168,124 @@ fn a_printed_schedule_is_replayed() {
     assert_eq!(other.status.code(), Some(4), "{}", stderr(&other));
     assert_eq!(forkcheck(&[&words[..], &["--atomicity", "op"]].concat()).status.code(), Some(2));
     assert_eq!(forkcheck(&["replay", "fc1.nonsense", "tests/cases/b06_memo/model.pt"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_failure_is_stored_run_first_and_dropped_when_it_is_stale() {
+    let folder = Folder::new("stored");
+    let (model, failures) = (folder.put("b14_parent_writes", "model.pt"), folder.path("failures"));
+    let audit = |persist: &str, more: &[&str]| {
+        let arguments = ["audit", &model, "--example", "f32[3]", "--seed", "5", "--format", "json"];
+        storing(persist, &[&arguments[..], more].concat())
+    };
+    let plain = audit("off", &[]);
+    assert!(folder.failures().is_empty() && stderr(&plain).is_empty(), "{}", stderr(&plain));
+    // Stored at first, then run first; the report does not change.
+    let first = audit(&failures, &[]);
+    let [file] = &folder.failures()[..] else { panic!("one failure: {:?}", folder.failures()) };
+    let file = file.to_string_lossy().into_owned();
+    assert!(stderr(&first).contains("stored; both outcomes again: forkcheck replay"), "{}", stderr(&first));
+    let second = audit(&failures, &[]);
+    assert!(stderr(&second).contains("was run first: it still fails"), "{}", stderr(&second));
+    for output in [&first, &second] {
+        assert_eq!((output.status.code(), report(output)), (Some(1), report(&plain)));
+    }
+    // Where the audit itself goes one way only, the stored failure is still in hand, and the report says why.
+    let one_way = audit(&failures, &["--strategy", "child-first"]);
+    assert_eq!(report(&one_way)["verdict"], "nondeterministic");
+    assert!(report(&one_way)["notes"][0].as_str().is_some_and(|note| note.starts_with("only a stored failure")));
+    assert_eq!(report(&audit("off", &["--strategy", "child-first"]))["verdict"], "impure");
+    // Repeated from the file alone, wherever one stands, and whatever flags agree with it.
+    let replay = |more: &[&str]| storing("off", &[&["replay", &file, "--format", "json"], more].concat());
+    let again = replay(&[]);
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(report(&again)["outcomes"]["witnesses"], report(&plain)["outcomes"]["witnesses"]);
+    assert_eq!(report(&again)["outcomes"]["first_difference"], report(&plain)["outcomes"]["first_difference"]);
+    assert!(stdout(&storing("off", &["replay", &file])).starts_with("error[FC0105]"), "text, too");
+    for flags in [["--method", "other"], ["--atomicity", "op"]] {
+        assert_eq!(replay(&flags).status.code(), Some(2), "{flags:?}");
+    }
+    // Other inputs have other outcomes, but still two.
+    let other_inputs = replay(&["--seed", "6"]);
+    assert_eq!(other_inputs.status.code(), Some(0), "{}", stderr(&other_inputs));
+    assert!(stderr(&other_inputs).contains("the inputs have changed"));
+    // Another program takes the place of this one.
+    folder.put("a01_free_function", "model.pt");
+    let stale = replay(&[]);
+    assert_eq!(stale.status.code(), Some(4), "{}", stderr(&stale));
+    assert!(stderr(&stale).contains("the program has changed") && stderr(&stale).contains("error: stale: "));
+    let lenient = replay(&["--lenient"]);
+    assert_eq!(lenient.status.code(), Some(4), "one outcome is no failure: {}", stderr(&lenient));
+    assert!(stderr(&lenient).contains("left out: "), "{}", stderr(&lenient));
+    let dropped = audit(&failures, &[]);
+    assert_eq!(dropped.status.code(), Some(0));
+    assert!(stderr(&dropped).contains("warning: ") && stderr(&dropped).contains("is stale: "), "{}", stderr(&dropped));
+    assert!(stderr(&dropped).contains("was removed: it is stale"), "{}", stderr(&dropped));
+    assert!(folder.failures().is_empty());
+}
+
+#[test]
+fn files_of_failures_that_cannot_be_used_do_no_harm() {
+    let folder = Folder::new("harmless");
+    let (model, failures) = (folder.put("b14_parent_writes", "model.pt"), folder.path("failures"));
+    let arguments = ["audit", &model, "--example", "f32[3]", "--format", "json"];
+    let plain = report(&storing("off", &arguments));
+    // A folder that cannot be made: a file stands in its way.
+    let nowhere = storing(&format!("{model}/failures"), &arguments);
+    assert_eq!((nowhere.status.code(), report(&nowhere)), (Some(1), plain.clone()));
+    assert!(stderr(&nowhere).contains("warning: the failure is not stored"), "{}", stderr(&nowhere));
+    // A file that was damaged is said to be, and replaced.
+    storing(&failures, &arguments);
+    let file = folder.failures().pop().expect("a stored failure");
+    let whole = std::fs::read_to_string(&file).expect("it can be read");
+    for damaged in ["", "{}", &whole[..whole.len() / 2], &whole.replace("\"format\": 1", "\"format\": 9")] {
+        std::fs::write(&file, damaged).expect("it can be written");
+        let replay = storing("off", &["replay", &file.to_string_lossy()]);
+        assert_eq!(replay.status.code(), Some(2), "{}", stderr(&replay));
+        assert!(stderr(&replay).contains("expected a stored failure"), "{}", stderr(&replay));
+        let again = storing(&failures, &arguments);
+        assert_eq!((again.status.code(), report(&again)), (Some(1), plain.clone()));
+        assert!(stderr(&again).contains("is ignored: "), "{}", stderr(&again));
+        assert_eq!(std::fs::read_to_string(&file).expect("it can be read"), whole);
+    }
+    // Only the file is left, no draft of it.
+    assert_eq!(folder.failures().len(), 1);
+    assert_eq!(storing("", &arguments).status.code(), Some(2), "neither a folder nor off");
+    assert_eq!(forkcheck(&["replay", "no/such/file.json"]).status.code(), Some(2));
+    assert_eq!(forkcheck(&["replay", "fc1.op.aaaaa.k4wqksa"]).status.code(), Some(2), "no program");
+}
+
+/// What is printed is pasted into a shell, in the folder where the audit was.
+#[cfg(unix)]
+#[test]
+fn the_replay_line_is_for_a_shell() {
+    let folder = Folder::new("it's $HOME");
+    let model = folder.put("b14_parent_writes", "a model's.pt");
+    let bin = Path::new(env!("CARGO_BIN_EXE_forkcheck")).parent().expect("the command is in a folder");
+    for seed in ["0", "11"] {
+        let failures = folder.path("failures");
+        let output = storing(
+            &failures,
+            &["audit", &model, "--example", "f32[3]", "--seed", seed, "--format", "json", "--max-memory", "1GiB"],
+        );
+        let of_schedule = report(&output)["replay"].as_str().expect("a line").to_string();
+        let of_failure =
+            stderr(&output).lines().last().expect("a line").split_once("again: ").expect("a command").1.to_string();
+        for line in [of_schedule, of_failure] {
+            let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+            let script = format!("{line} --format json");
+            let shell = Command::new("sh")
+                .args(["-c", &script])
+                .current_dir(root())
+                .env("PATH", path)
+                .output()
+                .expect("a shell");
+            assert_eq!(shell.status.code(), Some(0), "{line}: {}", stderr(&shell));
+            let again = report(&shell);
+            let witness = again["outcomes"]["witnesses"].as_array().and_then(|all| all.last()).expect("a witness");
+            assert_eq!(witness["digest"], report(&output)["outcomes"]["witnesses"][1]["digest"], "{line}");
+        }
+    }
 }
 
 #[test]

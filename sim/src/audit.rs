@@ -7,11 +7,12 @@ use forkcheck_model::difference::first_difference;
 use forkcheck_model::graph::Span;
 use forkcheck_model::module::Module;
 use forkcheck_model::value::Value;
-use forkcheck_scheduler::strategy::replay::Mode;
-use forkcheck_scheduler::{Schedule, Tasks};
+use forkcheck_scheduler::strategy::replay::{Mode, Stale};
+use forkcheck_scheduler::{Deviation, Schedule, Tasks};
 
 use crate::check::{Finding, Findings, Kind, Severity, StuckWait};
 use crate::config::Config;
+use crate::explore::repeat::check;
 use crate::explore::schedule::{self, Replayed, replay, shorten};
 use crate::explore::{Basis, Coverage, Exploration, Seen, explore};
 use crate::machine::code::Site;
@@ -36,13 +37,18 @@ const WITNESSES_RECORDED: usize = 24;
 
 /// Runs `program` under every schedule that matters, and says what is wrong with it.
 pub fn audit(program: &Program, config: &Config) -> Report {
-    let exploration = explore(program, config);
+    let mut exploration = explore(program, config);
+    let admitted = admit_stored(program, config, &mut exploration);
+    exploration.tell_second(program, config, None);
     let mut findings = exploration.findings.clone();
     add_cut(program, &exploration, &mut findings);
     findings.judge_pools(&exploration.names);
-    let witnesses = witnesses(program, config, &exploration);
+    let (witnesses, unrepeated) = witnesses(program, config, &exploration);
     let verdict = verdict(&exploration, &findings);
-    let first_difference = difference(program, config, &witnesses);
+    let first_difference = match &witnesses[..] {
+        [(first, _), (second, _), ..] => difference(program, config, first, second),
+        _ => None,
+    };
     let distinct_at_rest: BTreeSet<u128> = exploration.outcomes.iter().map(|seen| seen.outcome.digests.1).collect();
     let complete = exploration.coverage != Coverage::Sampled;
     Report {
@@ -78,7 +84,7 @@ pub fn audit(program: &Program, config: &Config) -> Report {
             tasks: exploration.tasks,
             seconds: 0.0,
         },
-        notes: notes(&exploration, config),
+        notes: [notes(&exploration, config, admitted), unrepeated].concat(),
     }
 }
 
@@ -178,6 +184,60 @@ fn rests_on(exploration: &Exploration, config: &Config) -> String {
     }
 }
 
+/// What repeating several schedules has shown.
+#[derive(Debug)]
+pub struct Repeated {
+    /// The report: without verdict, with a witness for each schedule that was carried through.
+    pub report: Report,
+    /// The first deviation that did not apply, if a strict replay met one.
+    pub stale: Option<Stale>,
+    /// The deviations that lenient replays left out.
+    pub skipped: Vec<Deviation>,
+    /// Why an execution was cut.
+    pub cut: Option<String>,
+}
+
+impl Repeated {
+    /// The schedules that were carried through, and their outcomes.
+    pub fn witnesses(&self) -> &[Witness] {
+        self.report.outcomes.as_ref().map_or(&[], |outcomes| &outcomes.witnesses)
+    }
+}
+
+/// Repeats several schedules in one report, with the findings of the last.
+///
+/// # Panics
+/// If there are none.
+pub fn repeat(program: &Program, config: &Config, schedules: &[Schedule], mode: Mode) -> Repeated {
+    let mut all: Option<Repeated> = None;
+    let mut at_rest = BTreeSet::new();
+    for schedule in schedules {
+        let (mut report, replayed) = replay_report(program, config, schedule, mode);
+        at_rest.extend(replayed.outcome.as_ref().map(|outcome| outcome.digests.1));
+        let (mut stale, mut skipped, mut cut) = (replayed.stale, replayed.skipped, replayed.cut.as_ref().map(cut_note));
+        if let Some(before) = all.take() {
+            let (outcomes, stats) = (report.outcomes.as_mut().expect("it was run"), &mut report.stats);
+            outcomes.witnesses.splice(0..0, before.witnesses().iter().cloned());
+            let digests: BTreeSet<&str> = outcomes.witnesses.iter().map(|witness| &*witness.digest).collect();
+            (outcomes.distinct, outcomes.distinct_at_rest) = (digests.len(), at_rest.len());
+            stats.executions = Some(stats.executions.unwrap_or(0) + before.report.stats.executions.unwrap_or(0));
+            stats.steps += before.report.stats.steps;
+            stats.tasks = stats.tasks.max(before.report.stats.tasks);
+            stale = before.stale.or(stale);
+            cut = before.cut.or(cut);
+            skipped.splice(0..0, before.skipped);
+        }
+        all = Some(Repeated { report, stale, skipped, cut });
+    }
+    let mut all = all.expect("a schedule to repeat");
+    if let ([first, second], None, None) = (schedules, &all.stale, &all.cut)
+        && let Some(outcomes) = &mut all.report.outcomes
+    {
+        outcomes.first_difference = difference(program, config, first, second);
+    }
+    all
+}
+
 fn verdict(exploration: &Exploration, findings: &Findings) -> Verdict {
     let wrong = findings.iter().any(|finding| finding.kind.severity() == Severity::Error);
     let opaque = findings.iter().any(|finding| finding.kind == Kind::OpaqueOperator);
@@ -188,6 +248,19 @@ fn verdict(exploration: &Exploration, findings: &Findings) -> Verdict {
         _ if wrong => Verdict::Impure,
         _ => Verdict::Pure,
     }
+}
+
+/// Two outcomes that were once seen are in hand whatever this exploration has met. Where it has met two itself, nothing
+/// is added: a report is the same with stored failures and without.
+fn admit_stored(program: &Program, config: &Config, exploration: &mut Exploration) -> usize {
+    if exploration.outcomes.len() != 1 {
+        return 0;
+    }
+    let admitted = schedule::admit(program, config, exploration);
+    if admitted > 0 {
+        exploration.coverage = Coverage::Sampled;
+    }
+    admitted
 }
 
 /// An operator that could not be executed is a finding too.
@@ -216,13 +289,18 @@ fn add_cut(program: &Program, exploration: &Exploration, findings: &mut Findings
 }
 
 /// Schedules with different outcomes: the default order first, then those that deviate least from it. Each was made
-/// short, and repeated.
-fn witnesses<'a>(program: &Program, config: &Config, exploration: &'a Exploration) -> Vec<(Schedule, &'a Seen)> {
-    let mut recorded = Vec::new();
+/// short, and repeated. And what is to be said where one could not be.
+fn witnesses<'a>(
+    program: &Program,
+    config: &Config,
+    exploration: &'a Exploration,
+) -> (Vec<(Schedule, &'a Seen)>, Vec<String>) {
+    let (mut recorded, mut notes) = (Vec::new(), Vec::new());
     for seen in exploration.outcomes.iter().take(WITNESSES_RECORDED) {
         match schedule::of(program, config, &exploration.names, seen) {
             Some(schedule) => recorded.push((schedule, seen)),
-            None => tracing::error!("a schedule of {} could not be followed", program.name),
+            None => notes
+                .push("the order of an execution could not be followed again: the program is not deterministic".into()),
         }
     }
     // Stable: of two that deviate as little, the one that was seen first.
@@ -236,18 +314,22 @@ fn witnesses<'a>(program: &Program, config: &Config, exploration: &'a Exploratio
         let wanted = |outcome: &Outcome| outcome.same_as(&seen.outcome);
         let short = shorten(program, schedule.clone(), &exploration.hot, &config.limits, runs, wanted);
         runs -= short.runs;
-        match [short.schedule, schedule].into_iter().find(|schedule| repeated(schedule, seen)) {
-            Some(schedule) => witnesses.push((schedule, seen)),
-            None => tracing::error!("a schedule of {} could not be repeated", program.name),
+        match [&short.schedule, &schedule].into_iter().find(|schedule| repeated(schedule, seen)) {
+            Some(schedule) => witnesses.push((schedule.clone(), seen)),
+            None => {
+                let why = check(program, &schedule, &config.limits);
+                let why = why.map_or("it leads elsewhere".to_string(), |divergence| divergence.to_string());
+                notes.push(format!("the schedule {schedule} could not be repeated: {why}"));
+            }
         }
     }
     witnesses.sort_by_key(|(schedule, _)| schedule.deviations.len());
     witnesses.truncate(WITNESSES);
-    witnesses
+    notes.iter().for_each(|note| tracing::error!("{}: {note}", program.name));
+    (witnesses, notes)
 }
 
-fn difference(program: &Program, config: &Config, witnesses: &[(Schedule, &Seen)]) -> Option<Difference> {
-    let [(first, _), (second, _), ..] = witnesses else { return None };
+fn difference(program: &Program, config: &Config, first: &Schedule, second: &Schedule) -> Option<Difference> {
     let (a_return, a_rest) = replay(program, first, Mode::Strict, &config.limits, true).looks?;
     let (b_return, b_rest) = replay(program, second, Mode::Strict, &config.limits, true).looks?;
     let names: Vec<String> = program.input_names();
@@ -278,7 +360,8 @@ fn json(value: &Value) -> serde_json::Value {
     }
 }
 
-fn witness(program: &Program, schedule: &Schedule, seen: &Seen) -> Witness {
+/// A schedule and its outcome, for a report.
+pub(crate) fn witness(program: &Program, schedule: &Schedule, seen: &Seen) -> Witness {
     let (at_return, at_rest) = seen.outcome.digests;
     let digest = xxhash_rust::xxh3::xxh3_128(
         format!("{at_return:032x}{at_rest:032x}{}", seen.outcome.deadlock.is_empty()).as_bytes(),
@@ -395,8 +478,13 @@ fn finding_report(program: &Program, names: &Tasks, finding: &Finding) -> Findin
     }
 }
 
-fn notes(exploration: &Exploration, config: &Config) -> Vec<String> {
+fn notes(exploration: &Exploration, config: &Config, admitted: usize) -> Vec<String> {
     let mut notes: Vec<String> = exploration.cut.iter().map(cut_note).collect();
+    if admitted > 0 {
+        notes.push(
+            "only a stored failure shows the second outcome: the executions of this audit did not meet it".into(),
+        );
+    }
     if exploration.cut.is_none() && exploration.coverage == Coverage::Sampled {
         notes.push(format!("not every schedule was run (budget {} executions)", config.executions));
     }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use forkcheck_scheduler::Atomicity;
-use forkcheck_scheduler::Spec;
+use forkcheck_scheduler::{Schedule, Spec};
 
 use crate::explore::Progress;
+use crate::report::Witness;
 
 /// How an audit goes about its work.
 #[derive(Clone)]
@@ -27,14 +28,21 @@ pub struct Config {
     pub jobs: u32,
     /// Is told now and then how far an exploration is.
     pub watch: Option<Watch>,
+    /// Is told once, as soon as two different outcomes are in hand.
+    pub found: Option<Found>,
+    /// Schedules that once had different outcomes: tried again where an exploration meets only one.
+    pub stored: Vec<Schedule>,
 }
 
 /// Somebody who waits for an exploration.
 pub type Watch = Arc<dyn Fn(&Progress) + Send + Sync>;
 
+/// Somebody who keeps failures.
+pub type Found = Arc<dyn Fn(&[Witness; 2]) + Send + Sync>;
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { strategy, seed, executions, atomicity, limits, library, jobs, watch: _ } = self;
+        let Self { strategy, seed, executions, atomicity, limits, library, jobs, stored, watch: _, found: _ } = self;
         f.debug_struct("Config")
             .field("strategy", strategy)
             .field("seed", seed)
@@ -43,6 +51,7 @@ impl fmt::Debug for Config {
             .field("limits", limits)
             .field("library", library)
             .field("jobs", jobs)
+            .field("stored", stored)
             .finish_non_exhaustive()
     }
 }
@@ -59,6 +68,8 @@ impl Default for Config {
             library: Library::default(),
             jobs: 1,
             watch: None,
+            found: None,
+            stored: Vec::new(),
         }
     }
 }

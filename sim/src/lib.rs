@@ -6,13 +6,15 @@
 //! shows two schedules with two results.
 //!
 //! The rooms: [`program`] is what is run, [`machine`] one execution of it, [`explore`] many executions, [`check`] turns
-//! accesses into findings, [`report`] is what is said about it all, and [`audit()`] is the way through.
+//! accesses into findings, [`report`] is what is said about it all, [`failures`] what is
+//! kept of it for the next time, and [`audit()`] is the way through.
 
 pub mod audit;
 pub mod check;
 pub mod config;
 mod convert;
 pub mod explore;
+pub mod failures;
 pub mod machine;
 pub mod names;
 pub mod program;

@@ -5,5 +5,6 @@ mod cores;
 mod findings;
 mod loom;
 mod random_programs;
+mod replay;
 mod rewinding;
 mod schema;

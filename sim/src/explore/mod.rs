@@ -7,6 +7,7 @@
 
 pub mod loom;
 pub mod progress;
+pub mod repeat;
 mod sample;
 pub mod schedule;
 mod search;
@@ -58,6 +59,8 @@ pub struct Exploration {
     pub cut: Option<Cut>,
     /// Where the order of accesses matters.
     pub hot: Hot,
+    /// Whether it was told that there are two outcomes.
+    told: bool,
     /// The execution that showed the last new outcome.
     last_new: u64,
     /// What tells one outcome from another, of all that were seen; only looked up.
@@ -192,6 +195,18 @@ impl Exploration {
             Some(_) => {}
             None => self.keep(seen, self.executions),
         }
+    }
+
+    /// Tells whoever keeps failures, once there are two outcomes: an exploration that is killed later must not lose them.
+    /// `names` are those of the machine, while it has them.
+    pub(crate) fn tell_second(&mut self, program: &Program, config: &Config, names: Option<&Tasks>) {
+        let (Some(found), [first, second, ..], false) = (&config.found, &self.outcomes[..], self.told) else { return };
+        let names = names.unwrap_or(&self.names);
+        let witness = |seen| Some(crate::audit::witness(program, &schedule::of(program, config, names, seen)?, seen));
+        if let (Some(first), Some(second)) = (witness(first), witness(second)) {
+            found(&[first, second]);
+        }
+        self.told = true;
     }
 
     /// Tells whoever watches how far it is.

@@ -94,6 +94,7 @@ impl Sampling<'_> {
         exploration.steps += block.steps;
         exploration.tasks = exploration.tasks.max(block.tasks);
         exploration.cut = exploration.cut.take().or(block.cut);
+        exploration.tell_second(self.program, self.config, None);
         exploration.tell(self.config, Stage::Sampling, Some(self.runs as f64));
         exploration.cuts < CUT_EXECUTIONS && !self.config.limits.expired()
     }

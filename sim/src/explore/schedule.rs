@@ -6,12 +6,12 @@ use std::sync::Arc;
 use forkcheck_scheduler::schedule;
 use forkcheck_scheduler::strategy::replay::{Mode, Replay, Stale};
 use forkcheck_scheduler::{
-    Anchor, Deviation, Footprint, Location, Moment, Precedence, Schedule, Shrunk, System, TaskId, Tasks, Tried, shrink,
+    Deviation, Footprint, Location, Moment, Precedence, Schedule, Shrunk, System, TaskId, Tasks, Tried, shrink,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::{Atomicity, Config, Limits};
-use crate::explore::Seen;
+use crate::explore::{Exploration, Seen};
 use crate::machine::code::Site;
 use crate::machine::{Event, Go, Guide, Kept, Machine, Outcome};
 use crate::program::Program;
@@ -105,6 +105,44 @@ fn steps(machine: &mut Machine, order: &[TaskId]) -> Option<Vec<(TaskId, Footpri
     order.iter().map(step).collect()
 }
 
+/// Runs schedules that once had different outcomes, and adds to the exploration what they lead to if it has not met that.
+/// Says how many outcomes that were.
+pub fn admit(program: &Program, config: &Config, exploration: &mut Exploration) -> usize {
+    let met = exploration.outcomes.len();
+    for schedule in config.stored.iter().filter(|schedule| schedule.atomicity == config.atomicity) {
+        // Again, if it turns out that the order matters in more places.
+        while !admit_one(program, config, schedule, exploration) {}
+    }
+    exploration.outcomes.len() - met
+}
+
+fn admit_one(program: &Program, config: &Config, schedule: &Schedule, exploration: &mut Exploration) -> bool {
+    let names = std::mem::take(&mut exploration.names);
+    let mut machine = Machine::new(program, config.atomicity, config.limits.clone(), names)
+        .with_hot(exploration.hot.clone())
+        .with_findings(std::mem::take(&mut exploration.findings));
+    let mut follower = Follower::new(schedule, Mode::Strict);
+    follower.events = Some(Vec::new());
+    machine.run(&mut follower);
+    let newly: Vec<Location> = machine.newly_hot().iter().copied().collect();
+    let outcome = machine.outcome();
+    (exploration.findings, exploration.names) = machine.into_parts();
+    let stale = follower.stale.is_some() || follower.replay.finished().is_err();
+    match outcome {
+        Some(_) if !stale && !newly.is_empty() => {
+            Arc::make_mut(&mut exploration.hot).extend(newly);
+            return false;
+        }
+        Some(outcome) if !stale => {
+            let order = follower.events.into_iter().flatten().map(|event| event.task).collect();
+            let seen = Seen { outcome, order: Some(order), hot: exploration.hot.clone(), run_seed: None };
+            exploration.keep(seen, exploration.executions);
+        }
+        _ => {}
+    }
+    true
+}
+
 /// A shorter schedule with an outcome that `wanted` says yes to, at the cost of at most `runs` executions. `hot` is where
 /// the order matters.
 pub fn shorten(
@@ -121,10 +159,11 @@ pub fn shorten(
         let mut follower = Follower::new(candidate, Mode::Lenient);
         follower.events = Some(Vec::new());
         machine.run(&mut follower);
+        let events = follower.events.expect("they were asked for");
         Tried {
             holds: machine.outcome().is_some_and(|outcome| wanted(&outcome)),
             applied: follower.replay.applied().cloned().collect(),
-            events: follower.events.expect("they were asked for"),
+            events: events.iter().map(|event| event.anchor(machine.names())).collect(),
         }
     })
 }
@@ -163,16 +202,16 @@ impl Sites {
 }
 
 /// Follows a schedule.
-struct Follower {
+pub(super) struct Follower {
     replay: Replay,
     stale: Option<Stale>,
     sites: Sites,
     /// The events at hot locations, if asked for.
-    events: Option<Vec<Anchor>>,
+    events: Option<Vec<schedule::Event>>,
 }
 
 impl Follower {
-    fn new(schedule: &Schedule, mode: Mode) -> Self {
+    pub(super) fn new(schedule: &Schedule, mode: Mode) -> Self {
         Self { replay: Replay::new(schedule, mode), stale: None, sites: Sites::default(), events: None }
     }
 }
@@ -193,10 +232,10 @@ impl Guide for Follower {
             self.replay.waits_for(machine.names(), &store)
         };
         if let Some(events) = self.events.as_mut().filter(|_| machine.is_hot(event.touches)) {
-            events.push(at.anchor(machine.names()));
+            events.push(at);
             // Done at once, for nobody wants to go between the halves; but somebody could.
             if !half && event.phase == 0 && machine.halves(event) {
-                events.push(self.sites.event(machine, event, 1).anchor(machine.names()));
+                events.push(self.sites.event(machine, event, 1));
             }
         }
         self.sites.pass(event);

@@ -32,7 +32,7 @@ pub(super) fn executions(program: &Program, config: &Config, search: Search, exp
     loop {
         exploration.restart();
         let mut machine = exploration.machine(program, config);
-        let mut spending = Spending { config, spent: 0, most: config.executions };
+        let mut spending = Spending { program, config, spent: 0, most: config.executions };
         let mut visitor = |machine: &mut Machine, ending: Ending| spending.leaf(exploration, machine, ending);
         let searched: Searched = match search {
             Search::Dfs => dfs(&mut machine, &mut visitor),
@@ -60,7 +60,7 @@ pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Explora
         exploration.basis = Basis::Executions;
         let mut machine = exploration.machine(program, config);
         let mut dpor = Dpor::new();
-        let mut spending = Spending { config, spent: 0, most: config.executions.min(FEW) };
+        let mut spending = Spending { program, config, spent: 0, most: config.executions.min(FEW) };
         let mut go_on = |machine: &mut Machine, spending: &mut Spending<'_>, exploration: &mut Exploration| {
             dpor.resume(machine, &mut |machine: &mut Machine, ending: Ending| {
                 spending.leaf(exploration, machine, ending)
@@ -98,6 +98,7 @@ pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Explora
 
 /// The budget of a search.
 struct Spending<'a> {
+    program: &'a Program,
     config: &'a Config,
     spent: u64,
     most: u64,
@@ -111,6 +112,7 @@ impl Spending<'_> {
             Ending::Complete | Ending::Cut => exploration.note(machine, None),
         }
         self.spent += 1;
+        exploration.tell_second(self.program, self.config, Some(machine.names()));
         exploration.tell(self.config, Stage::Executions, None);
         let enough = self.is_over(exploration) || !machine.newly_hot().is_empty();
         if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -28,6 +28,13 @@ pub struct Mark {
 }
 
 impl Machine {
+    /// Keeps track of what changes, so that the state has a digest although nobody will go back.
+    #[must_use]
+    pub fn with_digests(mut self) -> Self {
+        self.undo = Some(undo::Log::default());
+        self
+    }
+
     /// Gets ready to be searched: every task runs until it is about to touch a hot location.
     #[must_use]
     pub fn into_search(mut self) -> Self {

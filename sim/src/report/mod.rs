@@ -3,7 +3,7 @@
 pub mod explain;
 pub mod text;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The result of an audit.
 #[derive(Debug, Clone, Serialize)]
@@ -199,7 +199,7 @@ pub struct Outcomes {
 }
 
 /// A schedule and its outcome.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Witness {
     /// The schedule, for `forkcheck replay`.
     pub schedule: String,

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Run the program once and print its result.
     Run(Run),
-    /// Repeat a schedule that an audit printed.
+    /// Repeat a schedule that an audit printed, or a failure that it stored.
     Replay(Replay),
     /// Print the graph of a method.
     Graph(Graph),
@@ -129,19 +129,38 @@ pub(crate) struct Run {
 
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
-    /// A schedule: fc1.…
-    pub(crate) schedule: String,
-    #[command(flatten)]
-    pub(crate) target: Target,
+    /// A schedule: fc1.…; or the file of a stored failure.
+    #[arg(value_name = "SCHEDULE|CASE.json")]
+    pub(crate) what: String,
+    /// An archive written by torch.jit.save; a stored failure knows its own.
+    pub(crate) program: Option<PathBuf>,
+    /// Inputs written by torch.save; a stored failure knows its own.
+    #[arg(long, value_name = "FILE.pt", conflicts_with = "example")]
+    pub(crate) inputs: Option<PathBuf>,
+    /// An argument made up, as for audit.
+    #[arg(long, value_name = "SPEC", allow_hyphen_values = true)]
+    pub(crate) example: Vec<String>,
+    /// The method to enter [default: forward, or that of the stored failure].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) method: Option<String>,
+    /// Treat files whose path begins with this as library code.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) library: Vec<String>,
+    /// Treat files whose path begins with this as the user's code after all.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) user_code: Vec<String>,
+    /// Refuse to let more bytes live at once, such as 4GiB [default: 80 % of the machine's memory].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_memory: Option<u64>,
     /// Skip the parts of the schedule that do not apply, and say which.
     #[arg(long)]
     pub(crate) lenient: bool,
     /// What is one step; the schedule knows, so anything else is refused.
     #[arg(long)]
     pub(crate) atomicity: Option<AtomicityArg>,
-    /// Seeds --example.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    pub(crate) seed: u64,
+    /// Seeds --example [default: 0, or that of the stored failure].
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
     /// How to print the report.
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,

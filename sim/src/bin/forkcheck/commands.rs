@@ -1,16 +1,15 @@
 //! What each command does: read, call the library, print.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::CommandFactory;
-use forkcheck::audit::{error_text, replay_report};
+use forkcheck::audit::error_text;
 use forkcheck::config::{Atomicity, Config, Library, Limits};
 use forkcheck::explore::first_schedule;
-use forkcheck::explore::schedule::{program_tag, replay};
+use forkcheck::explore::schedule::{self, program_tag};
 use forkcheck::program::Program;
-use forkcheck::report::{explain, text};
+use forkcheck::report::{Report, explain, text};
 use forkcheck_model::archive::saved::write_saved;
 use forkcheck_model::difference::close;
 use forkcheck_model::value::{Key, Value};
@@ -18,15 +17,16 @@ use forkcheck_model::{Error, graph};
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};
 
-use crate::args::{Arguments, AtomicityArg, Audit, Budget, Command, Deny, Format, Graph, Replay, Run};
-use crate::{inputs, output, progress};
+use crate::args::{Arguments, AtomicityArg, Audit, Budget, Command, Deny, Format, Graph, Run, Target};
+use crate::store::Store;
+use crate::{inputs, output, progress, replay};
 
 /// Carries out the command; gives the exit code.
 pub(crate) fn run(arguments: Arguments) -> Result<u8, Error> {
     match arguments.command {
         Command::Audit(arguments) => audit(&arguments),
         Command::Run(arguments) => run_once(&arguments),
-        Command::Replay(arguments) => replay_once(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Graph(arguments) => print_graph(&arguments),
         Command::Explain { code } => explain_code(code.as_deref()),
         Command::Completions { shell } => {
@@ -52,7 +52,7 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
         return Err(Error::new("expected a strategy that explores: real threads are for `run`".to_string()));
     }
     let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
-    let module = inputs::load(&arguments.target.program, memory)?;
+    let (module, digest) = inputs::load(&arguments.target.program, memory)?;
     let given = if arguments.static_only { None } else { inputs::inputs(&arguments.target, &module, arguments.seed)? };
     let mut limits = Limits { memory, ..Limits::default() };
     let mut executions = u64::MAX;
@@ -68,7 +68,7 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
         limits,
         library: library(&arguments.target),
         jobs: arguments.jobs,
-        watch: None,
+        ..Config::default()
     };
     let name = arguments.target.program.display().to_string();
     let mut report = match given {
@@ -82,24 +82,19 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
                 return Err(Error::new(reason).in_file(&name));
             }
             let spinner = progress::Spinner::start();
-            forkcheck::audit(&program, &Config { watch: spinner.watch(), ..config })
+            let config = Config { watch: spinner.watch(), ..config };
+            match Store::from_env()?.case(arguments, &digest, &program, &config) {
+                None => forkcheck::audit(&program, &config),
+                Some(case) => case.audit(&program, &config),
+            }
         }
     };
-    if let (Some(replay), Some(inputs)) = (&mut report.replay, &arguments.target.inputs) {
-        replay.push_str(&format!(" --inputs {}", inputs.display()));
-    }
-    if let (Some(replay), "forward") = (&mut report.replay, arguments.target.method.as_str()) {
-        let _ = replay;
-    } else if let Some(replay) = &mut report.replay {
-        replay.push_str(&format!(" --method {}", arguments.target.method));
-    }
+    let witnesses = report.outcomes.as_ref().map_or(&[][..], |outcomes| &outcomes.witnesses);
+    report.replay =
+        witnesses.get(1).map(|witness| replay::command(&witness.schedule, &arguments.target, arguments.seed));
     report.stats.seconds = started.elapsed().as_secs_f64();
-    let colour =
-        arguments.output.is_none() && std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let rendered = match arguments.format {
-        Format::Text => text::render(&report, colour),
-        Format::Json => report.to_json() + "\n",
-    };
+    let colour = arguments.output.is_none() && output::coloured();
+    let rendered = render(&report, arguments.format, colour);
     match &arguments.output {
         Some(path) => inputs::write(path, rendered.as_bytes())?,
         None => output::print(&rendered)?,
@@ -110,7 +105,7 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
 
 fn run_once(arguments: &Run) -> Result<u8, Error> {
     let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
-    let module = inputs::load(&arguments.target.program, memory)?;
+    let (module, _) = inputs::load(&arguments.target.program, memory)?;
     let name = arguments.target.program.display().to_string();
     let given = inputs::inputs(&arguments.target, &module, arguments.seed)?.ok_or_else(|| {
         Error::new("expected inputs: --inputs FILE.pt, --example SPEC, or inputs bundled with the module")
@@ -138,7 +133,7 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
         output::error("the run was cut");
         return Ok(3);
     };
-    let replayed = replay(&program, &schedule, Mode::Strict, &limits, true);
+    let replayed = schedule::replay(&program, &schedule, Mode::Strict, &limits, true);
     output::print(&replayed.printed)?;
     if let Some(cut) = &replayed.cut {
         output::error(&forkcheck::audit::cut_note(cut));
@@ -200,45 +195,8 @@ fn compare(expected: &Value, result: Option<&Value>, error: Option<&str>, argume
     }
 }
 
-fn replay_once(arguments: &Replay) -> Result<u8, Error> {
-    let schedule: Schedule =
-        arguments.schedule.parse().map_err(|error| Error::new(format!("expected a schedule: {error}")))?;
-    if arguments.atomicity.is_some_and(|given| atomicity(given) != schedule.atomicity) {
-        return Err(Error::new(format!("the schedule is of --atomicity {}", schedule.atomicity)));
-    }
-    let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
-    let module = inputs::load(&arguments.target.program, memory)?;
-    let name = arguments.target.program.display().to_string();
-    let given = inputs::inputs(&arguments.target, &module, arguments.seed)?
-        .ok_or_else(|| Error::new("expected the inputs of the schedule: --inputs FILE.pt").in_file(&name))?;
-    let program = Program::new(&name, module, &arguments.target.method, given, library(&arguments.target))
-        .map_err(|error| error.in_file(&name))?;
-    let config = Config { limits: Limits { memory, ..Limits::default() }, ..Config::default() };
-    let mode = if arguments.lenient { Mode::Lenient } else { Mode::Strict };
-    let (report, replayed) = replay_report(&program, &config, &schedule, mode);
-    let rendered = match arguments.format {
-        Format::Text => {
-            text::render(&report, std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        }
-        Format::Json => report.to_json() + "\n",
-    };
-    output::print(&rendered)?;
-    if schedule.program != program_tag(&program) && !arguments.lenient {
-        output::error("stale: the schedule is of another program");
-        return Ok(4);
-    }
-    if let Some(stale) = &replayed.stale {
-        output::error(&format!("stale: {stale}"));
-        return Ok(4);
-    }
-    for deviation in &replayed.skipped {
-        output::error(&format!("left out: {deviation}"));
-    }
-    Ok(if replayed.outcome.is_some() { 0 } else { 3 })
-}
-
 fn print_graph(arguments: &Graph) -> Result<u8, Error> {
-    let module = inputs::load(&arguments.program, inputs::default_memory())?;
+    let (module, _) = inputs::load(&arguments.program, inputs::default_memory())?;
     let name = arguments.program.display().to_string();
     let method = module.method(&arguments.method).ok_or_else(|| {
         Error::new(format!("expected a method of the module, found `{}`", arguments.method)).in_file(&name)
@@ -260,13 +218,23 @@ fn explain_code(code: Option<&str>) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn atomicity(argument: AtomicityArg) -> Atomicity {
+/// The same in the library's words.
+pub(crate) fn atomicity(argument: AtomicityArg) -> Atomicity {
     match argument {
         AtomicityArg::Op => Atomicity::Op,
         AtomicityArg::Split => Atomicity::Split,
     }
 }
 
-fn library(target: &crate::args::Target) -> Library {
+/// Whose frames are not the user's.
+pub(crate) fn library(target: &Target) -> Library {
     Library { library: target.library.clone(), user_code: target.user_code.clone() }
+}
+
+/// A report as it is printed.
+pub(crate) fn render(report: &Report, format: Format, colour: bool) -> String {
+    match format {
+        Format::Text => text::render(report, colour),
+        Format::Json => report.to_json() + "\n",
+    }
 }

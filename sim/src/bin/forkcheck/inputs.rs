@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use forkcheck::Inputs;
+use forkcheck::failures::program_digest;
 use forkcheck_model::Error;
 use forkcheck_model::archive::saved::read_saved;
 use forkcheck_model::module::Module;
@@ -11,10 +12,11 @@ use forkcheck_model::value::Value;
 
 use crate::args::Target;
 
-/// The program in the file `path`, ready to run.
-pub(crate) fn load(path: &Path, memory: u64) -> Result<Module, Error> {
+/// The program in the file `path`, ready to run, and the digest of the file.
+pub(crate) fn load(path: &Path, memory: u64) -> Result<(Module, String), Error> {
     let bytes = read(path)?;
-    forkcheck::program::load(&bytes, memory).map_err(|error| error.in_file(path.display().to_string()))
+    let module = forkcheck::program::load(&bytes, memory).map_err(|error| error.in_file(path.display().to_string()))?;
+    Ok((module, program_digest(&bytes)))
 }
 
 /// What torch.save wrote to the file `path`.
@@ -59,7 +61,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         .map_err(|error| Error::new(format!("expected to write: {error}")).in_file(path.display().to_string()))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+/// The bytes of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path)
         .map_err(|error| Error::new(format!("expected to read: {error}")).in_file(path.display().to_string()))
 }

@@ -5,6 +5,8 @@ mod commands;
 mod inputs;
 mod output;
 mod progress;
+mod replay;
+mod store;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! Printing: results to stdout, all else to stderr; a reader who has left is not an error.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use forkcheck_model::Error;
 
@@ -13,6 +13,21 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether what is printed may have colours.
+pub(crate) fn coloured() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Prints something that is worth knowing.
+pub(crate) fn note(message: &(impl std::fmt::Display + ?Sized)) {
+    let _ = writeln!(std::io::stderr(), "note: {message}");
+}
+
+/// Prints what could go wrong, or did without harm.
+pub(crate) fn warning(message: &(impl std::fmt::Display + ?Sized)) {
+    let _ = writeln!(std::io::stderr(), "warning: {message}");
 }
 
 /// Prints what went wrong.
