@@ -38,6 +38,8 @@ pub struct Entry {
     pub site: Site,
     /// The calls that lead there, outermost first.
     pub calls: Arc<[Site]>,
+    /// In a search, a hash of it and all that the task did before.
+    pub deed: u128,
 }
 
 impl Shadow {

@@ -237,8 +237,8 @@ impl Machine {
                 _ => None,
             })
             .collect();
-        self.observe(id, site, &touches);
         self.did(id, site, &touches);
+        self.observe(id, site, &touches);
     }
 
     fn opaque(&self, id: TaskId, operator: String, reason: String, site: Site) -> Trouble {
@@ -340,6 +340,7 @@ impl Machine {
         let (modes, memory) = (task.modes.clone(), task.allocator.memory().clone());
         let child = self.names.intern(id, &callee, k);
         let clock = self.task_mut(id).clock.fork(child);
+        let name = super::digest::name(self.task(id).name, &callee, k);
         let mut child_task = Task {
             id: child,
             age: self.ready.add(child),
@@ -354,8 +355,8 @@ impl Machine {
             calls: Arc::new([]),
             fork,
             parked: None,
-            name: super::digest::name(self.task(id).name, &callee, k),
-            deeds: 0,
+            name,
+            deeds: name.into(),
             epoch: 0,
             memo: Default::default(),
         };

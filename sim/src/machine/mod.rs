@@ -86,6 +86,8 @@ pub struct Machine {
     /// Every fork, and every wait that was passed, in the order in which they came.
     joined: Vec<joins::Joined>,
     findings: Findings,
+    /// In a search, pairs of deeds of which it was said that they race.
+    told: FxHashSet<(u128, u128)>,
     /// Locations that turned out to be raced for but were not hot.
     newly_hot: BTreeSet<Location>,
     /// Names that were looked for and found.
@@ -262,7 +264,7 @@ impl Machine {
             fork: None,
             parked: None,
             name: digest::MAIN,
-            deeds: 0,
+            deeds: digest::MAIN.into(),
             epoch: 0,
             memo: Default::default(),
         };
@@ -290,6 +292,7 @@ impl Machine {
             shadow: Shadow::default(),
             joined: Vec::new(),
             findings: Findings::default(),
+            told: FxHashSet::default(),
             newly_hot: BTreeSet::new(),
             named: BTreeMap::new(),
         }
@@ -532,8 +535,8 @@ impl Machine {
         if !touches.is_empty() {
             // What an operator touches does not depend on whether it is done in halves: all is seen with the first.
             if self.task(id).store.is_none() {
-                self.observe(id, site, touches);
                 self.did(id, site, touches);
+                self.observe(id, site, touches);
             }
             let first = half.then(|| execute::first_half(touches));
             let touches = first.as_ref().unwrap_or(touches);

@@ -1,7 +1,7 @@
 //! What changed since the points that a search may come back to, so that going back costs what was done since.
 //!
-//! Contents, tasks and the set of enabled tasks are put back one by one, the last change first. The alternative, a copy
-//! of the table of tasks at every point, was measured and is slower; ARCHITECTURE.md has the figures.
+//! Contents, tasks and the set of enabled tasks are put back one by one, the last change first. The alternative is a copy
+//! of the table of tasks at every point, which costs more the more tasks there are; ARCHITECTURE.md has the figures.
 
 use std::sync::Arc;
 
