@@ -25,7 +25,7 @@ struct Node {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
     pub(super) task: TaskId,
-    /// What it will touch.
+    /// What it will touch, as far as that can be foreseen.
     pub(super) footprint: FootprintId,
 }
 
@@ -46,6 +46,11 @@ impl Wakeup {
 
     pub(super) fn way(&self, at: NodeId) -> Way {
         self.node(at).way
+    }
+
+    /// Corrects what a way was thought to touch.
+    pub(super) fn found(&mut self, at: NodeId, footprint: FootprintId) {
+        self.nodes[at.0 as usize].way.footprint = footprint;
     }
 
     /// How many ways on there are, the one being explored among them.
