@@ -92,28 +92,33 @@ pub struct Choice<'a> {
 
 impl<'a> Choice<'a> {
     /// The choice at a moment; `None` if nobody can step.
+    #[inline]
     pub fn new(moment: &'a dyn Moment) -> Option<Self> {
         let enabled = moment.enabled();
         (!enabled.is_empty()).then_some(Self { moment, enabled })
     }
 
     /// The tasks that can step; never empty.
+    #[inline]
     pub fn enabled(&self) -> &'a Enabled {
         self.enabled
     }
 
     /// The tasks that the last step enabled, the one that took it not among them. In the first choice of an execution, all
     /// tasks that are enabled.
+    #[inline]
     pub fn woken(&self) -> &'a [TaskId] {
         self.moment.woken()
     }
 
     /// What `task`, which is enabled, would read and write in this step; never empty.
+    #[inline]
     pub fn pending(&self, task: TaskId) -> &'a Footprint {
         self.moment.pending(task)
     }
 
     /// The task that stepped last; none at the beginning. It may be waiting now, or have ended.
+    #[inline]
     pub fn last(&self) -> Option<TaskId> {
         self.moment.order().last().copied()
     }

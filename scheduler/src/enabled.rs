@@ -36,27 +36,32 @@ impl Enabled {
     }
 
     /// How many there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.members.len()
     }
 
     /// Whether nobody can step.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
     /// Whether `task` is one of them.
+    #[inline]
     pub fn contains(&self, task: TaskId) -> bool {
         self.place(task).is_some()
     }
 
     /// Where `task` stands in the order of the set.
+    #[inline]
     pub fn place(&self, task: TaskId) -> Option<usize> {
         let place = *self.places.get(task.index())? as usize;
         (self.members.get(place) == Some(&task)).then_some(place)
     }
 
     /// Adds a task; says whether it is new.
+    #[inline]
     pub fn insert(&mut self, task: TaskId) -> bool {
         if self.contains(task) {
             return false;
@@ -70,6 +75,7 @@ impl Enabled {
     }
 
     /// Takes a task out; says whether it was there. The last one takes its place.
+    #[inline]
     pub fn remove(&mut self, task: TaskId) -> bool {
         if !self.contains(task) {
             return false;
@@ -97,11 +103,13 @@ impl Enabled {
     }
 
     /// The tasks, in the order of the set.
+    #[inline]
     pub fn as_slice(&self) -> &[TaskId] {
         &self.members
     }
 
     /// The tasks, in the order of the set.
+    #[inline]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = TaskId> + '_ {
         self.members.iter().copied()
     }
@@ -122,6 +130,7 @@ impl Clone for Enabled {
 impl Index<usize> for Enabled {
     type Output = TaskId;
 
+    #[inline]
     fn index(&self, place: usize) -> &TaskId {
         &self.members[place]
     }

@@ -111,6 +111,21 @@ impl Clock {
         self.done.contains(task)
     }
 
+    /// The tasks that are known to have completed, as intervals of numbers: each the first, and one past the last.
+    pub fn completed_spans(&self) -> &[(u32, u32)] {
+        &self.done.spans
+    }
+
+    /// The forks that led here, the latest first: each the task that forked, and the segment that ended with the fork.
+    pub fn forks(&self) -> impl Iterator<Item = (TaskId, u32)> + '_ {
+        std::iter::successors(self.spine.as_deref(), |fork| fork.up.as_deref()).map(|fork| (fork.task, fork.segment))
+    }
+
+    /// Tasks of which waits for others taught a part: each with the last segment that is known, ascending by task.
+    pub fn parts(&self) -> &[(TaskId, u32)] {
+        &self.learnt
+    }
+
     /// The last known segment of a task of which a part is known.
     fn forker(&self, task: TaskId) -> Option<u32> {
         match self.learnt.binary_search_by_key(&task, |&(task, _)| task) {

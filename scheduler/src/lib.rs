@@ -18,6 +18,7 @@
 //!   deviations from it, with a text form that can be kept in a bug report. [`strategy::replay`] follows it;
 //!   [`precedence`] finds the simplest of equivalent executions, and [`shrink()`] makes a schedule short.
 //! - [`pool`]: how many threads a pool needs that blocks at a wait.
+//! - [`profile`]: what a first execution showed, for strategies that must know how much is still to come.
 //! - [`bodies`]: plain state machines as programs, to try a strategy on.
 //! - [`rng`]: random numbers and run seeds that mean the same in every release. [`spec`]: the names of strategies.
 //!
@@ -60,6 +61,7 @@ pub mod footprint;
 pub mod happens_before;
 pub mod pool;
 pub mod precedence;
+pub mod profile;
 pub mod region;
 pub mod repeat;
 pub mod rng;
@@ -81,6 +83,7 @@ pub use enabled::Enabled;
 pub use footprint::{Access, Footprint, Kind, Location};
 pub use happens_before::Clock;
 pub use precedence::Precedence;
+pub use profile::Profile;
 pub use region::Region;
 pub use rng::{Rng, run_seed};
 pub use schedule::{Anchor, Atomicity, Deviation, Event, Schedule, ScheduleError};

@@ -24,18 +24,44 @@ impl Rng {
         self.0.next_u64()
     }
 
+    /// The next 32 bits.
+    #[inline]
+    pub fn next_u32(&mut self) -> u32 {
+        self.0.next_u32()
+    }
+
     /// A number below `n`, each equally likely (Lemire, 2019: multiply, and reject the few that would be favoured).
+    /// 32 bits are drawn, or 64 if `n` does not fit 32.
     ///
     /// # Panics
     /// If `n` is 0.
+    #[inline]
     pub fn below(&mut self, n: usize) -> usize {
         assert!(n > 0, "there is a number below n");
-        let n = n as u64;
-        let favoured = n.wrapping_neg() % n;
+        match u32::try_from(n) {
+            Ok(n) => self.below_u32(n) as usize,
+            Err(_) => self.below_u64(n as u64) as usize,
+        }
+    }
+
+    #[inline]
+    fn below_u32(&mut self, n: u32) -> u32 {
+        loop {
+            let product = u64::from(self.next_u32()) * u64::from(n);
+            let low = product as u32;
+            // The division is needed for few numbers only.
+            if low >= n || low >= n.wrapping_neg() % n {
+                return (product >> 32) as u32;
+            }
+        }
+    }
+
+    fn below_u64(&mut self, n: u64) -> u64 {
         loop {
             let product = u128::from(self.next_u64()) * u128::from(n);
-            if product as u64 >= favoured {
-                return (product >> 64) as usize;
+            let low = product as u64;
+            if low >= n || low >= n.wrapping_neg() % n {
+                return (product >> 64) as u64;
             }
         }
     }
@@ -70,7 +96,14 @@ mod tests {
         let mut rng = Rng::new(42);
         assert_eq!([(); 3].map(|()| rng.next_u64()), [12438757442301576377, 8456156816293607622, 7789975836095009895]);
         let mut rng = Rng::new(42);
-        assert_eq!([(); 12].map(|()| rng.below(7)), [4, 3, 2, 2, 4, 2, 3, 3, 3, 0, 0, 5]);
+        assert_eq!([(); 12].map(|()| rng.below(7)), [3, 4, 2, 3, 6, 2, 6, 2, 2, 4, 5, 2]);
+        // A quarter of the words is rejected; the last numbers are of another block than the first.
+        let mut rng = Rng::new(42);
+        let numbers: Vec<usize> = (0..70).map(|_| rng.below(3 << 30)).collect();
+        assert_eq!(numbers[..3], [1756976010, 2172092925, 1210206868]);
+        assert_eq!(numbers[68..], [3128127899, 925683844]);
+        let mut rng = Rng::new(42);
+        assert_eq!([(); 2].map(|()| rng.below(3 << 62)), [9329068081726182282, 6342117612220205716]);
         assert_eq!(
             [0, 1, 2, 1000].map(|i| run_seed(42, i)),
             [42, 0x989b3f130a063869, 0x290db4bf2570ded7, 0xfb16b4ac08c7b90a]

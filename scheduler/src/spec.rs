@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::choice::Scheduler;
+use crate::profile::Profile;
 use crate::strategy::child_first::ChildFirst;
+use crate::strategy::pct::Pct;
+use crate::strategy::pos::Pos;
 use crate::strategy::random::Random;
 use crate::strategy::round_robin::RoundRobin;
+use crate::strategy::uniform::Uniform;
 
 /// A strategy by name, with its parameter. Whether it can run a given program is for its user to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -61,15 +66,25 @@ pub const STRATEGIES: &[(&str, &str)] = &[
 ];
 
 impl Spec {
-    /// The strategies that run one execution after another, ready to begin; `None` for searches and executors, and
-    /// for those that do not exist yet.
-    pub fn scheduler(self, seed: u64) -> Option<Box<dyn Scheduler + Send>> {
+    /// The strategies that run one execution after another, ready to begin; `None` for searches and executors.
+    ///
+    /// `profile` is of a first execution of the program; an empty one will do where
+    /// [`needs_profile`](Spec::needs_profile) says so.
+    pub fn scheduler(self, seed: u64, profile: &Arc<Profile>) -> Option<Box<dyn Scheduler + Send>> {
         match self {
             Spec::ChildFirst => Some(Box::new(ChildFirst::new())),
             Spec::RoundRobin => Some(Box::new(RoundRobin::new())),
             Spec::Random => Some(Box::new(Random::new(seed))),
-            _ => None,
+            Spec::Pct { depth } => Some(Box::new(Pct::new(seed, depth, profile))),
+            Spec::Pos => Some(Box::new(Pos::new(seed))),
+            Spec::Uniform => Some(Box::new(Uniform::new(seed, profile))),
+            Spec::Auto | Spec::Dfs | Spec::Dpor | Spec::States | Spec::Loom | Spec::Threads { .. } => None,
         }
+    }
+
+    /// Whether the strategy must know how many steps there are, and what happens before them.
+    pub fn needs_profile(self) -> bool {
+        matches!(self, Spec::Pct { .. } | Spec::Uniform)
     }
 }
 
@@ -185,8 +200,8 @@ mod tests {
     fn linear_strategies_are_built_and_searches_are_not() {
         for (name, _) in STRATEGIES {
             let spec: Spec = name.replace(":D", ":3").replace(":N", ":4").parse().unwrap();
-            let linear = matches!(spec, Spec::ChildFirst | Spec::RoundRobin | Spec::Random);
-            assert_eq!(spec.scheduler(0).is_some(), linear, "{name}");
+            let linear = ["child-first", "round-robin", "random", "pct:D", "pos", "uniform"].contains(name);
+            assert_eq!(spec.scheduler(0, &Arc::default()).is_some(), linear, "{name}");
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Random programs, a slow second interpreter of them, and the enumeration of all their schedules, for tests.
 
 use proptest::prelude::*;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::bodies::{NOBODY, Op, Op::*, Part, Program, Run};
 use crate::choice::{Moment, Scheduler};
 use crate::footprint::Footprint;
+use crate::profile::Profile;
 use crate::system::System;
 use crate::task::TaskId;
 
@@ -212,6 +214,44 @@ pub(crate) fn brute_force(program: &Program, most: usize) -> Option<Truth> {
     Some(truth)
 }
 
+/// The class of an interleaving.
+pub(crate) fn class_of(program: &Program, order: &[u32]) -> Vec<[(usize, usize); 2]> {
+    let mut run = Run::linear(program);
+    let mut steps = Vec::new();
+    for &task in order {
+        steps.push((task as usize, run.pending(TaskId::new(task)).clone()));
+        run.step(TaskId::new(task)).expect("there is no limit");
+    }
+    class(&steps)
+}
+
+/// How often each order comes up in so many executions.
+pub(crate) fn orders(program: &Program, scheduler: &mut impl Scheduler, runs: u32) -> BTreeMap<Vec<u32>, u32> {
+    let mut seen: BTreeMap<Vec<u32>, u32> = BTreeMap::new();
+    let mut run = Run::linear(program);
+    for _ in 0..runs {
+        run.execute(scheduler).expect("the strategy has one more");
+        *seen.entry(run.order().iter().map(|task| task.number()).collect()).or_default() += 1;
+    }
+    seen
+}
+
+/// The profile of a program.
+pub(crate) fn profile(program: &Program) -> Arc<Profile> {
+    Arc::new(Profile::of(&mut Run::new(program)))
+}
+
+/// Each execution of a campaign is the first of the campaign that has its seed.
+pub(crate) fn check_run_seeds<S: Scheduler>(program: &Program, new: impl Fn(u64) -> S) {
+    let mut campaign = new(11);
+    for _ in 0..50 {
+        let order = drive(program, &mut campaign);
+        let mut again = new(campaign.run_seed().expect("chance plays a part"));
+        assert_eq!(drive(program, &mut again), order);
+        assert_eq!(again.run_seed(), campaign.run_seed());
+    }
+}
+
 /// What the fast interpreter shows at the end of an interleaving.
 fn seen(program: &Program, order: &[u32]) -> Vec<u64> {
     let mut run = Run::new(program);
@@ -254,7 +294,6 @@ fn state(run: &Run<'_>, slow: &State) -> State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     /// Follows `choices`; calls `at` in each state.
     fn walk<'p>(program: &'p Program, choices: &[usize], mut at: impl FnMut(&mut Run<'p>, &State)) {

@@ -194,11 +194,13 @@ impl<'p> Run<'p> {
 
     /// A hash of what can be seen in the end: how each task ended and with which error, the cells, the array, the
     /// generator, and what each task knows; or the part of it that the program says is looked at.
+    #[inline]
     pub fn outcome(&self) -> u64 {
         hash(self.seen())
     }
 
     /// The words of which [`outcome`](Run::outcome) is the hash.
+    #[inline]
     pub fn seen(&self) -> &[u64] {
         &self.words[..self.places.observed]
     }
@@ -236,6 +238,7 @@ impl<'p> Run<'p> {
     }
 
     /// The instruction before which an enabled task stands.
+    #[inline]
     fn standing(&self, task: TaskId) -> usize {
         let (kind, at) = phase::split(self.words[task.index()]);
         assert_eq!(kind, phase::STANDING, "{task} is enabled");
@@ -247,6 +250,7 @@ impl<'p> Run<'p> {
         &self.words
     }
 
+    #[inline]
     fn set(&mut self, place: usize, word: u64) {
         if self.remembers {
             self.undo.push(Undo { place: place as u32, word: self.words[place] });
@@ -441,14 +445,17 @@ fn made(known: u64, task: usize) -> u64 {
 }
 
 impl Moment for Run<'_> {
+    #[inline]
     fn enabled(&self) -> &Enabled {
         &self.enabled
     }
 
+    #[inline]
     fn woken(&self) -> &[TaskId] {
         &self.woken[self.woken_from..]
     }
 
+    #[inline]
     fn pending(&self, task: TaskId) -> &Footprint {
         &self.program.footprints[self.program.footprint_of[self.standing(task)] as usize]
     }

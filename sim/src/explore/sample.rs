@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
-use forkcheck_scheduler::{Ending, Spec, System, TaskId, Tasks, run, run_seed};
+use forkcheck_scheduler::{Ending, Profile, Spec, System, TaskId, Tasks, run, run_seed};
 
 use super::{CUT_EXECUTIONS, Exploration, Seen, Stage};
 use crate::check::Findings;
@@ -33,10 +33,11 @@ impl Sampling<'_> {
     pub(super) fn run(&self, exploration: &mut Exploration) {
         let first =
             Exploration { names: exploration.names.clone(), hot: exploration.hot.clone(), ..Default::default() };
+        let profile = self.profile(&first);
         let blocks = self.runs.div_ceil(BLOCK);
         let threads = u64::from(self.config.jobs).min(blocks);
         if threads <= 1 {
-            let mut worker = Worker::new(self, &first);
+            let mut worker = Worker::new(self, &first, profile);
             for index in 0..blocks {
                 if !self.join(exploration, worker.block(self, index)) {
                     return;
@@ -49,8 +50,9 @@ impl Sampling<'_> {
             let (send, receive) = mpsc::channel();
             for _ in 0..threads {
                 let (send, next, stop, first) = (send.clone(), &next, &stop, &first);
+                let profile = profile.clone();
                 scope.spawn(move || {
-                    let mut worker = Worker::new(self, first);
+                    let mut worker = Worker::new(self, first, profile);
                     while !stop.load(Ordering::Relaxed) {
                         let index = next.fetch_add(1, Ordering::Relaxed);
                         if index >= blocks || send.send((index, worker.block(self, index))).is_err() {
@@ -73,6 +75,21 @@ impl Sampling<'_> {
                 }
             }
         });
+    }
+
+    /// What the strategy must know beforehand, from an execution of its own.
+    fn profile(&self, first: &Exploration) -> Arc<Profile> {
+        if !self.spec.needs_profile() {
+            return Arc::default();
+        }
+        Arc::new(Profile::of(&mut self.machine(first)))
+    }
+
+    /// A machine at the start of a run.
+    fn machine(&self, first: &Exploration) -> Machine {
+        Machine::new(self.program, self.config.atomicity, self.config.limits.clone(), first.names.clone())
+            .with_hot(first.hot.clone())
+            .into_search()
     }
 
     /// Adds the next block; says whether to go on.
@@ -132,15 +149,13 @@ struct Worker {
     start: Mark,
     known: usize,
     hot: super::Hot,
+    profile: Arc<Profile>,
 }
 
 impl Worker {
-    fn new(sampling: &Sampling<'_>, first: &Exploration) -> Self {
-        let Sampling { program, config, .. } = sampling;
-        let mut machine = Machine::new(program, config.atomicity, config.limits.clone(), first.names.clone())
-            .with_hot(first.hot.clone())
-            .into_search();
-        Self { start: machine.mark(), machine, known: first.names.count(), hot: first.hot.clone() }
+    fn new(sampling: &Sampling<'_>, first: &Exploration, profile: Arc<Profile>) -> Self {
+        let mut machine = sampling.machine(first);
+        Self { start: machine.mark(), machine, known: first.names.count(), hot: first.hot.clone(), profile }
     }
 
     fn block(&mut self, sampling: &Sampling<'_>, index: u64) -> Block {
@@ -175,7 +190,7 @@ impl Worker {
     }
 
     fn one(&mut self, spec: Spec, seed: u64) -> Ending {
-        let mut scheduler = spec.scheduler(seed).expect("a strategy that picks");
+        let mut scheduler = spec.scheduler(seed, &self.profile).expect("a strategy that picks");
         assert!(scheduler.begin(), "every strategy has a first run");
         run(&mut self.machine, scheduler.as_mut())
     }

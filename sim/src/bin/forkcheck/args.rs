@@ -77,7 +77,7 @@ pub(crate) struct Audit {
     /// Look at the archive only, and run nothing.
     #[arg(long)]
     pub(crate) static_only: bool,
-    /// Who goes next: auto, child-first, round-robin, random, dfs.
+    /// Who goes next: auto, child-first, round-robin, random, pct:D, pos, uniform, dfs, dpor, states, loom.
     #[arg(long, default_value = "auto", value_name = "SPEC")]
     pub(crate) strategy: Spec,
     /// Most executions, or most time (such as 30s); a time makes reports depend on the machine.
@@ -107,7 +107,7 @@ pub(crate) struct Audit {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Who goes next: child-first, round-robin, random.
+    /// Who goes next: child-first, round-robin, random, pct:D, pos, uniform.
     #[arg(long, default_value = "child-first", value_name = "SPEC")]
     pub(crate) strategy: Spec,
     /// Seeds the strategies that draw, and --example.

@@ -116,7 +116,7 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
     let limits = Limits { memory, ..Limits::default() };
     let schedule = match arguments.strategy {
         Spec::ChildFirst => Some(Schedule::new(Atomicity::Split, program_tag(&program))),
-        Spec::RoundRobin | Spec::Random => {
+        Spec::RoundRobin | Spec::Random | Spec::Pct { .. } | Spec::Pos | Spec::Uniform => {
             let config = Config {
                 strategy: arguments.strategy,
                 seed: arguments.seed,
@@ -126,7 +126,8 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
             first_schedule(&program, &config)
         }
         other => {
-            return Err(Error::new(format!("`run` goes one way: child-first, round-robin or random, not {other}")));
+            let expected = "child-first, round-robin, random, pct:D, pos or uniform";
+            return Err(Error::new(format!("`run` goes one way: {expected}, not {other}")));
         }
     };
     let Some(schedule) = schedule else {
