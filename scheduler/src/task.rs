@@ -106,6 +106,19 @@ impl Tasks {
         fresh
     }
 
+    /// All tasks in the order of their names, whatever their numbers: each before those that it forked, and these by
+    /// callee, then as they were forked.
+    pub fn by_name(&self) -> Vec<TaskId> {
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut open = vec![TaskId::MAIN];
+        while let Some(task) = open.pop() {
+            order.push(task);
+            let forks = self.nodes[task.index()].children.values().rev().flat_map(|forks| forks.iter().rev());
+            open.extend(forks);
+        }
+        order
+    }
+
     /// How many tasks are known, main among them.
     pub fn count(&self) -> usize {
         self.nodes.len()
@@ -271,5 +284,20 @@ mod tests {
         for path in ["", "main/", "main/enc", "main/enc#", "main/enc#1", "main/enc#-1", "enc#0", "main/enc#0/"] {
             assert_eq!(tasks.find(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn tasks_are_listed_by_name_whatever_their_numbers() {
+        let paths = |tasks: &Tasks| tasks.by_name().into_iter().map(|task| tasks.path(task)).collect::<Vec<_>>();
+        let mut tasks = Tasks::new();
+        let b = tasks.intern(TaskId::MAIN, "b", 0);
+        for k in 0..11 {
+            tasks.intern(TaskId::MAIN, "a", k);
+        }
+        tasks.intern(b, "z", 0);
+        let mut truth: Vec<String> = (0..11).map(|k| format!("main/a#{k}")).collect();
+        truth.insert(0, "main".to_string());
+        truth.extend(["main/b#0".to_string(), "main/b#0/z#0".to_string()]);
+        assert_eq!(paths(&tasks), truth);
     }
 }

@@ -149,6 +149,34 @@ fn a_task_can_wait_for_itself() {
 }
 
 #[test]
+fn a_future_can_reach_its_own_task_through_an_attribute() {
+    let code = "class M(Module):
+  __parameters__ = []
+  f : Optional[Future[Tensor]]
+  def forward(self: __torch__.M, x: Tensor) -> Tensor:
+    def __forked_function():
+      return __torch__.again(self, x, )
+    a = fork(__forked_function)
+    self.f = a
+    return torch.wait(a)
+def again(self: __torch__.M, x: Tensor) -> Tensor:
+  f = self.f
+  if torch.__isnot__(f, None):
+    f0 = unchecked_cast(Future[Tensor], f)
+    y = torch.wait(f0)
+  else:
+    y = x
+  return y
+";
+    let mut allocator = Allocator::new(0, Memory::unlimited());
+    let x = Value::Tensor(Tensor::from_vec(&mut allocator, &[1], &[1.0f32]).expect("one element"));
+    let report = audit(&program_of(code, &[("f", Value::None)], vec![x]), &Config::default());
+    let truth = [("FC0202", "deadlock", 14, 7, "main/again#0", "main/again#0 waits for main/again#0")];
+    assert_eq!(of_this_file(&report), truth);
+    assert_eq!(report.verdict, Some(Verdict::Nondeterministic));
+}
+
+#[test]
 fn one_line_can_hold_a_whole_circle() {
     check(
         &circle("at(fs, 1, x, )", "at(fs, 0, x, )"),

@@ -268,7 +268,7 @@ impl Findings {
             let known = self.forks.entry(site).or_insert_with(|| fork.clone());
             known.pure &= fork.pure;
         }
-        self.nests.absorb(others.nests);
+        self.nests.absorb(others.nests, translate);
     }
 
     /// Everything found, in a fixed order.

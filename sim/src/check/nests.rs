@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use forkcheck_scheduler::Tasks;
 use forkcheck_scheduler::pool::{Joins, Need};
+use forkcheck_scheduler::{TaskId, Tasks};
 use rustc_hash::FxHashSet;
 
 use super::finding::{Finding, Findings, ForkSite, Key, Kind, StuckWait};
@@ -44,8 +44,8 @@ pub(crate) struct Nest {
 /// A task of a nest.
 #[derive(Debug, Clone)]
 pub(crate) struct NestTask {
-    /// Its fork path.
-    pub(crate) path: String,
+    /// Which task.
+    pub(crate) task: TaskId,
     /// Where it was forked, innermost first; empty for the caller.
     pub(crate) fork: Vec<Site>,
     /// Where each of its forks and waits stands: the site, and the calls that lead there, outermost first.
@@ -58,9 +58,12 @@ impl Nests {
         self.seen.insert(digest)
     }
 
-    /// Keeps what others have seen.
-    pub(super) fn absorb(&mut self, others: Nests) {
-        others.kept.into_values().for_each(|nest| self.add(nest));
+    /// Keeps what others have seen, who number the tasks differently.
+    pub(super) fn absorb(&mut self, others: Nests, translate: impl Fn(TaskId) -> TaskId) {
+        for mut nest in others.kept.into_values() {
+            nest.tasks.iter_mut().for_each(|task| task.task = translate(task.task));
+            self.add(nest);
+        }
     }
 
     /// Keeps a structure.
@@ -99,11 +102,16 @@ fn starvation(need: &Need, nest: &Nest, names: &Tasks) -> Finding {
         .map(|stuck| {
             let (site, calls) = &task(stuck.task).places[stuck.at as usize];
             let stack = std::iter::once(*site).chain(calls.iter().rev().copied()).collect();
-            let (path, target) = (task(stuck.task).path.clone(), task(stuck.target).path.clone());
-            StuckWait { task: path, target, stack, fork: task(stuck.target).fork.clone() }
+            let path = |number: u32| names.path(task(number).task);
+            StuckWait {
+                task: path(stuck.task),
+                target: path(stuck.target),
+                stack,
+                fork: task(stuck.target).fork.clone(),
+            }
         })
         .collect();
-    let first = names.find(&waits[0].task).expect("a task that ran has a name");
+    let first = task(need.hang[0].task);
     let threads = match (need.at_least, need.at_most) {
         (least, most) if least == most => format!("at least {least} threads"),
         (least, most) => format!("at least {least} threads, and {most} at most"),
@@ -113,8 +121,8 @@ fn starvation(need: &Need, nest: &Nest, names: &Tasks) -> Finding {
         operator: "aten::wait".to_string(),
         targets: vec![threads],
         stack: waits[0].stack.clone(),
-        fork: Some(ForkSite { task: first, stack: task(need.hang[0].task).fork.clone() }),
-        task: first,
+        fork: Some(ForkSite { task: first.task, stack: first.fork.clone() }),
+        task: first.task,
         race: None,
         waits,
     }

@@ -182,23 +182,26 @@ impl Machine {
                 waited[target.index()] = true;
             }
         }
-        let mut places: BTreeMap<Place, Vec<(TaskId, String)>> = BTreeMap::new();
+        let mut places: BTreeMap<Place, Vec<TaskId>> = BTreeMap::new();
         for joined in &self.joined {
             let Join::Fork(child) = joined.join else { continue };
             let child = TaskId::new(child);
             if !waited[child.index()] && !held.contains(&child) && self.result(joined.task).is_some() {
-                let place = places.entry((joined.site, joined.calls.clone())).or_default();
-                place.push((child, self.names.path(child)));
+                places.entry((joined.site, joined.calls.clone())).or_default().push(child);
             }
         }
+        if places.is_empty() {
+            return;
+        }
+        let numbers = self.numbers_by_name();
         for ((site, calls), mut tasks) in places {
-            tasks.sort_by(|a, b| fork_order(&a.1, &b.1));
-            let fork = self.fork_site(tasks[0].0);
-            let parent = self.names.parent(tasks[0].0).expect("it was forked");
+            tasks.sort_by_key(|task| numbers[task.index()]);
+            let fork = self.fork_site(tasks[0]);
+            let parent = self.names.parent(tasks[0]).expect("it was forked");
             let stack = stack(site, &calls);
             let key = self.key(Kind::UnwaitedFork, &stack, fork.as_ref());
             let mut finding = self.finding(Kind::UnwaitedFork, stack, parent, fork);
-            finding.targets = tasks.into_iter().map(|task| task.1).take(TARGETS).collect();
+            finding.targets = tasks.into_iter().take(TARGETS).map(|task| self.names.path(task)).collect();
             self.findings.add(key, finding);
         }
     }
@@ -227,15 +230,21 @@ impl Machine {
         }
     }
 
-    /// The tasks in the order of their names, so that their numbers do not depend on the schedule.
-    fn nest(&self) -> Nest {
-        let mut tasks: Vec<(String, TaskId)> =
-            self.tasks.iter().flatten().map(|task| (self.names.path(task.id), task.id)).collect();
-        tasks.sort_by(|a, b| fork_order(&a.0, &b.0));
+    /// By task: its place among the tasks of this execution by name. Paths are not needed for that, which can be long.
+    fn numbers_by_name(&self) -> Vec<u32> {
         let mut numbers = vec![0; self.tasks.len()];
-        for (number, (_, task)) in tasks.iter().enumerate() {
+        let here = self.names.by_name().into_iter().filter(|&task| self.exists(task));
+        for (number, task) in here.enumerate() {
             numbers[task.index()] = number as u32;
         }
+        numbers
+    }
+
+    /// Tasks are numbered by name, so that nothing depends on the schedule.
+    fn nest(&self) -> Nest {
+        let numbers = self.numbers_by_name();
+        let mut tasks: Vec<TaskId> = self.tasks.iter().flatten().map(|task| task.id).collect();
+        tasks.sort_by_key(|task| numbers[task.index()]);
         let mut joins = vec![Vec::new(); tasks.len()];
         let mut places = vec![Vec::new(); tasks.len()];
         let mut forks = vec![Vec::new(); tasks.len()];
@@ -251,7 +260,7 @@ impl Machine {
             places[number].push((joined.site, joined.calls.clone()));
         }
         let named = tasks.into_iter().zip(forks).zip(places);
-        let tasks = named.map(|(((path, _), fork), places)| NestTask { path, fork, places }).collect();
+        let tasks = named.map(|((task, fork), places)| NestTask { task, fork, places }).collect();
         Nest { joins: Joins::new(joins), tasks }
     }
 }
