@@ -79,6 +79,17 @@ impl Allocator {
         self.next
     }
 
+    /// The number of the task that it names slots for.
+    pub fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// An allocator that goes on from the slot number `count`: for what was made before, and is made once more under the
+    /// same names.
+    pub fn at(&self, count: u32) -> Allocator {
+        Self { owner: self.owner, next: count, memory: self.memory.clone() }
+    }
+
     /// The meter that contents are charged to.
     pub fn memory(&self) -> &Memory {
         &self.memory

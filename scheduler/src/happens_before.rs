@@ -126,6 +126,11 @@ impl Clock {
         &self.learnt
     }
 
+    /// How many things it remembers, the forks that led here apart: what its size and the cost of a wait depend on.
+    pub fn size(&self) -> usize {
+        self.done.spans.len() + self.learnt.len()
+    }
+
     /// The last known segment of a task of which a part is known.
     fn forker(&self, task: TaskId) -> Option<u32> {
         match self.learnt.binary_search_by_key(&task, |&(task, _)| task) {

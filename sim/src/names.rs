@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use forkcheck_model::slot::SlotId;
 use forkcheck_model::value::{Key as DictKey, Value};
 use forkcheck_scheduler::TaskId;
 
 use crate::machine::Machine;
-use crate::machine::access::Thing;
 use crate::machine::code::Code;
 
 /// The order of fork paths: a task before those that it forks, and forks of one callee as they were forked.
@@ -24,7 +24,7 @@ pub(crate) fn fork_order(a: &str, b: &str) -> Ordering {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
     /// Such as `self.inner.n`.
-    pub path: String,
+    pub path: Arc<str>,
     /// Whether it is an attribute, or what an attribute holds.
     pub attribute: bool,
 }
@@ -32,25 +32,17 @@ pub struct Named {
 /// A slot, and which attribute if it is an object's.
 pub type NameKey = (SlotId, Option<usize>);
 
-/// The key of a thing's name.
-pub(crate) fn key(thing: &Thing) -> NameKey {
-    match thing {
-        Thing::Attribute(object, index) => (object.id(), Some(*index)),
-        other => (other.slot(), None),
-    }
-}
-
 /// The names of everything that can be reached from the arguments, then from `self`; the first path wins, in
 /// declaration order, depth first.
 pub(crate) fn of_entry(params: &[String], inputs: &[Value], root: &Value) -> BTreeMap<NameKey, Named> {
     let mut names = BTreeMap::new();
     for (param, input) in params.iter().zip(inputs) {
         walk(input, &format!("input {param}"), &mut |key, path| {
-            names.entry(key).or_insert(Named { path, attribute: false });
+            names.entry(key).or_insert(Named { path: path.into(), attribute: false });
         });
     }
     walk(root, "self", &mut |key, path| {
-        names.entry(key).or_insert(Named { path, attribute: true }).attribute = true;
+        names.entry(key).or_insert(Named { path: path.into(), attribute: true }).attribute = true;
     });
     names
 }
@@ -115,23 +107,20 @@ fn literal(key: &DictKey) -> String {
 
 impl Machine {
     /// The name of a thing that could not be reached at the start.
-    pub(crate) fn find_name(&self, thing: &Thing, writer: TaskId) -> Named {
-        match thing {
-            Thing::Stdout => return Named { path: "stdout".into(), attribute: false },
-            Thing::ProcessFlags => return Named { path: "process flags".into(), attribute: false },
-            Thing::Generator(generator) if generator.id() == SlotId::GENERATOR => {
-                return Named { path: "global RNG".into(), attribute: false };
-            }
+    pub(crate) fn find_name(&self, wanted: NameKey, writer: TaskId) -> Named {
+        match wanted.0 {
+            SlotId::STDOUT => return Named { path: "stdout".into(), attribute: false },
+            SlotId::PROCESS_FLAGS => return Named { path: "process flags".into(), attribute: false },
+            SlotId::GENERATOR => return Named { path: "global RNG".into(), attribute: false },
             _ => {}
         }
-        let wanted = key(thing);
         let now = of_entry(&[], &[], &self.entry()[0]);
         if let Some(named) = now.get(&wanted) {
             return named.clone();
         }
         let constant = self.constant_name(wanted).map(|name| format!("constant {name}"));
         let path = constant.or_else(|| self.local_name(wanted, writer)).unwrap_or_else(|| "local value".to_string());
-        Named { path, attribute: false }
+        Named { path: path.into(), attribute: false }
     }
 
     /// The user's name of a variable. The archive numbers what is assigned again: `x`, `x0`, `x1`; a number that the user's

@@ -16,6 +16,7 @@ use forkcheck_scheduler::Tasks;
 
 use crate::config::{Atomicity, Library};
 use crate::machine::code::{Codes, Site};
+use crate::machine::reuse::Reuse;
 use crate::machine::{ChildFirst, Machine};
 use crate::names::{self, NameKey, Named};
 
@@ -42,6 +43,8 @@ pub struct Parts {
     pub library: Library,
     /// What the user calls everything that exists before the run.
     pub names: BTreeMap<NameKey, Named>,
+    /// What kernels gave, for executions that come later.
+    pub reuse: Reuse,
 }
 
 impl Program {
@@ -65,7 +68,17 @@ impl Program {
         let codes = Codes::of(&module);
         let name = name.to_string();
         let method = method.into();
-        Ok(Self(Arc::new(Parts { name, method, entry, inputs, codes, library, names, module })))
+        Ok(Self(Arc::new(Parts {
+            name,
+            method,
+            entry,
+            inputs,
+            codes,
+            library,
+            names,
+            reuse: Reuse::default(),
+            module,
+        })))
     }
 }
 
@@ -213,6 +226,7 @@ fn call(module: &mut Module, function: FunctionId, args: Vec<Value>, memory: u64
         codes,
         library: Library::default(),
         names: BTreeMap::new(),
+        reuse: Reuse::default(),
         module: module.clone(),
     }));
     let name = &program.module.function(function).name;

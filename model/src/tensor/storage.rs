@@ -1,7 +1,7 @@
 //! The unit of aliasing: bytes that several tensors may look at.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytemuck::Pod;
 use xxhash_rust::xxh3::xxh3_128;
@@ -11,17 +11,57 @@ use crate::slot::{Allocator, Charge, Memory, OutOfMemory, Slot, SlotId};
 
 /// The memory behind tensors. Cloning the handle shares it.
 #[derive(Clone)]
-pub struct Storage(Arc<Slot<Content>>);
+pub struct Storage(Arc<Body>);
+
+/// The slot of a storage, and what it pays for.
+struct Body {
+    slot: Slot<Content>,
+    /// The charge for a content that a cache keeps too, and that is charged to the cache's meter itself: an execution
+    /// pays for what it uses, whether it was computed or found.
+    rent: Mutex<Option<Charge>>,
+}
 
 impl Storage {
     /// A storage of its own around `content`.
     pub fn new(allocator: &mut Allocator, content: Content) -> Self {
-        Self(Arc::new(Slot::new(allocator, content)))
+        Self::with(Slot::new(allocator, content), None)
+    }
+
+    fn with(slot: Slot<Content>, rent: Option<Charge>) -> Self {
+        Self(Arc::new(Body { slot, rent: Mutex::new(rent) }))
     }
 
     /// A storage of its own that begins with the content of another.
     pub fn sharing(allocator: &mut Allocator, content: Arc<Content>) -> Self {
-        Self(Arc::new(Slot::sharing(allocator, content)))
+        Self::with(Slot::sharing(allocator, content), None)
+    }
+
+    /// A storage of its own that begins with a content from a cache, and pays for it.
+    pub fn renting(allocator: &mut Allocator, content: Arc<Content>) -> Result<Self, OutOfMemory> {
+        let rent = allocator.memory().charge(content.len() as u64)?;
+        Ok(Self::with(Slot::sharing(allocator, content), Some(rent)))
+    }
+
+    /// Replaces the bytes by a content from a cache, and pays for it.
+    pub fn rent(&self, content: Arc<Content>, memory: &Memory) {
+        let rent = memory.charge_always(content.len() as u64);
+        self.0.slot.set(content);
+        *self.rented() = Some(rent);
+    }
+
+    /// Gives the content to a cache too: it is charged to the cache's meter from now on, while the storage goes on paying
+    /// what it paid. `None` if others hold the content already.
+    pub fn lend(&self, cache: &Memory) -> Option<Arc<Content>> {
+        let mut slot = self.0.slot.lock();
+        let content = Arc::get_mut(&mut slot)?;
+        let lent = cache.charge_always(content.charge.bytes());
+        let charge = std::mem::replace(&mut content.charge, lent);
+        self.rented().get_or_insert(charge);
+        Some(slot.clone())
+    }
+
+    fn rented(&self) -> std::sync::MutexGuard<'_, Option<Charge>> {
+        self.0.rent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A storage of zeros, just long enough for a tensor of this layout and dtype.
@@ -37,7 +77,7 @@ impl Storage {
 
     /// Who it is.
     pub fn id(&self) -> SlotId {
-        self.0.id()
+        self.0.slot.id()
     }
 
     /// Whether both handles are of the same memory.
@@ -47,17 +87,17 @@ impl Storage {
 
     /// The slot, for those who keep and restore contents.
     pub fn slot(&self) -> &Slot<Content> {
-        &self.0
+        &self.0.slot
     }
 
     /// The bytes as they are now.
     pub fn content(&self) -> Arc<Content> {
-        self.0.get()
+        self.0.slot.get()
     }
 
     /// Changes the bytes in place, or in a copy when the old ones are kept by somebody.
     pub fn update<R>(&self, change: impl FnOnce(&mut Content) -> R) -> R {
-        self.0.update(|content| {
+        self.0.slot.update(|content| {
             content.hash = OnceLock::new();
             change(content)
         })
@@ -67,9 +107,12 @@ impl Storage {
     pub fn grow(&self, len: usize) -> Result<(), OutOfMemory> {
         let old = self.content();
         if len > old.len() {
-            let mut content = Content::zeroed(len, old.charge.memory())?;
+            let mut rent = self.rented();
+            let memory = rent.as_ref().unwrap_or(&old.charge).memory();
+            let mut content = Content::zeroed(len, memory)?;
             content.bytes_mut()[..old.len()].copy_from_slice(old.bytes());
-            self.0.set(Arc::new(content));
+            self.0.slot.set(Arc::new(content));
+            *rent = None;
         }
         Ok(())
     }
@@ -77,7 +120,7 @@ impl Storage {
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Storage({:?}, {} bytes)", self.id(), self.0.lock().len())
+        write!(f, "Storage({:?}, {} bytes)", self.id(), self.0.slot.lock().len())
     }
 }
 

@@ -3,15 +3,17 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use forkcheck_scheduler::TaskId;
+use rustc_hash::FxHashSet;
 
 use super::nests::Nests;
 use crate::machine::code::Site;
 use crate::names::fork_order;
 
 /// What kind of thing is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A fork writes what it was given.
     InputMutation,
@@ -220,10 +222,30 @@ pub struct Key {
     pub circle: Vec<Site>,
 }
 
+/// All that one write, or one race of it, can add to what was found before. A program comes by it again and again, in
+/// loops and under other schedules, and the second time there is no news.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Told {
+    /// What kind.
+    pub kind: Kind,
+    /// The node that writes.
+    pub site: Site,
+    /// The calls that lead there, outermost first.
+    pub calls: Arc<[Site]>,
+    /// The site of the fork that it belongs to.
+    pub fork: Option<Site>,
+    /// What is written.
+    pub target: Arc<str>,
+    /// Whether it races.
+    pub races: bool,
+}
+
 /// Everything found so far, over all schedules.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     found: BTreeMap<Key, Finding>,
+    /// Only asked.
+    told: FxHashSet<Told>,
     /// The forks seen: each site with the first task that was forked there, and whether any task of it was impure.
     forks: BTreeMap<Site, Fork>,
     /// The fork and wait structures in which forked tasks wait.
@@ -250,6 +272,11 @@ impl Findings {
             }
             Entry::Occupied(mut known) => known.get_mut().join(finding),
         }
+    }
+
+    /// Whether this was not told before; from now on it was.
+    pub fn is_news(&mut self, told: Told) -> bool {
+        self.told.insert(told)
     }
 
     /// Adds what others have found, who number the tasks differently: `translate` gives our numbers.

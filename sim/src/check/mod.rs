@@ -5,6 +5,6 @@ mod nests;
 mod shadow;
 
 pub(crate) use finding::TARGETS;
-pub use finding::{Finding, Findings, ForkSite, Key, Kind, RaceSide, Severity, StuckWait};
+pub use finding::{Finding, Findings, ForkSite, Key, Kind, RaceSide, Severity, StuckWait, Told};
 pub(crate) use nests::{Nest, NestTask};
-pub use shadow::{Entry, Shadow};
+pub use shadow::{Entry, Shadow, ShadowMark};

@@ -8,6 +8,8 @@ use forkcheck_model::value::{Await, Dict, Generator, List, Object, Value};
 use forkcheck_scheduler::{Footprint, Location, Region};
 use smallvec::SmallVec;
 
+use crate::names::NameKey;
+
 /// One access of one step.
 #[derive(Debug, Clone)]
 pub struct Touch {
@@ -20,7 +22,7 @@ pub struct Touch {
 }
 
 /// The accesses of one step, in schema order.
-pub type Touches = SmallVec<[Touch; 6]>;
+pub type Touches = Vec<Touch>;
 
 /// Something that can be written.
 #[derive(Debug, Clone)]
@@ -45,7 +47,22 @@ pub enum Thing {
     ProcessFlags,
 }
 
+/// Who a thing is, for those who must not keep it alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ThingId {
+    /// Its slot, and which attribute if it is an object's.
+    pub key: NameKey,
+    /// Whether it is a generator: a draw is the drawer's business, never that of the one who made the generator.
+    pub generator: bool,
+}
+
 impl Thing {
+    /// Its identity alone.
+    pub fn identity(&self) -> ThingId {
+        let attribute = if let Thing::Attribute(_, index) = self { Some(*index) } else { None };
+        ThingId { key: (self.slot(), attribute), generator: matches!(self, Thing::Generator(_)) }
+    }
+
     /// Who it is. The attributes of an object share its slot and differ in their region.
     pub fn slot(&self) -> SlotId {
         match self {
@@ -114,6 +131,21 @@ pub fn footprint(touches: &[Touch]) -> Footprint {
     touches.iter().map(Touch::to_access).collect()
 }
 
+/// Whether a node can touch anything, whatever its inputs are.
+pub fn may_touch(kind: &NodeKind) -> bool {
+    matches!(
+        kind,
+        NodeKind::Operator(_)
+            | NodeKind::GetAttr { .. }
+            | NodeKind::ContainerIndex
+            | NodeKind::SetAttr { .. }
+            | NodeKind::ListUnpack
+            | NodeKind::AwaitableWait
+            | NodeKind::ToList
+            | NodeKind::Print
+    )
+}
+
 /// What a node touches when it is executed with these inputs.
 pub fn of_node(kind: &NodeKind, inputs: &[Value], generator: &Generator) -> Touches {
     let mut touches = Touches::new();
@@ -146,7 +178,7 @@ pub fn of_node(kind: &NodeKind, inputs: &[Value], generator: &Generator) -> Touc
             inputs.iter().for_each(|input| contents(input, &mut touches));
             touches.push(Touch::whole(Thing::Stdout, Access::Write));
         }
-        _ => {}
+        kind => debug_assert!(!may_touch(kind), "what {} touches is known", kind.name()),
     }
     touches
 }

@@ -29,6 +29,8 @@ pub struct Code {
     pub names: Vec<Option<Arc<str>>>,
     /// By instruction: the registers that are still read. Found out when it is first asked for.
     pub(super) live: OnceLock<Vec<Box<[Register]>>>,
+    /// What a task is called that runs this as a closure.
+    pub callee: Arc<str>,
 }
 
 /// One step of a code.
@@ -67,6 +69,13 @@ pub enum Action {
     Return,
 }
 
+impl Action {
+    /// Whether it concerns the frame alone.
+    pub fn is_local(&self) -> bool {
+        !matches!(self, Action::Node(_) | Action::Shared(_) | Action::Return)
+    }
+}
+
 /// A place in the program, by number: one for each node of each function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Site(pub u32);
@@ -103,6 +112,8 @@ pub struct Codes {
     pub sites: Vec<SiteInfo>,
     /// Constants that can be written, in the order of [`Action::Shared`].
     pub shared: Vec<Shared>,
+    /// The calls that lead to where a task begins: none.
+    pub no_calls: Arc<[Site]>,
 }
 
 /// A constant that can be written: made before the run, and shared by all who execute its node.
@@ -117,9 +128,11 @@ pub struct Shared {
 impl Codes {
     /// Flattens every function of `module`.
     pub fn of(module: &Module) -> Codes {
-        let mut codes = Codes { functions: Vec::new(), sites: Vec::new(), shared: Vec::new() };
+        let no_calls = Arc::new([]);
+        let mut codes = Codes { functions: Vec::new(), sites: Vec::new(), shared: Vec::new(), no_calls };
         for (id, function) in module.functions.iter().enumerate() {
-            let code = Flattener::new(&mut codes, FunctionId(id as u32), function).run();
+            let callee = callee_name(module, function).into();
+            let code = Flattener::new(&mut codes, FunctionId(id as u32), function).run(callee);
             codes.functions.push(Arc::new(code));
         }
         codes
@@ -167,7 +180,7 @@ impl<'a> Flattener<'a> {
         Self { codes, id, function, instructions: Vec::new(), registers }
     }
 
-    fn run(mut self) -> Code {
+    fn run(mut self, callee: Arc<str>) -> Code {
         let graph: &Graph = &self.function.graph;
         let end = self.site("return", None);
         self.block(&graph.body);
@@ -181,6 +194,7 @@ impl<'a> Flattener<'a> {
             instructions: self.instructions,
             names,
             live: OnceLock::new(),
+            callee,
         }
     }
 
@@ -291,9 +305,8 @@ fn is_mutable(value: &Value) -> bool {
 
 /// The name that a task gets from the closure it runs: of the function, method or operator that the closure calls,
 /// if that is all it does.
-pub fn callee_name(module: &Module, closure: FunctionId) -> String {
-    let function = module.function(closure);
-    let mut calls = function.graph.body.nodes.iter().filter(|node| {
+fn callee_name(module: &Module, closure: &Function) -> String {
+    let mut calls = closure.graph.body.nodes.iter().filter(|node| {
         !matches!(node.kind, NodeKind::Constant(_) | NodeKind::ListConstruct(_) | NodeKind::GetAttr { .. })
     });
     match (calls.next().map(|node| &node.kind), calls.next()) {

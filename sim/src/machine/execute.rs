@@ -11,7 +11,7 @@ use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::Join;
 
 use super::access::{Thing, Touch, Touches};
-use super::code::{Action, Instruction, Site, callee_name};
+use super::code::{Action, Instruction, Site};
 use super::task::{Frame, Raised, Returns, State, Store, Stored, Task};
 use super::{Cut, Flow, Machine};
 use forkcheck_model::operators::Access;
@@ -57,46 +57,33 @@ impl Machine {
             }
             Action::Return => self.leave(id, instruction),
             _ => {
-                self.control(id, instruction);
+                control(self.task_mut(id).frame_mut(), instruction);
                 Flow::Next
             }
         }
     }
 
-    /// Instructions that concern the frame alone.
-    fn control(&mut self, id: TaskId, instruction: &Instruction) {
-        let frame = self.task_mut(id).frame_mut();
-        let input = |i: usize| &frame.registers[instruction.inputs[i] as usize];
-        let next = match &instruction.action {
-            Action::Jump(to) => *to,
-            Action::Unless(to) => {
-                if truth(input(0)) {
-                    frame.next + 1
-                } else {
-                    *to
-                }
-            }
-            Action::LoopTest(to) => {
-                let going = int(input(0)) < int(input(1)) && truth(input(2));
-                if going { frame.next + 1 } else { *to }
-            }
-            _ => frame.next + 1,
+    /// Executes the instructions that concern the frame alone, up to the next one that does not. Nobody else sees them, so
+    /// nobody is asked.
+    pub(super) fn glide(&mut self, id: TaskId) {
+        let task = self.task(id);
+        let Some(frame) = task.frames.last().filter(|frame| frame.code.instructions[frame.next].action.is_local())
+        else {
+            return;
         };
-        match &instruction.action {
-            Action::Constant(value) => frame.registers[instruction.outputs[0] as usize] = value.clone(),
-            Action::Increment => {
-                let trip = int(input(0));
-                frame.registers[instruction.outputs[0] as usize] = Value::Int(trip + 1);
-            }
-            Action::Copy => {
-                let values: smallvec::SmallVec<[Value; 4]> = frame.values(&instruction.inputs).collect();
-                for (&register, value) in instruction.outputs.iter().zip(values) {
-                    frame.registers[register as usize] = value;
-                }
-            }
-            _ => {}
+        let code = frame.code.clone();
+        let (mut steps, most) = (self.steps, self.limits.steps);
+        let frame = self.task_mut(id).frame_mut();
+        while let instruction = &code.instructions[frame.next]
+            && instruction.action.is_local()
+            // Limits are looked at in the ordinary way.
+            && steps < most
+            && !(steps + 1).is_multiple_of(super::LIMITS_EVERY)
+        {
+            steps += 1;
+            control(frame, instruction);
         }
-        frame.next = next;
+        self.steps = steps;
     }
 
     /// Sets the instruction's outputs and goes on to the next one.
@@ -205,6 +192,12 @@ impl Machine {
         // Saved, if a search may come back.
         self.task_mut(id);
         let task = Arc::make_mut(self.tasks[id.index()].as_mut().expect("the task that calls"));
+        let known = self.reuse.as_ref().and_then(|reuse| Some((reuse, reuse.know(operator, args, &task.modes)?)));
+        if let Some(kept) = known.as_ref().and_then(|(reuse, call)| reuse.find(call.key)) {
+            let result = kept.give(args, &mut task.allocator);
+            return result.map_err(|error| Trouble::Cut(Cut::Memory(error)));
+        }
+        let named = task.allocator.count();
         let mut call = Call {
             operator,
             args,
@@ -214,6 +207,9 @@ impl Machine {
             printed: &mut self.printed,
         };
         let result = kernel(&mut call);
+        if let (Some((reuse, call)), Ok(value)) = (known, &result) {
+            reuse.keep(&call, args, value, named, &task.allocator);
+        }
         if !before.is_empty() && sizes(args) != before {
             self.observe_resize(id, operator, args, site);
         }
@@ -238,7 +234,9 @@ impl Machine {
             })
             .collect();
         self.did(id, site, &touches);
-        self.observe(id, site, &touches);
+        if self.watched {
+            self.observe(id, site, &touches);
+        }
     }
 
     fn opaque(&self, id: TaskId, operator: String, reason: String, site: Site) -> Trouble {
@@ -330,17 +328,24 @@ impl Machine {
         if self.ready.count() >= self.limits.tasks {
             return Err(Trouble::Cut(Cut::Tasks(self.limits.tasks)));
         }
-        let callee: Arc<str> = callee_name(&self.program.module, closure).into();
         let code = self.program.codes.function(closure).clone();
         let task = self.task_mut(id);
-        let nth = task.forked.entry(callee.clone()).or_insert(0);
-        let k = *nth;
-        *nth += 1;
+        let k = match task.forked.get_mut(&code.callee) {
+            Some(forks) => {
+                *forks += 1;
+                *forks - 1
+            }
+            None => {
+                task.forked.insert(code.callee.clone(), 1);
+                0
+            }
+        };
         let fork = Some((instruction.site, task.calls.clone()));
+        let task_name = task.name;
         let (modes, memory) = (task.modes.clone(), task.allocator.memory().clone());
-        let child = self.names.intern(id, &callee, k);
+        let child = self.names.intern(id, &code.callee, k);
+        let name = super::digest::name(task_name, &code.callee, k);
         let clock = self.task_mut(id).clock.fork(child);
-        let name = super::digest::name(self.task(id).name, &callee, k);
         let mut child_task = Task {
             id: child,
             age: self.ready.add(child),
@@ -352,7 +357,7 @@ impl Machine {
             forked: Default::default(),
             store: None,
             waiters: Vec::new(),
-            calls: Arc::new([]),
+            calls: self.program.codes.no_calls.clone(),
             fork,
             parked: None,
             name,
@@ -363,6 +368,7 @@ impl Machine {
         if let Some(undo) = &mut self.undo {
             undo.born(&mut child_task);
         }
+        self.shadow.begin(child);
         if !self.findings.has_fork(instruction.site) {
             let stack = self.stack(id, instruction.site);
             self.findings.add_fork(child, stack);
@@ -423,6 +429,7 @@ impl Machine {
         task.frames = Vec::new();
         let waiters = std::mem::take(&mut task.waiters);
         self.set_state(id, State::Ended(result));
+        self.shadow.end(id);
         for &waiter in &waiters {
             self.set_state(waiter, State::Ready);
         }
@@ -437,8 +444,44 @@ impl Machine {
         }
         let waiters = std::mem::take(&mut self.task_mut(TaskId::MAIN).waiters);
         self.set_state(TaskId::MAIN, State::Ended(result));
+        self.shadow.end(TaskId::MAIN);
         Flow::Ended(waiters)
     }
+}
+
+/// Executes an instruction that concerns the frame alone.
+fn control(frame: &mut Frame, instruction: &Instruction) {
+    let input = |i: usize| &frame.registers[instruction.inputs[i] as usize];
+    let next = match &instruction.action {
+        Action::Jump(to) => *to,
+        Action::Unless(to) => {
+            if truth(input(0)) {
+                frame.next + 1
+            } else {
+                *to
+            }
+        }
+        Action::LoopTest(to) => {
+            let going = int(input(0)) < int(input(1)) && truth(input(2));
+            if going { frame.next + 1 } else { *to }
+        }
+        _ => frame.next + 1,
+    };
+    match &instruction.action {
+        Action::Constant(value) => frame.registers[instruction.outputs[0] as usize] = value.clone(),
+        Action::Increment => {
+            let trip = int(input(0));
+            frame.registers[instruction.outputs[0] as usize] = Value::Int(trip + 1);
+        }
+        Action::Copy => {
+            let values: smallvec::SmallVec<[Value; 4]> = frame.values(&instruction.inputs).collect();
+            for (&register, value) in instruction.outputs.iter().zip(values) {
+                frame.registers[register as usize] = value;
+            }
+        }
+        _ => {}
+    }
+    frame.next = next;
 }
 
 /// Nodes that make a value of their inputs alone.

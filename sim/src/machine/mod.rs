@@ -15,6 +15,7 @@ mod joins;
 mod live;
 mod observe;
 mod ready;
+pub mod reuse;
 mod system;
 mod task;
 mod types;
@@ -46,6 +47,9 @@ pub use task::{Raised, State, Task};
 
 /// The seed of the default generator at the start of every execution.
 const GENERATOR_SEED: u64 = 0;
+
+/// After how many steps it is asked whether the time is up.
+const LIMITS_EVERY: u64 = 4096;
 
 /// One execution of a program.
 #[derive(Debug)]
@@ -85,11 +89,15 @@ pub struct Machine {
     shadow: Shadow,
     /// Every fork, and every wait that was passed, in the order in which they came.
     joined: Vec<joins::Joined>,
+    /// Whether accesses are watched at all.
+    watched: bool,
     findings: Findings,
     /// In a search, pairs of deeds of which it was said that they race.
     told: FxHashSet<(u128, u128)>,
     /// Locations that turned out to be raced for but were not hot.
     newly_hot: BTreeSet<Location>,
+    /// What kernels gave, if a search has opened it.
+    reuse: Option<reuse::Reuse>,
     /// Names that were looked for and found.
     named: BTreeMap<NameKey, Named>,
 }
@@ -260,7 +268,7 @@ impl Machine {
             forked: BTreeMap::new(),
             store: None,
             waiters: Vec::new(),
-            calls: Arc::new([]),
+            calls: program.codes.no_calls.clone(),
             fork: None,
             parked: None,
             name: digest::MAIN,
@@ -289,11 +297,13 @@ impl Machine {
             order: Vec::new(),
             undo: None,
             heap: RefCell::default(),
-            shadow: Shadow::default(),
+            shadow: Shadow::new(),
+            watched: true,
             joined: Vec::new(),
             findings: Findings::default(),
             told: FxHashSet::default(),
             newly_hot: BTreeSet::new(),
+            reuse: program.reuse.is_open().then(|| program.reuse.clone()),
             named: BTreeMap::new(),
         }
     }
@@ -307,6 +317,7 @@ impl Machine {
                 let Some(next) = self.ready.newest() else { break };
                 current = next;
             }
+            self.glide(current);
             let (site, phase, touches) = self.upcoming(current);
             let mut half = false;
             if !touches.is_empty() {
@@ -353,6 +364,26 @@ impl Machine {
     /// Why the execution was cut.
     pub fn cut(&self) -> Option<&Cut> {
         self.cut.as_ref()
+    }
+
+    /// Looks for nothing: there will be no findings, and no certificate. For runs that are about values alone.
+    #[must_use]
+    pub fn unwatched(mut self) -> Self {
+        self.watched = false;
+        self
+    }
+
+    /// Keeps what kernels give, and takes it where it is known: for the first of many executions of the program.
+    #[must_use]
+    pub fn reusing(mut self) -> Self {
+        self.program.reuse.open(self.limits.memory);
+        self.reuse = self.program.reuse.is_open().then(|| self.program.reuse.clone());
+        self
+    }
+
+    /// Accesses that a later one could race with.
+    pub fn shadow(&self) -> &Shadow {
+        &self.shadow
     }
 
     /// Keeps copies of what the caller sees when the entry returns.
@@ -512,8 +543,8 @@ impl Machine {
             return (instruction.site, 1, execute::store_touches(store));
         }
         let touches = match &instruction.action {
-            Action::Node(kind) => {
-                let inputs: Vec<Value> = frame.values(&instruction.inputs).collect();
+            Action::Node(kind) if access::may_touch(kind) => {
+                let inputs: smallvec::SmallVec<[Value; 8]> = frame.values(&instruction.inputs).collect();
                 access::of_node(kind, &inputs, &self.generator)
             }
             _ => Touches::new(),
@@ -528,7 +559,7 @@ impl Machine {
             self.stop(Cut::Steps(self.limits.steps));
             return Flow::Waits;
         }
-        if self.steps.is_multiple_of(4096) && self.limits.expired() {
+        if self.steps.is_multiple_of(LIMITS_EVERY) && self.limits.expired() {
             self.stop(Cut::Time);
             return Flow::Waits;
         }
@@ -536,7 +567,9 @@ impl Machine {
             // What an operator touches does not depend on whether it is done in halves: all is seen with the first.
             if self.task(id).store.is_none() {
                 self.did(id, site, touches);
-                self.observe(id, site, touches);
+                if self.watched {
+                    self.observe(id, site, touches);
+                }
             }
             let first = half.then(|| execute::first_half(touches));
             let touches = first.as_ref().unwrap_or(touches);

@@ -3,15 +3,13 @@
 //! The rules are those of the README: a fork may write only what it, or a task that it forked, has made; and nobody may
 //! write what a fork is using. A finding belongs to the fork of the task that executes the write.
 
-use std::sync::Arc;
-
 use forkcheck_model::slot::SlotId;
 use forkcheck_scheduler::TaskId;
 
-use super::access::{Thing, Touch, Touches};
+use super::Machine;
+use super::access::{ThingId, Touch, Touches};
 use super::code::Site;
-use super::{Machine, Task};
-use crate::check::{Entry, Finding, ForkSite, Key, Kind, RaceSide};
+use crate::check::{Entry, Finding, ForkSite, Key, Kind, RaceSide, Told};
 use crate::names::Named;
 
 /// Findings of one step, before they are joined with what is known: several targets of one write are one finding.
@@ -20,28 +18,30 @@ type Fresh = Vec<(Key, Finding, Vec<String>)>;
 impl Machine {
     /// Records the accesses of a step, and what is wrong with them.
     pub(super) fn observe(&mut self, id: TaskId, site: Site, touches: &Touches) {
-        let task = self.tasks[id.index()].clone().expect("the task that takes the step");
+        if id == TaskId::MAIN && self.shadow.is_quiet() {
+            return;
+        }
         let mut fresh = Fresh::new();
         for touch in touches {
-            if touch.access.writes() && self.is_effect(id, &touch.thing) {
-                self.effect(&task, site, touch, &mut fresh);
+            if touch.access.writes() && self.is_effect(id, touch.thing.slot()) {
+                self.effect(id, site, touch, &mut fresh);
             }
         }
         for (i, touch) in touches.iter().enumerate() {
-            let entry = Entry {
-                task: id,
-                segment: task.clock.segment(),
-                access: touch.to_access(),
-                thing: touch.thing.clone(),
-                site,
-                calls: task.calls.clone(),
-                deed: task.deeds.wrapping_add(i as u128),
-            };
-            for earlier in self.shadow.record(entry.clone(), &task.clock) {
-                let location = entry.access.location;
-                if !self.hot.contains(&location) {
-                    self.newly_hot.insert(location);
-                }
+            let task = self.task(id);
+            let (thing, calls, deed) = (touch.thing.identity(), task.calls.clone(), task.deeds.wrapping_add(i as u128));
+            let entry = Entry::new(&task.clock, touch.to_access(), thing, site, calls, deed);
+            let tasks = &self.tasks;
+            let clock = |id: TaskId| &tasks[id.index()].as_ref().expect("a task that lives").clock;
+            let races = self.shadow.record(&entry, clock);
+            if races.is_empty() {
+                continue;
+            }
+            let location = entry.access.location;
+            if !self.hot.contains(&location) {
+                self.newly_hot.insert(location);
+            }
+            for earlier in races {
                 // A search brings the same two together again and again.
                 if self.undo.is_none() || self.told.insert((earlier.deed, entry.deed)) {
                     self.race(&entry, &earlier, &mut fresh);
@@ -52,25 +52,29 @@ impl Machine {
     }
 
     /// Whether a write by the task is an effect: of something that neither it nor a task that it forked has made.
-    fn is_effect(&self, id: TaskId, thing: &Thing) -> bool {
-        id != TaskId::MAIN && !self.owns(id, thing.slot())
+    fn is_effect(&self, id: TaskId, slot: SlotId) -> bool {
+        id != TaskId::MAIN && !self.owns(id, slot)
     }
 
     fn owns(&self, id: TaskId, slot: SlotId) -> bool {
         slot.owner() != u32::MAX && self.names.is_ancestor_or_self(id, TaskId::new(slot.owner()))
     }
 
-    fn effect(&mut self, task: &Arc<Task>, site: Site, touch: &Touch, fresh: &mut Fresh) {
-        let stack = self.stack(task.id, site);
-        let named = self.name(&touch.thing, task.id);
-        let kind = effect_kind(&touch.thing, &named);
-        let fork = self.fork_site(task.id);
-        let key = self.key(kind, &stack, fork.as_ref());
-        add(fresh, key, named.path, || self.finding(kind, stack, task.id, fork));
+    fn effect(&mut self, id: TaskId, site: Site, touch: &Touch, fresh: &mut Fresh) {
+        let (thing, task) = (touch.thing.identity(), self.task(id));
+        let (calls, fork) = (task.calls.clone(), self.fork_of(id));
+        let named = self.name(thing, id);
+        let kind = effect_kind(thing, &named);
+        if self.findings.is_news(Told { kind, site, calls, fork, target: named.path.clone(), races: false }) {
+            let stack = self.stack(id, site);
+            let fork = self.fork_site(id);
+            let key = self.key(kind, &stack, fork.as_ref());
+            add(fresh, key, &named.path, || self.finding(kind, stack, id, fork));
+        }
         // Each fork on the way to the one that owns it is impure too.
-        let mut ancestor = Some(task.id);
-        while let Some(id) = ancestor.filter(|&id| self.is_effect(id, &touch.thing)) {
-            if let Some((site, _)) = self.task(id).fork {
+        let mut ancestor = Some(id);
+        while let Some(id) = ancestor.filter(|&id| self.is_effect(id, thing.key.0)) {
+            if let Some(site) = self.fork_of(id) {
                 self.findings.impure(site);
             }
             ancestor = self.names.parent(id);
@@ -84,31 +88,42 @@ impl Machine {
             if !writer.access.kind.writes() {
                 continue;
             }
-            let stack = entry_stack(writer);
-            let named = self.name(&writer.thing, writer.task);
-            if self.is_effect(writer.task, &writer.thing) {
-                let kind = effect_kind(&writer.thing, &named);
-                let fork = self.fork_site(writer.task);
-                let key = self.key(kind, &stack, fork.as_ref());
-                add(fresh, key.clone(), named.path, || self.finding(kind, stack, writer.task, fork));
-                self.fill_race(&key, other, fresh);
+            if self.is_effect(writer.task, writer.thing.key.0) {
+                let named = self.name(writer.thing, writer.task);
+                self.add_race(effect_kind(writer.thing, &named), &named, writer.task, writer, other, fresh);
                 attributed = true;
-            } else if other.task != TaskId::MAIN && !matches!(writer.thing, Thing::Generator(_)) {
-                let fork = self.fork_site(other.task);
-                let key = self.key(Kind::ParentMutation, &stack, fork.as_ref());
-                add(fresh, key.clone(), named.path, || self.finding(Kind::ParentMutation, stack, writer.task, fork));
-                self.fill_race(&key, other, fresh);
+            } else if other.task != TaskId::MAIN && !writer.thing.generator {
+                let named = self.name(writer.thing, writer.task);
+                self.add_race(Kind::ParentMutation, &named, other.task, writer, other, fresh);
                 attributed = true;
             }
         }
         if !attributed {
             let (writer, other) = if now.access.kind.writes() { (now, earlier) } else { (earlier, now) };
-            let (stack, named) = (entry_stack(writer), self.name(&writer.thing, writer.task));
-            let fork = self.fork_site(writer.task);
-            let key = self.key(Kind::Race, &stack, fork.as_ref());
-            add(fresh, key.clone(), named.path, || self.finding(Kind::Race, stack, writer.task, fork));
-            self.fill_race(&key, other, fresh);
+            let named = self.name(writer.thing, writer.task);
+            self.add_race(Kind::Race, &named, writer.task, writer, other, fresh);
         }
+    }
+
+    /// Adds a finding about `writer`, which belongs to the fork of the task `blamed`, with the access that it races with.
+    fn add_race(
+        &mut self,
+        kind: Kind,
+        named: &Named,
+        blamed: TaskId,
+        writer: &Entry,
+        other: &Entry,
+        fresh: &mut Fresh,
+    ) {
+        let (calls, fork) = (writer.calls.clone(), self.fork_of(blamed));
+        let told = Told { kind, site: writer.site, calls, fork, target: named.path.clone(), races: true };
+        if !self.findings.is_news(told) {
+            return;
+        }
+        let (stack, fork) = (entry_stack(writer), self.fork_site(blamed));
+        let key = self.key(kind, &stack, fork.as_ref());
+        add(fresh, key.clone(), &named.path, || self.finding(kind, stack, writer.task, fork));
+        self.fill_race(&key, other, fresh);
     }
 
     fn fill_race(&self, key: &Key, other: &Entry, fresh: &mut Fresh) {
@@ -147,6 +162,11 @@ impl Machine {
         Key { kind, site: stack[0], line, fork: fork.map(|fork| fork.stack[0]), circle: Vec::new() }
     }
 
+    /// The site where a task was forked.
+    fn fork_of(&self, id: TaskId) -> Option<Site> {
+        self.task(id).fork.as_ref().map(|(site, _)| *site)
+    }
+
     /// Where a task was forked, with the calls of its parent that led there.
     pub(super) fn fork_site(&self, id: TaskId) -> Option<ForkSite> {
         let (site, calls) = self.task(id).fork.as_ref()?;
@@ -163,30 +183,28 @@ impl Machine {
     }
 
     /// What a user would call the thing.
-    fn name(&mut self, thing: &Thing, writer: TaskId) -> Named {
-        let key = crate::names::key(thing);
-        if let Some(named) = self.program.names.get(&key).or_else(|| self.named.get(&key)) {
+    fn name(&mut self, thing: ThingId, writer: TaskId) -> Named {
+        if let Some(named) = self.program.names.get(&thing.key).or_else(|| self.named.get(&thing.key)) {
             return named.clone();
         }
-        let named = self.find_name(thing, writer);
-        self.named.insert(key, named.clone());
+        let named = self.find_name(thing.key, writer);
+        self.named.insert(thing.key, named.clone());
         named
     }
 }
 
-fn add(fresh: &mut Fresh, key: Key, target: String, finding: impl FnOnce() -> Finding) {
+fn add(fresh: &mut Fresh, key: Key, target: &str, finding: impl FnOnce() -> Finding) {
     match fresh.iter_mut().find(|row| row.0 == key) {
-        Some((_, _, targets)) if targets.contains(&target) => {}
-        Some((_, _, targets)) => targets.push(target),
-        None => fresh.push((key, finding(), vec![target])),
+        Some((_, _, targets)) if targets.iter().any(|known| known == target) => {}
+        Some((_, _, targets)) => targets.push(target.to_string()),
+        None => fresh.push((key, finding(), vec![target.to_string()])),
     }
 }
 
-fn effect_kind(thing: &Thing, named: &Named) -> Kind {
-    match thing {
-        Thing::Generator(generator) if generator.id() == SlotId::GENERATOR => Kind::GlobalState,
-        Thing::ProcessFlags => Kind::GlobalState,
-        Thing::Stdout => Kind::Output,
+fn effect_kind(thing: ThingId, named: &Named) -> Kind {
+    match thing.key.0 {
+        SlotId::GENERATOR | SlotId::PROCESS_FLAGS => Kind::GlobalState,
+        SlotId::STDOUT => Kind::Output,
         _ if named.attribute => Kind::AttributeMutation,
         _ => Kind::InputMutation,
     }

@@ -10,6 +10,7 @@ use super::code::Action;
 use super::execute::first_half;
 use super::task::Parked;
 use super::{Flow, Looks, Machine, undo};
+use crate::check::ShadowMark;
 use crate::config::{Atomicity, Limits};
 use forkcheck_model::graph::NodeKind;
 
@@ -23,7 +24,7 @@ pub struct Mark {
     looks: Looks,
     order: usize,
     woken: SmallVec<[TaskId; 6]>,
-    shadow: usize,
+    shadow: ShadowMark,
     joined: usize,
 }
 
@@ -38,6 +39,7 @@ impl Machine {
     /// Gets ready to be searched: every task runs until it is about to touch a hot location.
     #[must_use]
     pub fn into_search(mut self) -> Self {
+        self = self.reusing();
         self.undo = Some(undo::Log::default());
         self.settle(SmallVec::from_slice(&[TaskId::MAIN]));
         self.woken = self.enabled.iter().collect();
@@ -80,6 +82,7 @@ impl Machine {
     fn settle(&mut self, mut on: SmallVec<[TaskId; 4]>) {
         while let Some(mut id) = on.pop() {
             while self.cut.is_none() && self.is_ready(id) {
+                self.glide(id);
                 let (site, phase, touches) = self.upcoming(id);
                 if self.is_hot(&touches) {
                     // Of an operator in two halves the next step is the first, which only reads.
