@@ -8,7 +8,7 @@ use forkcheck_tests::cases;
 fn one_thread_and_several_give_the_same_report() {
     for case in cases() {
         let program = case.program().expect("it loads");
-        for strategy in [Spec::Auto, Spec::Random] {
+        for strategy in [Spec::Auto, Spec::States, Spec::Random] {
             // Enough runs for several blocks, the last of them not full.
             let report =
                 |jobs| audit(&program, &Config { strategy, executions: 150, jobs, ..Config::default() }).to_json();

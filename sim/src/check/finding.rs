@@ -154,21 +154,44 @@ impl Finding {
                 self.targets.dedup();
                 self.targets.truncate(TARGETS);
             }
-            Kind::LostError | Kind::PoolStarvation => {}
+            Kind::PoolStarvation => {}
+            Kind::LostError => {
+                if (&other.targets, other.task) < (&self.targets, self.task) {
+                    *self = other;
+                }
+            }
             _ => {
-                self.race = self.race.take().or(other.race);
-                self.add_targets(other.targets);
+                self.fill_race(other.race);
+                self.join_targets(other.targets);
+                if (other.task, &other.stack) < (self.task, &self.stack) {
+                    (self.task, self.stack, self.fork) = (other.task, other.stack, other.fork);
+                }
             }
         }
     }
 
-    /// Adds what else is written.
-    pub fn add_targets(&mut self, targets: Vec<String>) {
-        for target in targets {
-            if self.targets.len() < TARGETS && !self.targets.contains(&target) {
-                self.targets.push(target);
-            }
+    /// Takes in another access that it races with: the smallest stays, whatever the order in which they are met.
+    pub fn fill_race(&mut self, race: Option<RaceSide>) {
+        if race.is_some() && (self.race.is_none() || race < self.race) {
+            self.race = race;
         }
+    }
+
+    /// Takes in what else is written. One step tells what it writes in the order of its schema; what several steps write is
+    /// in an order of its own, so that it does not matter which of them is met first.
+    fn join_targets(&mut self, targets: Vec<String>) {
+        let known = |target: &String| self.targets.contains(target);
+        if targets.iter().all(known) && (targets.len() < self.targets.len() || self.targets <= targets) {
+            return;
+        }
+        if self.targets.iter().all(|target| targets.contains(target)) {
+            self.targets = targets;
+            return;
+        }
+        self.targets.extend(targets);
+        self.targets.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        self.targets.dedup();
+        self.targets.truncate(TARGETS);
     }
 }
 
@@ -182,7 +205,7 @@ pub struct ForkSite {
 }
 
 /// The other side of a race.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RaceSide {
     /// The task.
     pub task: TaskId,
@@ -281,8 +304,6 @@ impl Findings {
 
     /// Adds what others have found, who number the tasks differently: `translate` gives our numbers.
     ///
-    /// Of two races that fill one finding the earlier stays, and targets keep their order: whoever joins findings in a
-    /// fixed order gets the same ones.
     pub fn absorb(&mut self, others: Findings, translate: impl Fn(TaskId) -> TaskId) {
         for (key, mut finding) in others.found {
             finding.task = translate(finding.task);

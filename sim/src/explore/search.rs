@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use forkcheck_scheduler::strategy::child_first::ChildFirst;
 use forkcheck_scheduler::strategy::dfs::dfs;
 use forkcheck_scheduler::strategy::dpor::{Dpor, dpor};
-use forkcheck_scheduler::{Ending, Location, Searched, Spec};
+use forkcheck_scheduler::strategy::pairs::{Reversal, racing};
+use forkcheck_scheduler::{Ending, Location, Scheduler, Searched, Spec, System, run};
 
 use super::sample::Sampling;
 use super::{Basis, CUT_EXECUTIONS, Coverage, Exploration, Stage, states};
@@ -52,8 +54,8 @@ pub(super) fn executions(program: &Program, config: &Config, search: Search, exp
 /// How many executions are tried before states are: enough for most programs.
 const FEW: u64 = 200;
 
-/// What fits: a few executions; if they are not all there are, every state; if there are too many, more executions; and
-/// for what is left of the budget, samples.
+/// What fits: a few executions; if they are not all there are, both orders of each racing pair, and every state; if there
+/// are too many, more executions; and for what is left of the budget, samples.
 pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Exploration) {
     loop {
         exploration.restart();
@@ -70,6 +72,7 @@ pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Explora
         exploration.findings = machine.take_findings();
         let hopeless = exploration.cuts > 0 || config.limits.expired();
         if machine.newly_hot().is_empty() && searched.stopped && !hopeless && spending.spent < config.executions {
+            pairs(program, config, exploration);
             match states::explore(program, config, config.jobs, exploration) {
                 states::Ended::Complete => return,
                 states::Ended::MoreHot => continue,
@@ -94,6 +97,25 @@ pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Explora
         }
         return;
     }
+}
+
+/// How many racing pairs are tried both ways.
+const PAIRS: usize = 256;
+
+/// Both orders of each racing pair of the first execution.
+fn pairs(program: &Program, config: &Config, exploration: &mut Exploration) {
+    let mut machine = exploration.machine(program, config);
+    let start = machine.mark();
+    let (pairs, _) = racing(&mut machine, &mut ChildFirst::new(), PAIRS);
+    let mut reversal = Reversal::new(pairs);
+    while reversal.begin() && exploration.cuts < CUT_EXECUTIONS && !config.limits.expired() {
+        machine.rewind(&start);
+        run(&mut machine, &mut reversal);
+        exploration.note(&machine, None);
+        exploration.tell(config, Stage::Pairs, None);
+    }
+    // What else is raced for, the search for states will meet too.
+    (exploration.findings, exploration.names) = machine.into_parts();
 }
 
 /// The budget of a search.

@@ -78,6 +78,8 @@ pub struct Machine {
     hot: Arc<FxHashSet<Location>>,
     /// Tasks that are about to touch a hot location.
     enabled: Enabled,
+    /// Whether a task was ever parked before a step of which others can change what it touches.
+    varying: bool,
     /// Those that the last step of the search enabled.
     woken: Vec<TaskId>,
     /// Who took each step of the search.
@@ -293,6 +295,7 @@ impl Machine {
             looks: Looks::default(),
             hot: Arc::default(),
             enabled: Enabled::new(),
+            varying: false,
             woken: Vec::new(),
             order: Vec::new(),
             undo: None,

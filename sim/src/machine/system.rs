@@ -5,8 +5,8 @@ use std::sync::Arc;
 use forkcheck_scheduler::{Clock, Enabled, Footprint, Moment, Refused, System, TaskId};
 use smallvec::SmallVec;
 
-use super::access::{self, Touches};
-use super::code::Action;
+use super::access::{self, Thing, Touches};
+use super::code::{Action, Site};
 use super::execute::first_half;
 use super::task::Parked;
 use super::{Flow, Looks, Machine, undo};
@@ -75,6 +75,50 @@ impl Machine {
         };
         self.settle(on);
         self.woken.retain(|&woken| woken != id);
+        if self.varying {
+            self.look_again();
+        }
+    }
+
+    /// Whether what a step touches depends on something that is raced for: the tensors of a list, the elements that a
+    /// tensor's sizes show, all that an attribute leads to when the caller looks.
+    fn leads_on(&self, id: TaskId, site: Site, touches: &Touches) -> bool {
+        let look = site == Site::LOOK;
+        let leads = |touch: &access::Touch| match touch.thing {
+            Thing::Shape(_) | Thing::List(_) | Thing::Dict(_) => true,
+            Thing::Attribute(..) => look,
+            _ => false,
+        };
+        let raced = touches.iter().any(|touch| leads(touch) && self.hot.contains(&touch.thing.location()));
+        let led_to = touches.iter().any(|touch| matches!(touch.thing, Thing::Storage(_)));
+        // Nobody changes anything after everybody else has ended, under any schedule.
+        let clock = &self.task(id).clock;
+        let ended = || self.tasks.iter().flatten().all(|other| other.id == id || clock.completed(other.id));
+        raced && (led_to || look) && !(look && ended())
+    }
+
+    /// What the next step reads and writes. Of an operator in two halves that is the first, which only reads.
+    fn footprint(&self, id: TaskId, phase: u8, touches: &Touches) -> Footprint {
+        match phase == 0 && self.splits(id, touches) {
+            true => access::footprint(&first_half(touches)),
+            false => access::footprint(touches),
+        }
+    }
+
+    /// Finds out anew what tasks are about to touch that others may have led elsewhere.
+    fn look_again(&mut self) {
+        for place in 0..self.enabled.len() {
+            let id = self.enabled[place];
+            let parked = self.task(id).parked.clone().expect("a task that is enabled is parked");
+            if !parked.varies {
+                continue;
+            }
+            let (site, phase, touches) = self.upcoming(id);
+            let footprint = self.footprint(id, phase, &touches);
+            if footprint != parked.footprint {
+                self.task_mut(id).parked = Some(Arc::new(Parked { site, phase, touches, footprint, varies: true }));
+            }
+        }
     }
 
     /// Lets these tasks, and those that they fork or wake, run until each is parked, waits or has ended. What they
@@ -85,12 +129,10 @@ impl Machine {
                 self.glide(id);
                 let (site, phase, touches) = self.upcoming(id);
                 if self.is_hot(&touches) {
-                    // Of an operator in two halves the next step is the first, which only reads.
-                    let footprint = match phase == 0 && self.splits(id, &touches) {
-                        true => access::footprint(&first_half(&touches)),
-                        false => access::footprint(&touches),
-                    };
-                    self.task_mut(id).parked = Some(Arc::new(Parked { site, phase, touches, footprint }));
+                    let footprint = self.footprint(id, phase, &touches);
+                    let varies = self.leads_on(id, site, &touches);
+                    self.varying |= varies;
+                    self.task_mut(id).parked = Some(Arc::new(Parked { site, phase, touches, footprint, varies }));
                     self.enable(id);
                     break;
                 }
@@ -213,6 +255,10 @@ impl System for Machine {
 
     fn clock(&self, task: TaskId) -> &Clock {
         &self.task(task).clock
+    }
+
+    fn varies(&self, task: TaskId) -> bool {
+        self.task(task).parked.as_ref().expect("a task that is enabled is parked").varies
     }
 
     fn digest(&self) -> Option<u128> {

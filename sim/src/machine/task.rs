@@ -60,6 +60,8 @@ pub(super) struct Parked {
     pub(super) phase: u8,
     pub(super) touches: Touches,
     pub(super) footprint: Footprint,
+    /// Whether others can still change what it touches.
+    pub(super) varies: bool,
 }
 
 /// Whether a task can go on.
