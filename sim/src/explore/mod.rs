@@ -80,6 +80,14 @@ pub struct Seen {
     pub run_seed: Option<u64>,
 }
 
+impl Seen {
+    /// Gives the tasks other numbers.
+    fn translate(&mut self, number: impl Fn(TaskId) -> TaskId) {
+        self.outcome.deadlock.iter_mut().for_each(|task| *task = number(*task));
+        self.order.iter_mut().flatten().for_each(|task| *task = number(*task));
+    }
+}
+
 /// How much was covered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Coverage {

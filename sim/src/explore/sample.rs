@@ -101,8 +101,7 @@ impl Sampling<'_> {
         let translate = |task: TaskId| translation.get(task.index()).copied().unwrap_or(task);
         exploration.findings.absorb(block.findings, translate);
         for (execution, mut seen) in block.seen {
-            seen.outcome.deadlock.iter_mut().for_each(|task| *task = translate(*task));
-            seen.order.iter_mut().flatten().for_each(|task| *task = translate(*task));
+            seen.translate(translate);
             exploration.keep(seen, exploration.executions + execution);
         }
         exploration.executions += block.executions;
@@ -118,7 +117,7 @@ impl Sampling<'_> {
 }
 
 /// The numbers in `known` of all tasks of `names`, by their numbers there.
-fn translation(known: &mut Tasks, names: &Tasks) -> Vec<TaskId> {
+pub(super) fn translation(known: &mut Tasks, names: &Tasks) -> Vec<TaskId> {
     let mut numbers = vec![TaskId::MAIN];
     for number in 1..names.count() {
         let task = TaskId::new(number as u32);

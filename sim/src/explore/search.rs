@@ -13,7 +13,7 @@ use forkcheck_scheduler::strategy::dpor::{Dpor, dpor};
 use forkcheck_scheduler::strategy::pairs::{Reversal, racing};
 use forkcheck_scheduler::{Ending, Location, Scheduler, Searched, Spec, System, run};
 
-use super::sample::Sampling;
+use super::sample::{Sampling, translation};
 use super::{Basis, CUT_EXECUTIONS, Coverage, Exploration, Stage, states};
 use crate::config::Config;
 use crate::machine::Machine;
@@ -69,7 +69,7 @@ pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Explora
             })
         };
         let mut searched = go_on(&mut machine, &mut spending, exploration);
-        exploration.findings = machine.take_findings();
+        (exploration.findings, exploration.names) = (machine.take_findings(), machine.names().clone());
         let hopeless = exploration.cuts > 0 || config.limits.expired();
         if machine.newly_hot().is_empty() && searched.stopped && !hopeless && spending.spent < config.executions {
             pairs(program, config, exploration);
@@ -79,15 +79,14 @@ pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Explora
                 states::Ended::Unfinished(_) => {}
             }
             spending.most = config.executions.div_ceil(2);
+            let known = exploration.outcomes.len();
             searched = go_on(&mut machine, &mut spending, exploration);
-            exploration.findings.absorb(machine.take_findings(), |task| task);
+            exploration.take_in(&mut machine, known);
         }
         let over = exploration.cuts >= CUT_EXECUTIONS || config.limits.expired();
         if exploration.extend(machine.newly_hot()) && !over {
-            exploration.names = machine.into_parts().1;
             continue;
         }
-        exploration.names = machine.into_parts().1;
         if searched.exhausted() {
             exploration.coverage = Coverage::Exhausted;
         } else if !over && spending.spent < config.executions {
@@ -158,6 +157,15 @@ impl Exploration {
             .with_hot(self.hot.clone())
             .with_findings(findings)
             .into_search()
+    }
+
+    /// Takes in what a machine has found that may have met other tasks than we have, and so has other numbers for them; the
+    /// outcomes from `from` on are its.
+    fn take_in(&mut self, machine: &mut Machine, from: usize) {
+        let findings = machine.take_findings();
+        let numbers = translation(&mut self.names, machine.names());
+        self.outcomes[from..].iter_mut().for_each(|seen| seen.translate(|task| numbers[task.index()]));
+        self.findings.absorb(findings, |task| numbers[task.index()]);
     }
 
     /// Takes what the machine has found; says whether more locations are raced for than we knew.

@@ -9,6 +9,7 @@ use forkcheck_scheduler::TaskId;
 use super::Machine;
 use super::access::{ThingId, Touch, Touches};
 use super::code::Site;
+use crate::check::finding::TARGETS;
 use crate::check::{Entry, Finding, ForkSite, Key, Kind, RaceSide, Told};
 use crate::names::Named;
 
@@ -137,8 +138,9 @@ impl Machine {
     }
 
     fn join(&mut self, fresh: Fresh) {
-        for (key, mut finding, targets) in fresh {
-            finding.add_targets(targets);
+        for (key, mut finding, mut targets) in fresh {
+            targets.truncate(TARGETS);
+            finding.targets = targets;
             self.findings.add(key, finding);
         }
     }
