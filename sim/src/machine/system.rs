@@ -80,28 +80,35 @@ impl Machine {
         }
     }
 
-    /// Whether what a step touches depends on something that is raced for: the tensors of a list, the elements that a
-    /// tensor's sizes show, all that an attribute leads to when the caller looks.
+    /// Whether it depends on something raced for which racing locations a step touches: the tensors of a list, the elements
+    /// that a tensor's sizes show, all that an attribute leads to when the caller looks.
     fn leads_on(&self, id: TaskId, site: Site, touches: &Touches) -> bool {
         let look = site == Site::LOOK;
+        let is_hot = |touch: &access::Touch| self.hot.contains(&touch.thing.location());
+        let hot = || touches.iter().filter(|touch| is_hot(touch));
+        let elements = hot().any(|touch| matches!(touch.thing, Thing::Storage(_)));
         let leads = |touch: &access::Touch| match touch.thing {
-            Thing::Shape(_) | Thing::List(_) | Thing::Dict(_) => true,
-            Thing::Attribute(..) => look,
+            Thing::Shape(_) => elements,
+            // To anything, if it is there that others race.
+            Thing::List(_) | Thing::Dict(_) => (look || touches.len() > 1) && self.hot.len() > 1,
+            Thing::Attribute(..) => look && self.hot.len() > 1,
             _ => false,
         };
-        let raced = touches.iter().any(|touch| leads(touch) && self.hot.contains(&touch.thing.location()));
-        let led_to = touches.iter().any(|touch| matches!(touch.thing, Thing::Storage(_)));
         // Nobody changes anything after everybody else has ended, under any schedule.
         let clock = &self.task(id).clock;
         let ended = || self.tasks.iter().flatten().all(|other| other.id == id || clock.completed(other.id));
-        raced && (led_to || look) && !(look && ended())
+        hot().any(leads) && !(look && ended())
     }
 
-    /// What the next step reads and writes. Of an operator in two halves that is the first, which only reads.
+    /// What the next step reads and writes where others race. Of an operator in two halves that is the first, which only
+    /// reads.
     fn footprint(&self, id: TaskId, phase: u8, touches: &Touches) -> Footprint {
+        let hot = |touches: &Touches| -> Footprint {
+            touches.iter().map(access::Touch::to_access).filter(|access| self.hot.contains(&access.location)).collect()
+        };
         match phase == 0 && self.splits(id, touches) {
-            true => access::footprint(&first_half(touches)),
-            false => access::footprint(touches),
+            true => hot(&first_half(touches)),
+            false => hot(touches),
         }
     }
 
