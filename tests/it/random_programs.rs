@@ -74,3 +74,33 @@ fn a_half_is_found_again_whichever_operators_before_it_were_done_in_halves() {
     let program = forks("_0 = torch.fill_(x, 7)", line);
     assert_eq!(outcomes(&program), 7);
 }
+
+/// The purity of the forks of a module whose fork runs `outer`, which may fork `inner`.
+fn purity(outer: &str, inner: &str) -> Vec<bool> {
+    let code = format!(
+        "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    x: Tensor) -> \
+         Tensor:\n    def __forked_function():\n      return __torch__.outer(x, )\n    a = fork(__forked_function)\n    \
+         return torch.wait(a)\ndef outer(x: Tensor) -> Tensor:\n{outer}def inner(x: Tensor) -> Tensor:\n{inner}"
+    );
+    let mut allocator = Allocator::new(0, Memory::unlimited());
+    let x = Tensor::from_vec(&mut allocator, &[2, 2], &[1i64, 2, 3, 4]).expect("it is small");
+    let report = forkcheck::audit(&program_of(&code, &[], vec![Value::Tensor(x)]), &Config::default());
+    report.forks.iter().map(|fork| fork.pure).collect()
+}
+
+#[test]
+fn what_a_task_forked_has_made_is_its_own() {
+    let fork = "  def __forked_function():\n    return __torch__.inner(x, )\n  b = fork(__forked_function)\n";
+    let outer = format!("{fork}  y = torch.wait(b)\n  _0 = torch.add_(y, 1)\n  return y\n");
+    // `inner` makes a tensor, and the task that forked it changes that; then `inner` gives back what was the caller's.
+    assert_eq!(purity(&outer, "  return torch.add(x, 1)\n"), [true, true]);
+    assert_eq!(purity(&outer, "  return torch.select(x, 0, 0)\n"), [false, true]);
+}
+
+#[test]
+fn columns_of_a_matrix_are_apart_though_they_lie_between_each_other() {
+    let column = |i: usize| format!("_{i} = torch.fill_(torch.select(x, 1, {i}), 7)");
+    let explore = |main: usize| explore(&forks(&column(main), &column(1)), &Config::default());
+    assert_eq!(explore(0).coverage, Coverage::Certified);
+    assert_eq!(explore(1).coverage, Coverage::Exhausted);
+}

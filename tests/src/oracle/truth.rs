@@ -27,6 +27,9 @@ pub struct Truth {
     pub racy_at_first: bool,
     /// Whether a task of some execution raises an error, or waits for ever.
     pub failing: bool,
+    /// Whether tasks race for what decides which elements another step touches: a container, an attribute that holds a
+    /// tensor, the sizes of a tensor.
+    pub varying: bool,
     /// Effects, writes by the owner while a fork uses it, other races.
     pub found: Found,
     /// The lines of forks, and whether each is pure.
@@ -84,6 +87,7 @@ impl Truth {
         }
         self.racy |= !races.is_empty();
         for race in races {
+            self.varying |= matches!(race.place, Place::List(_) | Place::Dict(_) | Place::W | Place::Meta(_));
             self.race(state, &race);
         }
     }
