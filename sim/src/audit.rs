@@ -14,13 +14,13 @@ use crate::check::{Finding, Findings, Kind, Severity, StuckWait};
 use crate::config::Config;
 use crate::explore::repeat::check;
 use crate::explore::schedule::{self, Replayed, replay, shorten};
-use crate::explore::{Basis, Coverage, Exploration, Seen, explore};
+use crate::explore::{Basis, Coverage, Exploration, Missed, Seen, explore};
 use crate::machine::code::Site;
 use crate::machine::{Cut, Kept, Outcome, Raised};
 use crate::program::Program;
 use crate::report::{
-    Assurance, Difference, FindingReport, ForkReport, FrameReport, Outcomes, Places, RaceReport, Report, Stats,
-    Verdict, WaitReport, Witness,
+    Assurance, Difference, FindingReport, ForkReport, FrameReport, MissedReport, Outcomes, Places, RaceReport, Report,
+    Stats, Verdict, WaitReport, Witness,
 };
 
 /// How many different outcomes a report shows.
@@ -72,6 +72,10 @@ pub fn audit(program: &Program, config: &Config) -> Report {
             distinct: exploration.outcomes.len(),
             distinct_at_rest: distinct_at_rest.len(),
             complete,
+            missed: exploration
+                .missed
+                .filter(|_| !complete)
+                .map(|missed| MissedReport { depth: missed.depth, chance: missed.chance }),
             error: common_error(program, &exploration),
             witnesses: witnesses.iter().map(|(schedule, seen)| witness(program, schedule, seen)).collect(),
             first_difference,
@@ -140,6 +144,7 @@ pub fn replay_report(program: &Program, config: &Config, schedule: &Schedule, mo
             distinct: usize::from(replayed.outcome.is_some()),
             distinct_at_rest: usize::from(replayed.outcome.is_some()),
             complete: false,
+            missed: None,
             error: replayed
                 .outcome
                 .as_ref()
@@ -179,7 +184,15 @@ fn rests_on(exploration: &Exploration, config: &Config) -> String {
         }
         (Coverage::Sampled, Basis::States) => format!("on this input {states} states were visited; there are others"),
         (Coverage::Sampled, Basis::Samples) => {
-            format!("on this input {executions} executions were run under {}; others may differ", config.strategy)
+            let missed = exploration.missed.map(|missed| {
+                let Missed { depth, chance } = missed;
+                format!(
+                    "; what takes {depth} steps in a certain order was missed with a chance of at most {}",
+                    percent(chance)
+                )
+            });
+            let (strategy, missed) = (config.strategy, missed.unwrap_or_default());
+            format!("on this input {executions} executions were run under {strategy}; others may differ{missed}")
         }
     }
 }
@@ -236,6 +249,13 @@ pub fn repeat(program: &Program, config: &Config, schedules: &[Schedule], mode: 
         outcomes.first_difference = difference(program, config, first, second);
     }
     all
+}
+
+fn percent(chance: f64) -> String {
+    match chance * 100.0 {
+        percent if percent < 0.01 => "0.01 %".to_string(),
+        percent => format!("{percent:.2} %"),
+    }
 }
 
 fn verdict(exploration: &Exploration, findings: &Findings) -> Verdict {

@@ -58,8 +58,7 @@ fn outcomes_are_those_of_our_own_search() {
     }
     // They fork six and five tasks.
     assert_eq!(refused, ["a04_nested_forks", "a06_future_list"].map(String::from).into());
-    // To loom the eight steps of each of its two tasks on one object all conflict, reads too: it runs C(17, 8) = 24 310.
-    assert_eq!(unfinished, ["b25_rnn_state"].map(String::from).into());
+    assert_eq!(unfinished, BTreeSet::new());
 }
 
 #[test]

@@ -259,8 +259,8 @@ pub struct Told {
     pub fork: Option<Site>,
     /// What is written.
     pub target: Arc<str>,
-    /// Whether it races.
-    pub races: bool,
+    /// Who it races with, and where.
+    pub race: Option<(TaskId, Site)>,
 }
 
 /// Everything found so far, over all schedules.

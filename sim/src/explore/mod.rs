@@ -13,6 +13,7 @@ pub mod schedule;
 mod search;
 mod states;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use forkcheck_scheduler::{Location, Moment, Schedule, Spec, TaskId, Tasks};
@@ -51,6 +52,8 @@ pub struct Exploration {
     pub coverage: Coverage,
     /// What the first run and the stages after it have come to.
     pub basis: Basis,
+    /// What samples may have missed, for the smallest depth of which that is known.
+    pub missed: Option<Missed>,
     /// Everything that is wrong.
     pub findings: Findings,
     /// The names of all tasks.
@@ -61,6 +64,8 @@ pub struct Exploration {
     pub hot: Hot,
     /// Whether it was told that there are two outcomes.
     told: bool,
+    /// Locations raced for that no search knew: it starts again.
+    newly_hot: BTreeSet<Location>,
     /// The execution that showed the last new outcome.
     last_new: u64,
     /// What tells one outcome from another, of all that were seen; only looked up.
@@ -98,6 +103,15 @@ pub enum Coverage {
     /// Some schedules were run.
     #[default]
     Sampled,
+}
+
+/// What samples may have missed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Missed {
+    /// How many steps must come in a certain order.
+    pub depth: u32,
+    /// The greatest chance that no run had them so.
+    pub chance: f64,
 }
 
 /// What a verdict rests on.
@@ -152,8 +166,10 @@ fn certificate(program: &Program, config: &Config) -> Exploration {
     machine.run(&mut ChildFirst);
     let hot: FxHashSet<Location> = machine.newly_hot().iter().copied().collect();
     let mut exploration = Exploration::default();
-    exploration.note(&machine, None);
-    exploration.outcomes.iter_mut().for_each(|seen| seen.order = None);
+    exploration.count(&machine);
+    if let Some(outcome) = machine.outcome() {
+        exploration.keep(Seen { outcome, order: None, hot: Hot::default(), run_seed: None }, 1);
+    }
     if !exploration.outcomes.is_empty() && hot.is_empty() {
         exploration.coverage = Coverage::Certified;
     }
@@ -174,17 +190,29 @@ pub fn first_schedule(program: &Program, config: &Config) -> Option<Schedule> {
 impl Exploration {
     /// Counts an execution that has ended, and keeps its outcome if it is new.
     fn note(&mut self, machine: &Machine, run_seed: Option<u64>) {
-        self.steps += machine.steps();
-        self.tasks = self.tasks.max(machine.task_count());
-        let Some(outcome) = machine.outcome() else {
-            self.discarded += 1;
-            self.cuts += 1;
-            self.cut = self.cut.take().or_else(|| machine.cut().cloned());
+        self.count(machine);
+        let Some(outcome) = machine.outcome() else { return };
+        if !machine.newly_hot().is_empty() {
+            // The order of steps at the locations we knew does not fix this outcome. Whoever explores starts again with
+            // those that are new, and finds it then.
             return;
-        };
-        self.executions += 1;
+        }
         let seen = Seen { outcome, order: Some(machine.order().to_vec()), hot: self.hot.clone(), run_seed };
         self.keep(seen, self.executions);
+    }
+
+    /// Counts an execution that has ended.
+    fn count(&mut self, machine: &Machine) {
+        self.steps += machine.steps();
+        self.tasks = self.tasks.max(machine.task_count());
+        match machine.cut() {
+            None => self.executions += 1,
+            Some(cut) => {
+                self.discarded += 1;
+                self.cuts += 1;
+                self.cut.get_or_insert_with(|| cut.clone());
+            }
+        }
     }
 
     /// Keeps an outcome if it is new; it was seen in this execution.

@@ -3,13 +3,14 @@
 //! The result is the same for any number of threads. Run i has a seed of its own and starts from the same state, so it
 //! does not matter who runs it. Runs go in blocks of a fixed size, and finished blocks are joined in their order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
-use forkcheck_scheduler::{Ending, Profile, Spec, System, TaskId, Tasks, run, run_seed};
+use forkcheck_scheduler::estimate::{miss_chance, pct_chance};
+use forkcheck_scheduler::{Ending, Location, Profile, Spec, System, TaskId, Tasks, run, run_seed};
 
-use super::{CUT_EXECUTIONS, Exploration, Seen, Stage};
+use super::{CUT_EXECUTIONS, Exploration, Missed, Seen, Stage};
 use crate::check::Findings;
 use crate::config::Config;
 use crate::machine::{Cut, Machine, Mark};
@@ -28,12 +29,31 @@ pub(super) struct Sampling<'a> {
 }
 
 impl Sampling<'_> {
-    /// Adds all runs to `exploration`, whose racing locations are the choice points and whose tasks keep their numbers:
-    /// the seed of a run alone says what it does.
+    /// Adds all runs to `exploration`, whose racing locations are the choice points and whose tasks keep their numbers. As
+    /// long as no run shows a race elsewhere, the seed of a run alone says what it does. One that does makes that
+    /// location a choice point too, and all runs begin again.
     pub(super) fn run(&self, exploration: &mut Exploration) {
+        loop {
+            let before = exploration.clone();
+            self.all(exploration);
+            let newly = std::mem::take(&mut exploration.newly_hot);
+            if newly.is_empty() || self.config.limits.expired() {
+                return;
+            }
+            let seen = std::mem::replace(exploration, before);
+            (exploration.findings, exploration.names) = (seen.findings, seen.names);
+            exploration.extend(&newly);
+        }
+    }
+
+    fn all(&self, exploration: &mut Exploration) {
         let first =
             Exploration { names: exploration.names.clone(), hot: exploration.hot.clone(), ..Default::default() };
         let profile = self.profile(&first);
+        if let Spec::Pct { depth } = self.spec {
+            let chance = miss_chance(pct_chance(profile.tasks(), profile.steps(), depth), self.runs);
+            exploration.missed.get_or_insert(Missed { depth, chance });
+        }
         let blocks = self.runs.div_ceil(BLOCK);
         let threads = u64::from(self.config.jobs).min(blocks);
         if threads <= 1 {
@@ -112,7 +132,8 @@ impl Sampling<'_> {
         exploration.cut = exploration.cut.take().or(block.cut);
         exploration.tell_second(self.program, self.config, None);
         exploration.tell(self.config, Stage::Sampling, Some(self.runs as f64));
-        exploration.cuts < CUT_EXECUTIONS && !self.config.limits.expired()
+        exploration.newly_hot = block.newly_hot;
+        exploration.newly_hot.is_empty() && exploration.cuts < CUT_EXECUTIONS && !self.config.limits.expired()
     }
 }
 
@@ -135,6 +156,8 @@ struct Block {
     seen: Vec<(u64, Seen)>,
     /// The tasks, if there are some that the first run did not have.
     names: Option<Tasks>,
+    /// Locations raced for that were no choice points.
+    newly_hot: BTreeSet<Location>,
     executions: u64,
     discarded: u64,
     steps: u64,
@@ -179,6 +202,7 @@ impl Worker {
         Block {
             findings,
             seen: seen.into_iter().zip(block.outcomes).collect(),
+            newly_hot: self.machine.newly_hot().clone(),
             names: (names.count() > self.known).then(|| names.clone()),
             executions: block.executions,
             discarded: block.discarded,

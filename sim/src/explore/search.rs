@@ -90,12 +90,29 @@ pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Explora
         if searched.exhausted() {
             exploration.coverage = Coverage::Exhausted;
         } else if !over && spending.spent < config.executions {
-            exploration.basis = Basis::Samples;
-            let runs = config.executions - spending.spent;
-            Sampling { program, config, spec: Spec::Random, runs }.run(exploration);
+            samples(program, config, config.executions - spending.spent, exploration);
         }
         return;
     }
+}
+
+/// What samples are drawn by, and how many of a hundred: the even spread first, then what finds deep bugs with a known
+/// chance, and the one that is good where tasks race for many things.
+const PORTFOLIO: [(Spec, u64); 4] =
+    [(Spec::Uniform, 45), (Spec::Pct { depth: 2 }, 25), (Spec::Pct { depth: 3 }, 15), (Spec::Pos, 15)];
+
+/// Samples for what is left of the budget.
+fn samples(program: &Program, config: &Config, runs: u64, exploration: &mut Exploration) {
+    let mut left = runs;
+    for (i, (spec, share)) in PORTFOLIO.into_iter().enumerate() {
+        let last = i + 1 == PORTFOLIO.len();
+        let runs = if last { left } else { (runs * share / 100).min(left) };
+        left -= runs;
+        if runs > 0 && exploration.cuts < CUT_EXECUTIONS {
+            Sampling { program, config, spec, runs }.run(exploration);
+        }
+    }
+    exploration.basis = Basis::Samples;
 }
 
 /// How many racing pairs are tried both ways.

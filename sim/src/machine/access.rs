@@ -63,7 +63,7 @@ impl Thing {
         ThingId { key: (self.slot(), attribute), generator: matches!(self, Thing::Generator(_)) }
     }
 
-    /// Who it is. The attributes of an object share its slot and differ in their region.
+    /// Whose content it is. The attributes of an object share its slot.
     pub fn slot(&self) -> SlotId {
         match self {
             Thing::Storage(storage) => storage.id(),
@@ -78,10 +78,24 @@ impl Thing {
         }
     }
 
-    /// Its number for the scheduler.
+    /// Its number for the scheduler. Each attribute of an object has its own, so that a race for one makes no choice points
+    /// of the others.
     pub fn location(&self) -> Location {
-        Location(self.slot().bits())
+        let slot = self.slot().bits();
+        match self {
+            Thing::Attribute(_, index) => Location(mix(slot, *index as u64)),
+            _ => Location(slot),
+        }
     }
+}
+
+/// A number for the pair, by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014). That two of n pairs, or a pair and
+/// a slot, get the same has a chance of about n²/2^64; then two locations would be taken for one.
+fn mix(slot: u64, index: u64) -> u64 {
+    let mut z = slot.wrapping_add((index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
 }
 
 impl Touch {
@@ -110,8 +124,7 @@ impl Touch {
 
     /// The attribute number `index` of `object`.
     pub fn attribute(object: &Object, index: usize, access: Access) -> Self {
-        let region = Region::bytes(index as u64, 1);
-        Self { thing: Thing::Attribute(object.clone(), index), region, access }
+        Self::whole(Thing::Attribute(object.clone(), index), access)
     }
 
     /// Its form for the scheduler. Whatever is printed can be printed in any order, so writes to stdout commute.

@@ -66,7 +66,7 @@ impl Machine {
         let (calls, fork) = (task.calls.clone(), self.fork_of(id));
         let named = self.name(thing, id);
         let kind = effect_kind(thing, &named);
-        if self.findings.is_news(Told { kind, site, calls, fork, target: named.path.clone(), races: false }) {
+        if self.findings.is_news(Told { kind, site, calls, fork, target: named.path.clone(), race: None }) {
             let stack = self.stack(id, site);
             let fork = self.fork_site(id);
             let key = self.key(kind, &stack, fork.as_ref());
@@ -117,7 +117,8 @@ impl Machine {
         fresh: &mut Fresh,
     ) {
         let (calls, fork) = (writer.calls.clone(), self.fork_of(blamed));
-        let told = Told { kind, site: writer.site, calls, fork, target: named.path.clone(), races: true };
+        let race = Some((other.task, other.site));
+        let told = Told { kind, site: writer.site, calls, fork, target: named.path.clone(), race };
         if !self.findings.is_news(told) {
             return;
         }
@@ -129,12 +130,12 @@ impl Machine {
 
     fn fill_race(&self, key: &Key, other: &Entry, fresh: &mut Fresh) {
         let (_, finding, _) = fresh.iter_mut().find(|row| row.0 == *key).expect("it was just added");
-        finding.race.get_or_insert_with(|| RaceSide {
+        finding.fill_race(Some(RaceSide {
             task: other.task,
             operator: self.operator(other.site),
             stack: entry_stack(other),
             writes: other.access.kind.writes(),
-        });
+        }));
     }
 
     fn join(&mut self, fresh: Fresh) {

@@ -13,6 +13,7 @@ use super::{Flow, Looks, Machine, undo};
 use crate::check::ShadowMark;
 use crate::config::{Atomicity, Limits};
 use forkcheck_model::graph::NodeKind;
+use forkcheck_model::types::Type;
 
 /// A point of an execution that a search can come back to.
 #[derive(Debug)]
@@ -87,11 +88,18 @@ impl Machine {
         let is_hot = |touch: &access::Touch| self.hot.contains(&touch.thing.location());
         let hot = || touches.iter().filter(|touch| is_hot(touch));
         let elements = hot().any(|touch| matches!(touch.thing, Thing::Storage(_)));
-        let leads = |touch: &access::Touch| match touch.thing {
+        let leads = |touch: &access::Touch| match &touch.thing {
             Thing::Shape(_) => elements,
             // To anything, if it is there that others race.
-            Thing::List(_) | Thing::Dict(_) => (look || touches.len() > 1) && self.hot.len() > 1,
-            Thing::Attribute(..) => look && self.hot.len() > 1,
+            Thing::List(list) => {
+                (look || touches.len() > 1) && self.hot.len() > 1 && leads_anywhere(&list.content().item)
+            }
+            Thing::Dict(dict) => {
+                (look || touches.len() > 1) && self.hot.len() > 1 && leads_anywhere(&dict.content().value)
+            }
+            Thing::Attribute(object, index) => {
+                look && self.hot.len() > 1 && leads_anywhere(&object.class().attributes[*index].ty)
+            }
             _ => false,
         };
         // Nobody changes anything after everybody else has ended, under any schedule.
@@ -195,6 +203,11 @@ impl Machine {
             _ => false,
         }
     }
+}
+
+/// Whether a value of this type can be something that is written, or lead to such.
+fn leads_anywhere(ty: &Type) -> bool {
+    !matches!(ty, Type::Int | Type::Float | Type::Bool | Type::Complex | Type::Str | Type::None | Type::Number)
 }
 
 impl Moment for Machine {

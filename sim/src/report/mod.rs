@@ -190,12 +190,23 @@ pub struct Outcomes {
     pub distinct_at_rest: usize,
     /// Whether there can be no others.
     pub complete: bool,
+    /// What samples may have missed, where that is known.
+    pub missed: Option<MissedReport>,
     /// The error that every schedule raises.
     pub error: Option<String>,
     /// Schedules with different outcomes: the smaller of `distinct` and 4.
     pub witnesses: Vec<Witness>,
     /// Where two outcomes differ first.
     pub first_difference: Option<Difference>,
+}
+
+/// A bound on what samples may have missed.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct MissedReport {
+    /// How many steps must come in a certain order.
+    pub depth: u32,
+    /// The greatest chance that no execution had them so.
+    pub chance: f64,
 }
 
 /// A schedule and its outcome.
