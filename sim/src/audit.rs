@@ -125,7 +125,7 @@ pub fn replay_report(program: &Program, config: &Config, schedule: &Schedule, mo
     replayed.findings.judge_pools(&replayed.names);
     let (findings, names) = (&replayed.findings, &replayed.names);
     let witnesses = replayed.outcome.iter().map(|outcome| {
-        let seen = Seen { outcome: outcome.clone(), order: None, hot: Default::default(), run_seed: None };
+        let seen = Seen { outcome: outcome.clone(), order: None, hot: Default::default(), drawn: None };
         witness(program, schedule, &seen)
     });
     let report = Report {
@@ -395,6 +395,9 @@ pub(crate) fn witness(program: &Program, schedule: &Schedule, seen: &Seen) -> Wi
         0 => summary.push_str(", in the default order"),
         1 => summary.push_str(", with 1 switch"),
         n => summary.push_str(&format!(", with {n} switches")),
+    }
+    if let Some((strategy, seed)) = seen.drawn {
+        summary.push_str(&format!(", found by --strategy {strategy} --seed {seed} --budget 1"));
     }
     Witness { schedule: schedule.to_string(), digest: format!("{digest:032x}"), summary }
 }

@@ -3,6 +3,7 @@
 mod cases;
 mod cores;
 mod findings;
+mod led;
 mod loom;
 mod many;
 mod random_programs;

@@ -81,8 +81,8 @@ pub struct Seen {
     pub order: Option<Vec<TaskId>>,
     /// Where the order of accesses mattered in that search.
     pub hot: Hot,
-    /// The seed of the run, for a strategy that draws.
-    pub run_seed: Option<u64>,
+    /// The strategy that drew it, and the seed of the run.
+    pub drawn: Option<(Spec, u64)>,
 }
 
 impl Seen {
@@ -168,7 +168,7 @@ fn certificate(program: &Program, config: &Config) -> Exploration {
     let mut exploration = Exploration::default();
     exploration.count(&machine);
     if let Some(outcome) = machine.outcome() {
-        exploration.keep(Seen { outcome, order: None, hot: Hot::default(), run_seed: None }, 1);
+        exploration.keep(Seen { outcome, order: None, hot: Hot::default(), drawn: None }, 1);
     }
     if !exploration.outcomes.is_empty() && hot.is_empty() {
         exploration.coverage = Coverage::Certified;
@@ -189,7 +189,7 @@ pub fn first_schedule(program: &Program, config: &Config) -> Option<Schedule> {
 
 impl Exploration {
     /// Counts an execution that has ended, and keeps its outcome if it is new.
-    fn note(&mut self, machine: &Machine, run_seed: Option<u64>) {
+    fn note(&mut self, machine: &Machine, drawn: Option<(Spec, u64)>) {
         self.count(machine);
         let Some(outcome) = machine.outcome() else { return };
         if !machine.newly_hot().is_empty() {
@@ -197,7 +197,7 @@ impl Exploration {
             // those that are new, and finds it then.
             return;
         }
-        let seen = Seen { outcome, order: Some(machine.order().to_vec()), hot: self.hot.clone(), run_seed };
+        let seen = Seen { outcome, order: Some(machine.order().to_vec()), hot: self.hot.clone(), drawn };
         self.keep(seen, self.executions);
     }
 

@@ -191,7 +191,7 @@ impl Worker {
             let seed = run_seed(sampling.config.seed, i);
             self.machine.rewind(&self.start);
             let ending = self.one(sampling.spec, seed);
-            block.note(&self.machine, Some(seed));
+            block.note(&self.machine, Some((sampling.spec, seed)));
             if block.outcomes.len() > seen.len() {
                 seen.push(block.executions);
             }

@@ -135,7 +135,7 @@ fn admit_one(program: &Program, config: &Config, schedule: &Schedule, exploratio
         }
         Some(outcome) if !stale => {
             let order = follower.events.into_iter().flatten().map(|event| event.task).collect();
-            let seen = Seen { outcome, order: Some(order), hot: exploration.hot.clone(), run_seed: None };
+            let seen = Seen { outcome, order: Some(order), hot: exploration.hot.clone(), drawn: None };
             exploration.keep(seen, exploration.executions);
         }
         _ => {}

@@ -140,6 +140,6 @@ impl Exploration {
             machine.step(task).expect("these steps were taken before");
         }
         let outcome = machine.outcome().expect("these steps led to an outcome");
-        Seen { outcome, order: Some(order), hot: self.hot.clone(), run_seed: None }
+        Seen { outcome, order: Some(order), hot: self.hot.clone(), drawn: None }
     }
 }

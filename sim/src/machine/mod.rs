@@ -79,7 +79,7 @@ pub struct Machine {
     /// Tasks that are about to touch a hot location.
     enabled: Enabled,
     /// Whether a task was ever parked before a step of which others can change what it touches.
-    varying: bool,
+    leading: bool,
     /// Those that the last step of the search enabled.
     woken: Vec<TaskId>,
     /// Who took each step of the search.
@@ -295,7 +295,7 @@ impl Machine {
             looks: Looks::default(),
             hot: Arc::default(),
             enabled: Enabled::new(),
-            varying: false,
+            leading: false,
             woken: Vec::new(),
             order: Vec::new(),
             undo: None,

@@ -76,36 +76,44 @@ impl Machine {
         };
         self.settle(on);
         self.woken.retain(|&woken| woken != id);
-        if self.varying {
+        if self.leading {
             self.look_again();
         }
     }
 
-    /// Whether it depends on something raced for which racing locations a step touches: the tensors of a list, the elements
-    /// that a tensor's sizes show, all that an attribute leads to when the caller looks.
-    fn leads_on(&self, id: TaskId, site: Site, touches: &Touches) -> bool {
+    /// Whether it depends on something raced for what a step touches, and whether it does so for what it touches where others
+    /// race: the tensors of a list, the elements that a tensor's sizes show, all that an attribute leads to when the
+    /// caller looks.
+    fn led(&self, id: TaskId, site: Site, touches: &Touches) -> (bool, bool) {
         let look = site == Site::LOOK;
         let is_hot = |touch: &access::Touch| self.hot.contains(&touch.thing.location());
-        let hot = || touches.iter().filter(|touch| is_hot(touch));
-        let elements = hot().any(|touch| matches!(touch.thing, Thing::Storage(_)));
-        let leads = |touch: &access::Touch| match &touch.thing {
-            Thing::Shape(_) => elements,
-            // To anything, if it is there that others race.
-            Thing::List(list) => {
-                (look || touches.len() > 1) && self.hot.len() > 1 && leads_anywhere(&list.content().item)
-            }
-            Thing::Dict(dict) => {
-                (look || touches.len() > 1) && self.hot.len() > 1 && leads_anywhere(&dict.content().value)
-            }
-            Thing::Attribute(object, index) => {
-                look && self.hot.len() > 1 && leads_anywhere(&object.class().attributes[*index].ty)
-            }
-            _ => false,
-        };
+        let elements = |touch: &&access::Touch| matches!(touch.thing, Thing::Storage(_));
+        let (mut led, mut led_to_hot) = (false, false);
+        for touch in touches.iter().filter(|touch| is_hot(touch)) {
+            let (leads, to_hot) = match &touch.thing {
+                Thing::Shape(_) => {
+                    (touches.iter().any(|touch| elements(&touch)), touches.iter().filter(elements).any(is_hot))
+                }
+                // To anything, if it is there that others race.
+                Thing::List(list) if look || touches.len() > 1 => {
+                    (leads_anywhere(&list.content().item), self.hot.len() > 1)
+                }
+                Thing::Dict(dict) if look || touches.len() > 1 => {
+                    (leads_anywhere(&dict.content().value), self.hot.len() > 1)
+                }
+                Thing::Attribute(object, index) if look => {
+                    (leads_anywhere(&object.class().attributes[*index].ty), self.hot.len() > 1)
+                }
+                _ => (false, false),
+            };
+            led |= leads;
+            led_to_hot |= leads && to_hot;
+        }
         // Nobody changes anything after everybody else has ended, under any schedule.
         let clock = &self.task(id).clock;
-        let ended = || self.tasks.iter().flatten().all(|other| other.id == id || clock.completed(other.id));
-        hot().any(leads) && !(look && ended())
+        let others_live = || self.tasks.iter().flatten().any(|other| other.id != id && !clock.completed(other.id));
+        let may_change = led && (!look || others_live());
+        (may_change, may_change && led_to_hot)
     }
 
     /// What the next step reads and writes where others race. Of an operator in two halves that is the first, which only
@@ -125,13 +133,12 @@ impl Machine {
         for place in 0..self.enabled.len() {
             let id = self.enabled[place];
             let parked = self.task(id).parked.clone().expect("a task that is enabled is parked");
-            if !parked.varies {
-                continue;
-            }
-            let (site, phase, touches) = self.upcoming(id);
-            let footprint = self.footprint(id, phase, &touches);
-            if footprint != parked.footprint {
-                self.task_mut(id).parked = Some(Arc::new(Parked { site, phase, touches, footprint, varies: true }));
+            if parked.led {
+                let (site, phase, touches) = self.upcoming(id);
+                let footprint = self.footprint(id, phase, &touches);
+                let varies = parked.varies || self.led(id, site, &touches).1;
+                self.task_mut(id).parked =
+                    Some(Arc::new(Parked { site, phase, touches, footprint, led: true, varies }));
             }
         }
     }
@@ -145,9 +152,9 @@ impl Machine {
                 let (site, phase, touches) = self.upcoming(id);
                 if self.is_hot(&touches) {
                     let footprint = self.footprint(id, phase, &touches);
-                    let varies = self.leads_on(id, site, &touches);
-                    self.varying |= varies;
-                    self.task_mut(id).parked = Some(Arc::new(Parked { site, phase, touches, footprint, varies }));
+                    let (led, varies) = self.led(id, site, &touches);
+                    self.leading |= led;
+                    self.task_mut(id).parked = Some(Arc::new(Parked { site, phase, touches, footprint, led, varies }));
                     self.enable(id);
                     break;
                 }

@@ -61,6 +61,8 @@ pub(super) struct Parked {
     pub(super) touches: Touches,
     pub(super) footprint: Footprint,
     /// Whether others can still change what it touches.
+    pub(super) led: bool,
+    /// Whether others can still change what it touches where others race.
     pub(super) varies: bool,
 }
 
