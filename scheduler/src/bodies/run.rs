@@ -544,3 +544,22 @@ fn hash_from(start: u64, words: &[u64]) -> u64 {
         (product as u64 ^ (product >> 64) as u64).wrapping_add(start)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_depends_on_every_word_but_the_order_of_waits() {
+        let part = Part { start: 0, step: 1, count: 3 };
+        let program = Program::family([vec![Write(0), WritePart(part)], vec![Draw, Read(1)]]);
+        let run = Run::new(&program);
+        // Three tasks with a phase, an accumulator and a link each, two cells, three elements, the generator.
+        assert_eq!(run.words.len(), 3 * 3 + 2 + 3 + 1);
+        for place in 0..run.words.len() {
+            let mut other = run.clone();
+            other.words[place] ^= 1 << 8;
+            assert_eq!(other.digest() != run.digest(), place < run.places.links, "word {place}");
+        }
+    }
+}

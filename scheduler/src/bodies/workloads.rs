@@ -87,7 +87,8 @@ pub fn chain() -> Program {
     Program::family(chain_of_four()).observing(1)
 }
 
-/// The same, forked in the order D C B A, in which no strategy begins with the bug by accident.
+/// The same, forked in the order D C B A. Who begins with the task that was forked first begins with the bug in
+/// [`chain`]; who begins with the one forked last, as the default order does, begins with it here.
 pub fn chain_reversed() -> Program {
     let mut bodies = chain_of_four();
     bodies.reverse();
@@ -117,6 +118,26 @@ pub fn cycle() -> Program {
         steps(6, &[], None),
     ])
     .observing(1)
+}
+
+/// Eight tasks of 50 instructions and a bug of depth 4: the eighth finds out, in cell 0, whether each of three others had
+/// done the first of two neighbouring steps and none the second, so that cell 0 holds 3. Each of the four must be stopped
+/// at one place, and the other four tasks have nothing to do with it.
+///
+/// Of the instructions, 24 touch something; the others stand for what nobody races with, which is no choice. All tasks
+/// draw numbers before and after, from one generator, so that no order of the 16 draws is like another: at least
+/// 16! / 2!^8, or 8 · 10^10 classes, and no fewer states, because who draws knows what the others did.
+pub fn windows() -> Program {
+    let drawing = |middle: &[(usize, Op)]| {
+        let given = [&[(10, Draw)], middle, &[(40, Draw)]].concat();
+        let quiet = |number| given.iter().find(|&&(at, _)| at == number).map_or(Add(0), |&(_, op)| op);
+        (1..=50).map(quiet).collect::<Vec<Op>>()
+    };
+    let passer = drawing(&[(25, Update(1, 1)), (26, Update(1, 16))]);
+    let looker = drawing(&[(25, Load(1)), (26, Store(0))]);
+    // Strangers in between, so that a search which has only come to reorder the last tasks has not decided it.
+    let concerned = [&passer, &passer, &passer, &looker];
+    Program::family(concerned.into_iter().flat_map(|body| [body.clone(), drawing(&[])])).observing(1)
 }
 
 /// Ten steps: those given, counted from 1, and stores to `private`.

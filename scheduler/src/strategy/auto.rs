@@ -305,7 +305,10 @@ impl<O: Ord + Clone, J> Campaign<O, J> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bodies::oracle::profile;
     use crate::bodies::{Program, Run, workloads};
+    use crate::estimate::runs_for;
+    use crate::spec::Spec;
     use crate::strategy::random::Random;
 
     fn explore(program: &Program, plan: &Plan) -> Explored<Vec<u64>> {
@@ -351,6 +354,64 @@ mod tests {
             // Two results, and eight classes that are few enough for the first search.
             assert_eq!(explored.outcomes.len(), 2, "{name}");
             assert!(matches!(explored.basis, Basis::Dpor(searched) if searched.complete == 8), "{name}");
+        }
+    }
+
+    /// By which part of the plan an execution is met first that ends with `bug` in cell 0, and the how many-th it is.
+    /// Nothing is explored after it.
+    fn found(program: &Program, bug: u64, plan: &Plan, samplers: impl FnOnce(Size) -> Vec<Sampler>) -> (Stage, u64) {
+        let (mut asked, mut met) = (0, None);
+        let explored = auto(
+            || Run::new(program),
+            plan,
+            samplers,
+            |run: &mut Run<'_>, _| {
+                if met.is_some() {
+                    return ControlFlow::Break(());
+                }
+                asked += 1;
+                met = (run.cell(0) == bug).then_some(asked);
+                ControlFlow::Continue(Some(run.cell(0)))
+            },
+        );
+        (explored.outcomes[&bug].stage, met.expect("the bug is found"))
+    }
+
+    /// After the default order and the reversals of three pairs come eight classes.
+    #[test]
+    fn planted_bugs_are_found_within_twelve_executions() {
+        let by_auto = |program: &Program| found(program, 1, &Plan::default(), |_| vec![]);
+        // The default order begins with the task that was forked last, A, and so with the bug.
+        assert_eq!(by_auto(&workloads::chain_reversed()), (Stage::Default, 1));
+        // Here it begins with D: all three pairs must be reversed, which the last class does.
+        assert_eq!(by_auto(&workloads::chain()), (Stage::Dpor, 1 + 3 + 8));
+        assert_eq!(by_auto(&workloads::cycle()), (Stage::Dpor, 1 + 3 + 7));
+    }
+
+    /// Too many classes and states for the searches, of which the first seed gets the whole budget; and each seed finds it
+    /// in the runs that miss what PCT promises with a chance of less than 10^-6.
+    #[test]
+    fn a_bug_of_depth_4_among_8_tasks_of_50_steps_is_left_to_the_samples() {
+        let program = workloads::windows();
+        let profile = profile(&program);
+        let runs = runs_for(pct_chance(8, 24, 4), 1e-6).expect("a chance");
+        for seed in 1..=20 {
+            let steps = if seed == 1 { Plan::default().steps } else { 20_000 };
+            let samplers = |size| {
+                assert_eq!(size, Size { tasks: 8, steps: 24 });
+                let sampler = |spec: Spec, depth| {
+                    let scheduler = spec.scheduler(seed, &profile).expect("it samples");
+                    Sampler { scheduler, weight: 1, depth }
+                };
+                vec![
+                    sampler(Spec::Pct { depth: 4 }, Some(4)),
+                    sampler(Spec::Random, None),
+                    sampler(Spec::Pos, None),
+                    sampler(Spec::Uniform, None),
+                ]
+            };
+            let (stage, nth) = found(&program, 3, &Plan { steps, runs: 4 * runs, ..Plan::default() }, samplers);
+            assert_eq!(stage, Stage::Sampling, "seed {seed}, execution {nth}");
         }
     }
 

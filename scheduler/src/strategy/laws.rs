@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::bodies::oracle::{any_program, brute_force, profile};
@@ -9,6 +10,8 @@ use crate::bodies::{Program, Run, workloads};
 use crate::choice::{Ending, Scheduler};
 use crate::profile::Profile;
 use crate::spec::Spec;
+use crate::strategy::dpor::dpor;
+use crate::strategy::states::{Progress, states};
 use crate::system::System;
 
 const SAMPLING: [Spec; 5] = [Spec::Random, Spec::Pct { depth: 2 }, Spec::Pct { depth: 4 }, Spec::Pos, Spec::Uniform];
@@ -35,6 +38,10 @@ proptest! {
             let seen = outcomes(&program, &mut *spec.scheduler(seed, &profile).unwrap(), 40);
             prop_assert!(seen.is_subset(&truth.outcomes), "{spec}");
         }
+        for spec in [Spec::RoundRobin, Spec::ChildFirst] {
+            let seen = outcomes(&program, &mut *spec.scheduler(seed, &profile).unwrap(), 1);
+            prop_assert!(seen.is_subset(&truth.outcomes), "{spec}");
+        }
         for spec in [Spec::Random, Spec::Pos, Spec::Uniform] {
             // The rarest of 300 orders comes up more often than once in 1000 runs, or almost.
             let mut scheduler = spec.scheduler(seed, &profile).unwrap();
@@ -46,6 +53,30 @@ proptest! {
                 }
             }
             prop_assert_eq!(&seen, &truth.outcomes, "{}", spec);
+        }
+    }
+
+    /// The same by the searches, where there are too many orders to try them all.
+    #[test]
+    fn sampled_outcomes_are_among_those_of_the_searches(program in any_program(), seed: u64) {
+        let (mut by_dpor, mut left) = (BTreeSet::new(), 3000);
+        let searched = dpor(&mut Run::new(&program), &mut |run: &mut Run<'_>, ending| {
+            assert_eq!(ending, Ending::Complete);
+            by_dpor.insert(run.seen().to_vec());
+            left -= 1;
+            if left > 0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        if !searched.exhausted() {
+            return Ok(());
+        }
+        let (by_states, _) =
+            states(|| Run::new(&program), |run| run.seen().to_vec(), 1, u64::MAX, &Progress::default()).unwrap();
+        prop_assert!(by_states.outcomes.keys().eq(&by_dpor));
+        let profile = profile(&program);
+        for spec in SAMPLING.into_iter().chain([Spec::RoundRobin, Spec::ChildFirst]) {
+            let runs = if SAMPLING.contains(&spec) { 40 } else { 1 };
+            let seen = outcomes(&program, &mut *spec.scheduler(seed, &profile).unwrap(), runs);
+            prop_assert!(seen.is_subset(&by_dpor), "{spec}");
         }
     }
 

@@ -110,6 +110,7 @@ mod tests {
     use super::*;
     use crate::bodies::oracle::{check_run_seeds, drive, profile};
     use crate::bodies::{Op::*, Program, Run, workloads};
+    use crate::estimate::{pct_chance, runs_for};
     use crate::strategy::random::Random;
 
     /// How many of so many executions end with 1 in cell 0.
@@ -171,6 +172,31 @@ mod tests {
         assert!((f64::from(found) - expected).abs() < 4.0 * expected.sqrt(), "{found} hits, {expected} expected");
         // One change fewer never finds it.
         assert_eq!(hits(&program, &mut Pct::new(1, 1, &profile(&program)), 1000), 0);
+    }
+
+    /// The looker has the least priority of the four that matter, and each of the three others is lowered right before its
+    /// second step: 1/4 · 3!/k³, where k = 24. Promised is 1/(8·k³). So many runs as miss what is promised with a chance
+    /// of less than 10^-6 are ln(10^6) · 8 · 24³ of them, about 1.5 million; a twelfth of that would do.
+    #[test]
+    fn a_bug_of_depth_4_among_8_tasks_of_50_steps_is_found_within_the_bound_by_each_seed() {
+        let program = workloads::windows();
+        let profile = profile(&program);
+        assert_eq!((profile.steps(), program.tasks() - 1), (24, 8));
+        let most = runs_for(pct_chance(8, 24, 4), 1e-6).expect("a chance");
+        assert!((1_527_000..1_529_000).contains(&most), "{most}");
+        let mut run = Run::linear(&program);
+        let mut found = Vec::new();
+        for seed in 1..=20 {
+            let mut pct = Pct::new(seed, 4, &profile);
+            let mut shows = || run.execute(&mut pct).is_some() && run.cell(0) == 3;
+            found.push((1..=most).find(|_| shows()).expect("it is found within the bound"));
+        }
+        // Each takes 9216 runs in the mean; the mean of 20 has a standard deviation of 9216/√20.
+        let mean = found.iter().sum::<u64>() as f64 / 20.0;
+        assert!((mean - 9216.0).abs() < 4.0 * 9216.0 / 20f64.sqrt(), "{found:?}");
+        // With one change fewer it is never found.
+        let mut shallow = Pct::new(1, 3, &profile);
+        assert!((0..20_000).all(|_| run.execute(&mut shallow).is_some() && run.cell(0) != 3));
     }
 
     #[test]

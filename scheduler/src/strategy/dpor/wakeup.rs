@@ -146,3 +146,79 @@ pub(super) fn can_begin(way: Way, sequence: &[u32], trace: &Trace, footprints: &
     }
     sequence.iter().all(|&event| !footprints.conflict(way.footprint, trace.event(event as usize).footprint))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::footprint::{Access, Footprint, Kind, Location};
+    use crate::happens_before::Clock;
+
+    /// Task i, from 1, writes the i-th of these cells; nobody waits for anybody.
+    fn writers<const N: usize>(cells: [u64; N]) -> (Trace, Footprints, [Way; N]) {
+        let (mut trace, mut footprints, mut races) = (Trace::default(), Footprints::default(), Vec::new());
+        let (mut main, mut number) = (Clock::root(), 0);
+        let ways = cells.map(|cell| {
+            let write = Footprint::from_iter([Access::whole(Location(cell), Kind::Write)]);
+            let footprint = footprints.id(&write);
+            number += 1;
+            let clock = main.fork(TaskId::new(number));
+            trace.push(&clock, footprint, &footprints, &mut races);
+            Way { task: clock.task(), footprint }
+        });
+        (trace, footprints, ways)
+    }
+
+    #[test]
+    fn a_weak_initial_waits_for_nothing_in_the_sequence() {
+        // The third write comes after the first, and the second is free of both.
+        let (trace, footprints, [first, second, third]) = writers([0, 1, 0]);
+        for (way, sequence, expected) in [
+            (first, &[0, 1, 2][..], true),
+            (second, &[0, 1, 2], true),
+            (third, &[0, 1, 2], false),
+            (third, &[1, 2], true),
+            // Who is not in it must be free of all that is.
+            (second, &[0, 2], true),
+            (third, &[1], true),
+            (third, &[0, 1], false),
+            (first, &[2], false),
+            (first, &[], true),
+        ] {
+            assert_eq!(can_begin(way, sequence, &trace, &footprints), expected, "{way:?} in {sequence:?}");
+        }
+    }
+
+    /// From the left the tasks, in brackets behind each what follows it.
+    fn shape(wakeup: &Wakeup, at: NodeId) -> String {
+        let children = std::iter::successors(wakeup.first(at), |&child| wakeup.node(child).next);
+        let child = |child| match wakeup.first(child) {
+            None => wakeup.way(child).task.number().to_string(),
+            Some(_) => format!("{}[{}]", wakeup.way(child).task.number(), shape(wakeup, child)),
+        };
+        children.map(child).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_sequence_goes_where_nothing_equivalent_is() {
+        // 1 to 4 conflict with each other, 5 with nobody; 1 is explored first.
+        let (trace, footprints, ways) = writers([0, 0, 0, 0, 1]);
+        let (mut wakeup, root) = Wakeup::new(ways[0].footprint);
+        wakeup.begin(root, ways[0]);
+        let mut insert = |sequence: &[u32], expected: &str| {
+            wakeup.insert(root, sequence.to_vec(), &trace, &footprints);
+            assert_eq!(shape(&wakeup, root), expected, "{sequence:?}");
+        };
+        insert(&[1, 2], "1 2[3]");
+        // Another that begins alike branches off, to the right.
+        insert(&[1, 3], "1 2[3 4]");
+        // Below a leaf everything will be explored: nothing is added.
+        insert(&[1, 2, 3], "1 2[3 4]");
+        insert(&[4, 1, 2], "1 2[3 4]");
+        // What is the beginning of a way that is there will be seen.
+        insert(&[1], "1 2[3 4]");
+        insert(&[2], "1 2[3 4] 3");
+        insert(&[2, 3], "1 2[3 4] 3");
+        // Nobody need wait for 5, so it goes down to a leaf.
+        insert(&[4], "1 2[3 4] 3");
+    }
+}
