@@ -264,6 +264,7 @@ mod tests {
         assert!(b.knows(A, 0) && !b.knows(A, 1) && b.knows(MAIN, 0) && !b.knows(MAIN, 1));
         // Waiting for a task says nothing of what it forked and did not wait for.
         main.wait(&a);
+        assert_eq!(main.segment(), 2, "what comes after a wait knows more than what came before");
         assert!(main.completed(A) && main.knows(A, 1) && !main.knows(B, 0));
         main.wait(&b);
         assert!(main.knows(B, 0));

@@ -49,8 +49,7 @@ impl Shrunk {
 pub fn shrink(schedule: Schedule, runs: usize, attempt: impl FnMut(&Schedule) -> Tried) -> Shrunk {
     let mut search = Search { best: schedule, left: runs, tried: BTreeMap::new(), attempt };
     let minimal = loop {
-        let done = search.leave_out().and_then(|()| search.put_off());
-        match done {
+        match search.round() {
             Ok(true) => {}
             Ok(false) => break true,
             Err(Spent) => break false,
@@ -92,19 +91,26 @@ impl<F: FnMut(&Schedule) -> Tried> Search<F> {
         Ok(tried.holds)
     }
 
+    /// Says whether anything helped. What became shorter is halved at other places than before, so it is looked at again.
+    fn round(&mut self) -> Result<bool, Spent> {
+        let shorter = self.leave_out()?;
+        Ok(self.put_off()? || shorter)
+    }
+
     /// Leaves out stretches of deviations, the latest first since what follows depends on what precedes, until every
-    /// single one is needed.
-    fn leave_out(&mut self) -> Result<(), Spent> {
+    /// single one is needed. Says whether any could be.
+    fn leave_out(&mut self) -> Result<bool, Spent> {
+        let mut shorter = false;
         let mut stretch = self.best.deviations.len().div_ceil(2);
         while stretch > 0 {
             let mut needed = true;
             let mut end = self.best.deviations.len();
             while end > 0 {
                 let start = end.saturating_sub(stretch);
-                let mut shorter = self.best.deviations.clone();
-                shorter.drain(start..end);
-                if self.accept(shorter)? {
-                    needed = false;
+                let mut candidate = self.best.deviations.clone();
+                candidate.drain(start..end);
+                if self.accept(candidate)? {
+                    (needed, shorter) = (false, true);
                 }
                 end = start.min(self.best.deviations.len());
             }
@@ -113,7 +119,7 @@ impl<F: FnMut(&Schedule) -> Tried> Search<F> {
                 stretch /= 2;
             }
         }
-        Ok(())
+        Ok(shorter)
     }
 
     /// Puts each switch off, the latest first, to the last of the events that it can be put off to one by one. Says
@@ -270,6 +276,21 @@ mod tests {
         });
         assert_eq!(shrunk.schedule.deviations, [deviation(70)]);
         assert!(shrunk.runs < 20, "{} runs", shrunk.runs);
+    }
+
+    /// What was left after one round could be halved at another place, where two neighbours go together.
+    #[test]
+    fn what_became_shorter_is_halved_again() {
+        let program = Program::new(&[
+            &[Read(0), Fork(1), Fork(3), Read(0), Write(0)],
+            &[Write(1), Read(0), Fork(2), StopIfZero(0)],
+            &[Read(0)],
+            &[Read(0), Read(0), Read(1)],
+        ]);
+        let (schedule, outcome) = record(&program, 8_871_045_853_622_702_077, false);
+        let once = shrunk(&program, schedule, &outcome, ENOUGH).schedule;
+        assert_eq!(once.deviations.len(), 3);
+        assert_eq!(shrunk(&program, once.clone(), &outcome, ENOUGH).schedule, once);
     }
 
     proptest! {

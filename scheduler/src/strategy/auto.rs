@@ -337,6 +337,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_cut_proves_nothing() {
+        // No race, and one: neither the first execution nor a search came to an end.
+        for program in [workloads::private_stores(2, 2), workloads::increments(2)] {
+            let explored = auto(
+                || Run::new(&program).limited(3),
+                &Plan::default(),
+                |_| vec![],
+                |run: &mut Run<'_>, ending| {
+                    ControlFlow::Continue((ending == Ending::Complete).then(|| run.seen().to_vec()))
+                },
+            );
+            assert_eq!((explored.executions, explored.outcomes.len()), (0, 0));
+            assert!(matches!(explored.basis, Basis::Sampled(_)) && explored.cut > 0, "{:?}", explored.basis);
+        }
+    }
+
+    #[test]
     fn a_bug_of_one_reversal_is_found_by_the_pairs() {
         let explored = explore(&workloads::increments(2), &Plan::default());
         let mut stages = stages(&explored);
