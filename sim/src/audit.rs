@@ -88,7 +88,7 @@ pub fn audit(program: &Program, config: &Config) -> Report {
             tasks: exploration.tasks,
             seconds: 0.0,
         },
-        notes: [notes(&exploration, config, admitted), unrepeated].concat(),
+        notes: [notes(&exploration, admitted), unrepeated].concat(),
     }
 }
 
@@ -501,15 +501,12 @@ fn finding_report(program: &Program, names: &Tasks, finding: &Finding) -> Findin
     }
 }
 
-fn notes(exploration: &Exploration, config: &Config, admitted: usize) -> Vec<String> {
+fn notes(exploration: &Exploration, admitted: usize) -> Vec<String> {
     let mut notes: Vec<String> = exploration.cut.iter().map(cut_note).collect();
     if admitted > 0 {
         notes.push(
             "only a stored failure shows the second outcome: the executions of this audit did not meet it".into(),
         );
-    }
-    if exploration.cut.is_none() && exploration.coverage == Coverage::Sampled {
-        notes.push(format!("not every schedule was run (budget {} executions)", config.executions));
     }
     notes
 }
