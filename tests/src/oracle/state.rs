@@ -242,6 +242,9 @@ const Y: usize = 1;
 const ROW: usize = 2;
 const W_AT_FIRST: usize = 3;
 
+/// As many visible steps as an execution may have: one bit each.
+const LONGEST: usize = 128;
+
 impl State {
     /// The beginning of an execution.
     pub fn new(
@@ -307,12 +310,20 @@ impl State {
         matches!(&frame.code[frame.next].0, Op::Plain(Statement::Wait(..)))
     }
 
+    /// Whether no step more can be told from the others.
+    pub fn is_long(&self) -> bool {
+        self.steps.len() >= LONGEST
+    }
+
     /// Lets the task take its next visible step, and everything go on that touches nothing.
+    ///
+    /// # Panics
+    /// If the execution is [long](State::is_long).
     pub fn step(&mut self, name: TaskName, names: &mut Names) {
         let (line, accesses) = self.pending(name);
         let (sync, down) = (self.tasks[&name].sync, self.tasks[&name].down);
         let index = self.steps.len();
-        assert!(index < 128, "as many steps as bits");
+        assert!(index < LONGEST, "as many steps as bits");
         let conflicting = self
             .steps
             .iter()

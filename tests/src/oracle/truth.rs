@@ -40,7 +40,7 @@ pub struct Truth {
 pub type Draws = Rc<BTreeMap<u64, Vec<[i64; 2]>>>;
 
 impl Truth {
-    /// Finds everything out; `None` if there are more beginnings of executions than `most`.
+    /// Finds everything out; `None` if there are more beginnings of executions than `most`, or very long ones.
     pub fn of(sample: &Sample, rendered: &Rendered, draws: &Draws, split: bool, most: usize) -> Option<Self> {
         let mut names = Names::default();
         let start = start(sample, rendered, draws, split, &mut names);
@@ -52,6 +52,9 @@ impl Truth {
             if enabled.is_empty() {
                 truth.note(&state);
                 continue;
+            }
+            if state.is_long() {
+                return None;
             }
             for task in enabled {
                 let mut next = state.clone();
