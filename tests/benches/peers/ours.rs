@@ -44,7 +44,9 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     ] {
         all_states(criterion, name, &program, jobs);
     }
-    for (name, program) in [("chain reversed", workloads::chain_reversed()), ("cycle", workloads::cycle())] {
+    for (name, program) in
+        [("chain", workloads::chain()), ("chain reversed", workloads::chain_reversed()), ("cycle", workloads::cycle())]
+    {
         second_outcome(criterion, name, &program);
     }
     interpreter(criterion);

@@ -28,6 +28,7 @@ const ALONE: &[(&str, &str)] = &[
     ("exhaustive", "W4 depth 3"),
     ("states", "10 writers"),
     ("states", "12 writers"),
+    ("auto", "chain"),
     ("auto", "chain reversed"),
     ("auto", "cycle"),
     ("states", "15 writers, 1 job"),
