@@ -2,7 +2,7 @@
 //!
 //! Abdulla, Aronis, Jonsson, Sagonas, "Source Sets: A Foundation for Optimal Dynamic Partial Order Reduction", JACM 64
 //! (2017). Each execution is searched for races: conflicting steps that could be neighbours in the other order. For each
-//! the steps that lead to that order go into the [wakeup tree](wakeup) of the state before the race, unless they are
+//! the steps that lead to that order go into the wakeup tree of the state before the race, unless they are
 //! equivalent to what was explored from there or will be. So a race is reversed once, and no execution is begun that
 //! will be found to be a repetition, which is where [`dfs`](crate::strategy::dfs) loses its time.
 //!
