@@ -188,6 +188,24 @@ pub fn first_schedule(program: &Program, config: &Config) -> Option<Schedule> {
 }
 
 impl Exploration {
+    /// A machine at the start of an execution, which has found nothing yet.
+    fn fresh(&self, program: &Program, config: &Config) -> Machine {
+        self.start(program, config, self.names.clone(), Findings::default())
+    }
+
+    /// A machine to search with, which goes on collecting what is found.
+    fn machine(&mut self, program: &Program, config: &Config) -> Machine {
+        let (findings, names) = (std::mem::take(&mut self.findings), std::mem::take(&mut self.names));
+        self.start(program, config, names, findings)
+    }
+
+    fn start(&self, program: &Program, config: &Config, names: Tasks, findings: Findings) -> Machine {
+        Machine::new(program, config.atomicity, config.limits.clone(), names)
+            .with_hot(self.hot.clone())
+            .with_findings(findings)
+            .into_search()
+    }
+
     /// Counts an execution that has ended, and keeps its outcome if it is new.
     fn note(&mut self, machine: &Machine, drawn: Option<(Spec, u64)>) {
         self.count(machine);

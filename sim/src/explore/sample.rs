@@ -102,14 +102,7 @@ impl Sampling<'_> {
         if !self.spec.needs_profile() {
             return Arc::default();
         }
-        Arc::new(Profile::of(&mut self.machine(first)))
-    }
-
-    /// A machine at the start of a run.
-    fn machine(&self, first: &Exploration) -> Machine {
-        Machine::new(self.program, self.config.atomicity, self.config.limits.clone(), first.names.clone())
-            .with_hot(first.hot.clone())
-            .into_search()
+        Arc::new(Profile::of(&mut first.fresh(self.program, self.config)))
     }
 
     /// Adds the next block; says whether to go on.
@@ -176,7 +169,7 @@ struct Worker {
 
 impl Worker {
     fn new(sampling: &Sampling<'_>, first: &Exploration, profile: Arc<Profile>) -> Self {
-        let mut machine = sampling.machine(first);
+        let mut machine = first.fresh(sampling.program, sampling.config);
         Self { start: machine.mark(), machine, known: first.names.count(), hot: first.hot.clone(), profile }
     }
 

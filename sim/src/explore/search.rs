@@ -167,15 +167,6 @@ impl Exploration {
         (self.executions, self.discarded, self.cuts, self.steps, self.states) = (0, 0, 0, 0, 0);
     }
 
-    /// A machine to search with, which goes on collecting what is found.
-    fn machine(&mut self, program: &Program, config: &Config) -> Machine {
-        let (findings, names) = (std::mem::take(&mut self.findings), std::mem::take(&mut self.names));
-        Machine::new(program, config.atomicity, config.limits.clone(), names)
-            .with_hot(self.hot.clone())
-            .with_findings(findings)
-            .into_search()
-    }
-
     /// Takes in what a machine has found that may have met other tasks than we have, and so has other numbers for them; the
     /// outcomes from `from` on are its.
     fn take_in(&mut self, machine: &mut Machine, from: usize) {

@@ -126,13 +126,6 @@ impl Found {
 }
 
 impl Exploration {
-    /// A machine about to take its first step, which has found nothing yet.
-    fn fresh(&self, program: &Program, config: &Config) -> Machine {
-        Machine::new(program, config.atomicity, config.limits.clone(), self.names.clone())
-            .with_hot(self.hot.clone())
-            .into_search()
-    }
-
     /// The outcome of the steps of these tasks.
     fn along(&self, program: &Program, config: &Config, order: Vec<TaskId>) -> Seen {
         let mut machine = self.fresh(program, config);
