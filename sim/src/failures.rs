@@ -11,9 +11,9 @@ use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, ScheduleError};
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{Repeated, repeat};
 use crate::config::Config;
 use crate::program::Program;
+use crate::replay::{Repeated, repeat};
 use crate::report::Witness;
 
 /// The version of the format.

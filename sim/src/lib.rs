@@ -13,11 +13,13 @@ pub mod audit;
 pub mod check;
 pub mod config;
 mod convert;
+pub mod execution;
 pub mod explore;
 pub mod failures;
 pub mod machine;
 pub mod names;
 pub mod program;
+pub mod replay;
 pub mod report;
 
 pub use audit::audit;

@@ -15,7 +15,8 @@ use forkcheck_model::value::Value;
 use forkcheck_scheduler::Tasks;
 
 use crate::config::{Atomicity, Library};
-use crate::machine::code::{Codes, Site};
+use crate::execution::Site;
+use crate::machine::code::Codes;
 use crate::machine::reuse::Reuse;
 use crate::machine::{ChildFirst, Machine};
 use crate::names::{self, NameKey, Named};

@@ -92,7 +92,7 @@ fn every_witness_is_replayed_from_its_text() {
             for witness in outcomes.witnesses {
                 let schedule: Schedule = witness.schedule.parse().expect("what was printed can be read");
                 let (replayed, _) =
-                    forkcheck::audit::replay_report(&program, &Config::default(), &schedule, Mode::Strict);
+                    forkcheck::replay::replay_report(&program, &Config::default(), &schedule, Mode::Strict);
                 let again = &replayed.outcomes.expect("it was run").witnesses[0];
                 wrong.extend(unequal("digest of a replay", &again.digest, &witness.digest));
             }
@@ -107,8 +107,11 @@ fn results_are_those_of_pytorch() {
         let program = case.program().expect("it was loaded before");
         let schedule = Schedule::new(Atomicity::Split, forkcheck::explore::schedule::program_tag(&program));
         let limits = Default::default();
-        let replayed = forkcheck::explore::schedule::replay(&program, &schedule, Mode::Strict, &limits, true);
-        let Some((at_return, _)) = replayed.looks else { return vec![format!("no result: {:?}", replayed.cut)] };
+        let (replayed, looks) =
+            forkcheck::explore::schedule::replay_and_look(&program, &schedule, Mode::Strict, &limits);
+        let Some((at_return, _)) = looks else {
+            return vec![format!("no result: {:?}", replayed.execution.cut())];
+        };
         match at_return.result {
             None => (case.truth["error"].is_null()).then(|| "it raises".to_string()).into_iter().collect(),
             Some(result) => {

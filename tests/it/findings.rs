@@ -125,7 +125,7 @@ fn a_circle_of_waits_is_named_wait_by_wait() {
     let stuck = outcomes.witnesses.iter().find(|witness| witness.summary.starts_with("deadlock")).expect("a witness");
     let schedule: Schedule = stuck.schedule.parse().expect("what was printed can be read");
     let program = program(&circle("last(fs, x, )", "first(fs, x, )"));
-    let (replayed, _) = forkcheck::audit::replay_report(&program, &Config::default(), &schedule, Mode::Strict);
+    let (replayed, _) = forkcheck::replay::replay_report(&program, &Config::default(), &schedule, Mode::Strict);
     let again = replayed.findings.iter().find(|finding| finding.kind == "deadlock").expect("the same deadlock");
     assert_eq!((said(again), again.waits.len()), (said(finding), 2));
 }

@@ -70,7 +70,7 @@ fn every_witness_of_loom_is_replayed() {
         assert_eq!(exploration.outcomes.len(), distinct, "{name}");
         for seen in &exploration.outcomes {
             let schedule = schedule::of(&program, &config, &exploration.names, seen).expect("it can be followed");
-            let again = schedule::replay(&program, &schedule, Mode::Strict, &config.limits, false);
+            let again = schedule::replay(&program, &schedule, Mode::Strict, &config.limits);
             assert_eq!(again.outcome.expect("it ends").key(), seen.outcome.key(), "{name}: {schedule}");
         }
     }

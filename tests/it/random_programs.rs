@@ -45,7 +45,7 @@ fn outcomes(program: &Program) -> usize {
     assert_eq!(exploration.coverage, Coverage::Exhausted);
     for seen in &exploration.outcomes {
         let recorded = schedule::of(program, &config, &exploration.names, seen).expect("it can be recorded");
-        let replayed = schedule::replay(program, &recorded, Mode::Strict, &config.limits, false);
+        let replayed = schedule::replay(program, &recorded, Mode::Strict, &config.limits);
         assert_eq!(replayed.stale, None);
         assert!(replayed.outcome.expect("it was complete").same_as(&seen.outcome));
     }

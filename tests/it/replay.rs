@@ -44,7 +44,8 @@ fn schedules_of_earlier_versions_mean_what_they_meant() {
     for (name, text, digest) in FROZEN {
         let program = case(name).program().expect("it loads");
         let schedule: Schedule = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (report, replayed) = forkcheck::audit::replay_report(&program, &Config::default(), &schedule, Mode::Strict);
+        let (report, replayed) =
+            forkcheck::replay::replay_report(&program, &Config::default(), &schedule, Mode::Strict);
         assert_eq!(replayed.stale, None, "{name}: {text}");
         assert_eq!(report.outcomes.expect("it was run").witnesses[0].digest, digest, "{name}: {text}");
     }
@@ -97,7 +98,7 @@ fn a_second_outcome_is_told_as_soon_as_it_is_in_hand() {
     assert_ne!(witnesses[0].digest, witnesses[1].digest);
     for witness in witnesses {
         let schedule = witness.schedule.parse().expect("a schedule");
-        let (report, _) = forkcheck::audit::replay_report(&program, &Config::default(), &schedule, Mode::Strict);
+        let (report, _) = forkcheck::replay::replay_report(&program, &Config::default(), &schedule, Mode::Strict);
         assert_eq!(report.outcomes.expect("it was run").witnesses[0].digest, witness.digest);
     }
 }

@@ -9,7 +9,7 @@ use forkcheck_scheduler::TaskId;
 use rustc_hash::FxHashSet;
 
 use super::nests::Nests;
-use crate::machine::code::Site;
+use crate::execution::Site;
 use crate::names::fork_order;
 
 /// What kind of thing is wrong.

@@ -11,7 +11,7 @@ use forkcheck_scheduler::{TaskId, Tasks};
 use rustc_hash::FxHashSet;
 
 use super::finding::{Finding, Findings, ForkSite, Key, Kind, StuckWait};
-use crate::machine::code::Site;
+use crate::execution::Site;
 
 /// More structures than these are not looked at, and no more forks and waits in all.
 const STRUCTURES: usize = 32;

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use forkcheck_scheduler::{Access, Clock, Location, TaskId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::execution::Site;
 use crate::machine::access::ThingId;
-use crate::machine::code::Site;
 
 /// How many of a task's last accesses to a location are compared with the next one, which may say nothing new.
 const RECENT: usize = 32;

@@ -11,18 +11,17 @@ pub mod repeat;
 mod sample;
 pub mod schedule;
 mod search;
-mod states;
+pub(crate) mod states;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use forkcheck_scheduler::{Location, Moment, Schedule, Spec, TaskId, Tasks};
+use forkcheck_scheduler::{Location, Schedule, Spec, TaskId, Tasks};
 use rustc_hash::FxHashSet;
 
 use crate::check::Findings;
 use crate::config::Config;
-use crate::machine::{ChildFirst, Cut, Machine, Outcome, OutcomeKey};
-use crate::program::Program;
+use crate::execution::{ChildFirst, Cut, Execution, Outcome, OutcomeKey, Sought, Subject};
 pub use progress::{Progress, Stage};
 
 /// A search gives up after as many executions that were cut: each takes as long as the limits allow.
@@ -129,11 +128,11 @@ pub enum Basis {
 }
 
 /// Runs `program` as `config` says.
-pub fn explore(program: &Program, config: &Config) -> Exploration {
+pub fn explore<S: Subject>(program: &S, config: &Config) -> Exploration {
     let mut exploration = certificate(program, config);
     tracing::info!(steps = exploration.steps, racing = exploration.hot.len(), "one run in the default order");
     if config.strategy == Spec::Loom {
-        return loom::search(program, config, exploration);
+        return program.loom(config, exploration);
     }
     if exploration.cut.is_some() || exploration.hot.is_empty() {
         // Other schedules of a program that does not end, or that we cannot execute, are no better. And without a race
@@ -144,7 +143,11 @@ pub fn explore(program: &Program, config: &Config) -> Exploration {
         Spec::Auto => search::auto(program, config, &mut exploration),
         Spec::Dpor => search::executions(program, config, search::Search::Dpor, &mut exploration),
         Spec::Dfs => search::executions(program, config, search::Search::Dfs, &mut exploration),
-        Spec::States => states::states(program, config, &mut exploration),
+        Spec::States => {
+            if let Sought::Unable(reason) = program.all_states(config, &mut exploration) {
+                exploration.refuse(format!("{reason}: use --strategy dpor"));
+            }
+        }
         Spec::ChildFirst => {}
         spec => {
             // Round-robin goes one way only.
@@ -161,8 +164,8 @@ pub fn explore(program: &Program, config: &Config) -> Exploration {
 }
 
 /// One run in the default order.
-fn certificate(program: &Program, config: &Config) -> Exploration {
-    let mut machine = Machine::new(program, config.atomicity, config.limits.clone(), Tasks::new());
+fn certificate<S: Subject>(program: &S, config: &Config) -> Exploration {
+    let mut machine = program.execution(config.atomicity, &config.limits, Tasks::new());
     machine.run(&mut ChildFirst);
     let hot: FxHashSet<Location> = machine.newly_hot().iter().copied().collect();
     let mut exploration = Exploration::default();
@@ -181,7 +184,7 @@ fn certificate(program: &Program, config: &Config) -> Exploration {
 /// The schedule of the first run of a strategy that picks.
 ///
 /// `None` if the run was cut, or could not be repeated.
-pub fn first_schedule(program: &Program, config: &Config) -> Option<Schedule> {
+pub fn first_schedule<S: Subject>(program: &S, config: &Config) -> Option<Schedule> {
     let exploration = explore(program, &Config { executions: 1, ..config.clone() });
     let seen = exploration.outcomes.last()?;
     schedule::of(program, config, &exploration.names, seen)
@@ -189,25 +192,26 @@ pub fn first_schedule(program: &Program, config: &Config) -> Option<Schedule> {
 
 impl Exploration {
     /// A machine at the start of an execution, which has found nothing yet.
-    fn fresh(&self, program: &Program, config: &Config) -> Machine {
+    fn fresh<S: Subject>(&self, program: &S, config: &Config) -> S::Execution {
         self.start(program, config, self.names.clone(), Findings::default())
     }
 
     /// A machine to search with, which goes on collecting what is found.
-    fn machine(&mut self, program: &Program, config: &Config) -> Machine {
+    fn machine<S: Subject>(&mut self, program: &S, config: &Config) -> S::Execution {
         let (findings, names) = (std::mem::take(&mut self.findings), std::mem::take(&mut self.names));
         self.start(program, config, names, findings)
     }
 
-    fn start(&self, program: &Program, config: &Config, names: Tasks, findings: Findings) -> Machine {
-        Machine::new(program, config.atomicity, config.limits.clone(), names)
+    fn start<S: Subject>(&self, program: &S, config: &Config, names: Tasks, findings: Findings) -> S::Execution {
+        program
+            .execution(config.atomicity, &config.limits, names)
             .with_hot(self.hot.clone())
             .with_findings(findings)
             .into_search()
     }
 
     /// Counts an execution that has ended, and keeps its outcome if it is new.
-    fn note(&mut self, machine: &Machine, drawn: Option<(Spec, u64)>) {
+    fn note(&mut self, machine: &impl Execution, drawn: Option<(Spec, u64)>) {
         self.count(machine);
         let Some(outcome) = machine.outcome() else { return };
         if !machine.newly_hot().is_empty() {
@@ -220,7 +224,7 @@ impl Exploration {
     }
 
     /// Counts an execution that has ended.
-    fn count(&mut self, machine: &Machine) {
+    fn count(&mut self, machine: &impl Execution) {
         self.steps += machine.steps();
         self.tasks = self.tasks.max(machine.task_count());
         match machine.cut() {
@@ -253,14 +257,22 @@ impl Exploration {
 
     /// Tells whoever keeps failures, once there are two outcomes: an exploration that is killed later must not lose them.
     /// `names` are those of the machine, while it has them.
-    pub(crate) fn tell_second(&mut self, program: &Program, config: &Config, names: Option<&Tasks>) {
+    pub(crate) fn tell_second<S: Subject>(&mut self, program: &S, config: &Config, names: Option<&Tasks>) {
         let (Some(found), [first, second, ..], false) = (&config.found, &self.outcomes[..], self.told) else { return };
         let names = names.unwrap_or(&self.names);
-        let witness = |seen| Some(crate::audit::witness(program, &schedule::of(program, config, names, seen)?, seen));
+        let witness =
+            |seen| Some(crate::report::build::witness(program, &schedule::of(program, config, names, seen)?, seen));
         if let (Some(first), Some(second)) = (witness(first), witness(second)) {
             found(&[first, second]);
         }
         self.told = true;
+    }
+
+    /// Gives up, because the strategy cannot run the program: nothing is known.
+    pub(crate) fn refuse(&mut self, reason: String) {
+        self.outcomes.clear();
+        (self.executions, self.coverage) = (0, Coverage::Sampled);
+        self.cut = Some(Cut::Refused(reason));
     }
 
     /// Tells whoever watches how far it is.

@@ -10,10 +10,7 @@ use forkcheck_scheduler::{Footprint, Schedule, System, TaskId, Tasks};
 
 use super::schedule::Follower;
 use crate::config::{Atomicity, Limits};
-use crate::machine::access::footprint;
-use crate::machine::code::Site;
-use crate::machine::{Event, Go, Guide, Machine, OutcomeKey};
-use crate::program::Program;
+use crate::execution::{Event, Execution, Go, Guide, OutcomeKey, Site, Subject};
 
 /// Where two executions along one schedule part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,21 +37,21 @@ pub enum Difference {
 }
 
 /// Runs `schedule` twice; `None` if the executions are alike, or if it is stale for this program.
-pub fn check(program: &Program, schedule: &Schedule, limits: &Limits) -> Option<Divergence> {
+pub fn check<S: Subject>(program: &S, schedule: &Schedule, limits: &Limits) -> Option<Divergence> {
     let follower = || Follower::new(schedule, Mode::Strict);
     compare(program, schedule.atomicity, limits, &mut follower(), &mut follower())
 }
 
 /// Runs `program` as the one guide says and as the other, and compares.
-pub fn compare(
-    program: &Program,
+pub fn compare<S: Subject>(
+    program: &S,
     atomicity: Atomicity,
     limits: &Limits,
-    first: &mut dyn Guide,
-    second: &mut dyn Guide,
+    first: &mut dyn Guide<S::Execution>,
+    second: &mut dyn Guide<S::Execution>,
 ) -> Option<Divergence> {
-    let trace = |guide: &mut dyn Guide| {
-        let mut machine = Machine::new(program, atomicity, limits.clone(), Tasks::new()).with_digests();
+    let trace = |guide: &mut dyn Guide<S::Execution>| {
+        let mut machine = program.execution(atomicity, limits, Tasks::new()).with_digests();
         let mut tracer = Tracer { guide, events: Vec::new() };
         machine.run(&mut tracer);
         let events = tracer.events;
@@ -109,12 +106,12 @@ struct Traced {
 }
 
 impl Traced {
-    fn text(&self, program: &Program, names: &Tasks) -> String {
+    fn text<S: Subject>(&self, program: &S, names: &Tasks) -> String {
         let task = names.path(self.task);
         if self.site == Site::LOOK {
             return format!("the look at the results by {task}");
         }
-        let operator = &program.codes.site(self.site).operator;
+        let operator = program.operator(self.site);
         match program.span(self.site) {
             Some(span) => format!("{operator} at {}:{} in {task}", span.file(), span.line()),
             None => format!("{operator} in {task}"),
@@ -123,15 +120,15 @@ impl Traced {
 }
 
 /// Notes every event that its guide lets happen.
-struct Tracer<'a> {
-    guide: &'a mut dyn Guide,
+struct Tracer<'a, E: Execution> {
+    guide: &'a mut dyn Guide<E>,
     events: Vec<Traced>,
 }
 
-impl Guide for Tracer<'_> {
-    fn before(&mut self, machine: &Machine, event: &Event<'_>) -> Go {
+impl<E: Execution> Guide<E> for Tracer<'_, E> {
+    fn before(&mut self, machine: &E, event: &Event<'_, E>) -> Go {
         let Event { task, site, phase, touches, .. } = *event;
-        let traced = Traced { task, site, phase, touched: footprint(touches), state: machine.digest() };
+        let traced = Traced { task, site, phase, touched: machine.footprint(touches), state: machine.digest() };
         let go = self.guide.before(machine, event);
         if matches!(go, Go::On | Go::Half) {
             self.events.push(traced);

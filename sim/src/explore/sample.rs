@@ -8,27 +8,26 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use forkcheck_scheduler::estimate::{miss_chance, pct_chance};
-use forkcheck_scheduler::{Ending, Location, Profile, Spec, System, TaskId, Tasks, run, run_seed};
+use forkcheck_scheduler::{Ending, Location, Profile, Spec, TaskId, Tasks, run, run_seed};
 
 use super::{CUT_EXECUTIONS, Exploration, Missed, Seen, Stage};
 use crate::check::Findings;
 use crate::config::Config;
-use crate::machine::{Cut, Machine, Mark};
-use crate::program::Program;
+use crate::execution::{Cut, Execution, Subject};
 
 /// How many runs are done in one go. Part of what a report depends on, so it is no number of threads.
 const BLOCK: u64 = 32;
 
 /// What is the same for all runs.
-pub(super) struct Sampling<'a> {
-    pub(super) program: &'a Program,
+pub(super) struct Sampling<'a, S> {
+    pub(super) program: &'a S,
     pub(super) config: &'a Config,
     pub(super) spec: Spec,
     /// How many runs.
     pub(super) runs: u64,
 }
 
-impl Sampling<'_> {
+impl<S: Subject> Sampling<'_, S> {
     /// Adds all runs to `exploration`, whose racing locations are the choice points and whose tasks keep their numbers. As
     /// long as no run shows a race elsewhere, the seed of a run alone says what it does. One that does makes that
     /// location a choice point too, and all runs begin again.
@@ -159,21 +158,21 @@ struct Block {
 }
 
 /// One thread's machine, which goes back to its start after each run.
-struct Worker {
-    machine: Machine,
-    start: Mark,
+struct Worker<E: Execution> {
+    machine: E,
+    start: E::Mark,
     known: usize,
     hot: super::Hot,
     profile: Arc<Profile>,
 }
 
-impl Worker {
-    fn new(sampling: &Sampling<'_>, first: &Exploration, profile: Arc<Profile>) -> Self {
+impl<E: Execution> Worker<E> {
+    fn new<S: Subject<Execution = E>>(sampling: &Sampling<'_, S>, first: &Exploration, profile: Arc<Profile>) -> Self {
         let mut machine = first.fresh(sampling.program, sampling.config);
         Self { start: machine.mark(), machine, known: first.names.count(), hot: first.hot.clone(), profile }
     }
 
-    fn block(&mut self, sampling: &Sampling<'_>, index: u64) -> Block {
+    fn block<S: Subject<Execution = E>>(&mut self, sampling: &Sampling<'_, S>, index: u64) -> Block {
         let runs = index * BLOCK..sampling.runs.min((index + 1) * BLOCK);
         let mut block = Exploration { hot: self.hot.clone(), ..Exploration::default() };
         let mut seen = Vec::new();

@@ -5,82 +5,81 @@ use std::sync::Arc;
 
 use forkcheck_scheduler::schedule;
 use forkcheck_scheduler::strategy::replay::{Mode, Replay, Stale};
-use forkcheck_scheduler::{
-    Deviation, Footprint, Location, Moment, Precedence, Schedule, Shrunk, System, TaskId, Tasks, Tried, shrink,
-};
+use forkcheck_scheduler::{Deviation, Footprint, Location, Precedence, Schedule, Shrunk, TaskId, Tasks, Tried, shrink};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::check::Findings;
 use crate::config::{Atomicity, Config, Limits};
+use crate::execution::{Event, Execution, Go, Guide, Outcome, Site, Subject};
 use crate::explore::{Exploration, Seen};
-use crate::machine::code::Site;
-use crate::machine::{Event, Go, Guide, Kept, Machine, Outcome};
+use crate::machine::{Kept, Machine};
 use crate::program::Program;
 
 /// A replay that was carried through.
 #[derive(Debug)]
-pub struct Replayed {
+pub struct Replayed<E = Machine> {
     /// How the execution ended; `None` if it was cut.
     pub outcome: Option<Outcome>,
-    /// What the caller saw when the entry returned, and when every task had ended.
-    pub looks: Option<(Kept, Kept)>,
     /// The first deviation that did not apply, if a strict replay met one.
     pub stale: Option<Stale>,
     /// The deviations that a lenient replay left out.
     pub skipped: Vec<Deviation>,
     /// What was found on the way.
-    pub findings: crate::check::Findings,
-    /// The names of the tasks.
-    pub names: Tasks,
-    /// Steps taken.
-    pub steps: u64,
-    /// Tasks made.
-    pub tasks: u32,
-    /// What was printed.
-    pub printed: String,
-    /// Why it was cut.
-    pub cut: Option<crate::machine::Cut>,
+    pub findings: Findings,
+    /// The execution as it ended.
+    pub execution: E,
 }
 
 /// Runs `program` once as `schedule` says.
-pub fn replay(program: &Program, schedule: &Schedule, mode: Mode, limits: &Limits, keep: bool) -> Replayed {
-    let mut machine = Machine::new(program, schedule.atomicity, limits.clone(), Tasks::new());
-    if keep {
-        machine.keep_values();
-    }
+pub fn replay<S: Subject>(program: &S, schedule: &Schedule, mode: Mode, limits: &Limits) -> Replayed<S::Execution> {
+    follow(program.execution(schedule.atomicity, limits, Tasks::new()), schedule, mode)
+}
+
+fn follow<E: Execution>(mut execution: E, schedule: &Schedule, mode: Mode) -> Replayed<E> {
     let mut follower = Follower::new(schedule, mode);
-    machine.run(&mut follower);
+    execution.run(&mut follower);
     let stale = follower.stale.or_else(|| follower.replay.finished().err());
     let skipped = follower.replay.skipped().cloned().collect();
-    let outcome = machine.outcome();
-    let looks = match machine.kept() {
-        Some(kept) if outcome.is_some() => Some((kept.clone(), machine.snapshot())),
+    let (outcome, findings) = (execution.outcome(), execution.take_findings());
+    Replayed { outcome, stale, skipped, findings, execution }
+}
+
+/// The same, and what the caller saw when the entry returned, and when every task had ended.
+pub fn replay_and_look(
+    program: &Program,
+    schedule: &Schedule,
+    mode: Mode,
+    limits: &Limits,
+) -> (Replayed, Option<(Kept, Kept)>) {
+    let mut machine = program.execution(schedule.atomicity, limits, Tasks::new());
+    machine.keep_values();
+    let replayed = follow(machine, schedule, mode);
+    let looks = match replayed.execution.kept() {
+        Some(kept) if replayed.outcome.is_some() => Some((kept.clone(), replayed.execution.snapshot())),
         _ => None,
     };
-    let (steps, tasks, cut) = (machine.steps(), machine.task_count(), machine.cut().cloned());
-    let printed = machine.printed().to_string();
-    let (findings, names) = machine.into_parts();
-    Replayed { outcome, looks, stale, skipped, findings, names, steps, tasks, printed, cut }
+    (replayed, looks)
 }
 
 /// The schedule that leads to an outcome that was seen; `None` as for [`record`].
-pub fn of(program: &Program, config: &Config, names: &Tasks, seen: &Seen) -> Option<Schedule> {
+pub fn of<S: Subject>(program: &S, config: &Config, names: &Tasks, seen: &Seen) -> Option<Schedule> {
     match &seen.order {
-        None => Some(Schedule::new(config.atomicity, program_tag(program))),
+        None => Some(Schedule::new(config.atomicity, program.tag())),
         Some(order) => record(program, config.atomicity, &config.limits, names, &seen.hot, order),
     }
 }
 
 /// The schedule of the simplest execution that is equivalent to the one that takes the steps at hot locations in this
 /// order; `None` if the order cannot be followed, which only a program with nondeterminism of its own can bring about.
-pub fn record(
-    program: &Program,
+pub fn record<S: Subject>(
+    program: &S,
     atomicity: Atomicity,
     limits: &Limits,
     names: &Tasks,
     hot: &Arc<FxHashSet<Location>>,
     order: &[TaskId],
 ) -> Option<Schedule> {
-    let machine = || Machine::new(program, atomicity, limits.clone(), names.clone()).with_hot(hot.clone());
+    let machine = || program.execution(atomicity, limits, names.clone()).with_hot(hot.clone());
     let steps = steps(&mut machine().into_search(), order)?;
     let mut machine = machine();
     let mut recorder = Recorder {
@@ -92,11 +91,11 @@ pub fn record(
     };
     machine.run(&mut recorder);
     let followed = !recorder.lost && recorder.precedence.left() == 0 && machine.outcome().is_some();
-    followed.then(|| Schedule { atomicity, program: program_tag(program), deviations: recorder.deviations })
+    followed.then(|| Schedule { atomicity, program: program.tag(), deviations: recorder.deviations })
 }
 
 /// What each of these steps touches.
-fn steps(machine: &mut Machine, order: &[TaskId]) -> Option<Vec<(TaskId, Footprint)>> {
+fn steps(machine: &mut impl Execution, order: &[TaskId]) -> Option<Vec<(TaskId, Footprint)>> {
     let step = |&task: &TaskId| {
         let footprint = machine.enabled().contains(task).then(|| machine.pending(task).clone())?;
         machine.step(task).ok()?;
@@ -107,7 +106,7 @@ fn steps(machine: &mut Machine, order: &[TaskId]) -> Option<Vec<(TaskId, Footpri
 
 /// Runs schedules that once had different outcomes, and adds to the exploration what they lead to if it has not met that.
 /// Says how many outcomes that were.
-pub fn admit(program: &Program, config: &Config, exploration: &mut Exploration) -> usize {
+pub fn admit<S: Subject>(program: &S, config: &Config, exploration: &mut Exploration) -> usize {
     let met = exploration.outcomes.len();
     for schedule in config.stored.iter().filter(|schedule| schedule.atomicity == config.atomicity) {
         // Again, if it turns out that the order matters in more places.
@@ -116,9 +115,10 @@ pub fn admit(program: &Program, config: &Config, exploration: &mut Exploration) 
     exploration.outcomes.len() - met
 }
 
-fn admit_one(program: &Program, config: &Config, schedule: &Schedule, exploration: &mut Exploration) -> bool {
+fn admit_one<S: Subject>(program: &S, config: &Config, schedule: &Schedule, exploration: &mut Exploration) -> bool {
     let names = std::mem::take(&mut exploration.names);
-    let mut machine = Machine::new(program, config.atomicity, config.limits.clone(), names)
+    let mut machine = program
+        .execution(config.atomicity, &config.limits, names)
         .with_hot(exploration.hot.clone())
         .with_findings(std::mem::take(&mut exploration.findings));
     let mut follower = Follower::new(schedule, Mode::Strict);
@@ -145,8 +145,8 @@ fn admit_one(program: &Program, config: &Config, schedule: &Schedule, exploratio
 
 /// A shorter schedule with an outcome that `wanted` says yes to, at the cost of at most `runs` executions. `hot` is where
 /// the order matters.
-pub fn shorten(
-    program: &Program,
+pub fn shorten<S: Subject>(
+    program: &S,
     schedule: Schedule,
     hot: &Arc<FxHashSet<Location>>,
     limits: &Limits,
@@ -154,8 +154,7 @@ pub fn shorten(
     wanted: impl Fn(&Outcome) -> bool,
 ) -> Shrunk {
     shrink(schedule, runs, |candidate| {
-        let mut machine =
-            Machine::new(program, candidate.atomicity, limits.clone(), Tasks::new()).with_hot(hot.clone());
+        let mut machine = program.execution(candidate.atomicity, limits, Tasks::new()).with_hot(hot.clone());
         let mut follower = Follower::new(candidate, Mode::Lenient);
         follower.events = Some(Vec::new());
         machine.run(&mut follower);
@@ -184,17 +183,17 @@ struct Sites {
 impl Sites {
     /// The event with its place among those of the same task and site. Both halves of an operator have one place, so that
     /// it does not matter which operators before were done in halves.
-    fn event(&mut self, machine: &Machine, event: &Event<'_>, phase: u8) -> schedule::Event {
+    fn event<E: Execution>(&mut self, machine: &E, event: &Event<'_, E>, phase: u8) -> schedule::Event {
         let passed = self.passed.get(&(event.task, event.site)).copied().unwrap_or(0);
         let occurrence = if event.phase == 0 { passed } else { passed - 1 };
         schedule::Event { task: event.task, site: self.hash(machine, event.site), occurrence, phase }
     }
 
-    fn hash(&mut self, machine: &Machine, site: Site) -> u64 {
+    fn hash(&mut self, machine: &impl Execution, site: Site) -> u64 {
         *self.anchors.entry(site).or_insert_with(|| machine.anchor(site))
     }
 
-    fn pass(&mut self, event: &Event<'_>) {
+    fn pass<E: Execution>(&mut self, event: &Event<'_, E>) {
         if event.phase == 0 {
             *self.passed.entry((event.task, event.site)).or_default() += 1;
         }
@@ -216,8 +215,8 @@ impl Follower {
     }
 }
 
-impl Guide for Follower {
-    fn before(&mut self, machine: &Machine, event: &Event<'_>) -> Go {
+impl<E: Execution> Guide<E> for Follower {
+    fn before(&mut self, machine: &E, event: &Event<'_, E>) -> Go {
         let at = self.sites.event(machine, event, event.phase);
         match self.replay.pick(machine.names(), |task| machine.is_ready(task), &at) {
             Ok(task) if task != event.task => return Go::To(task),
@@ -256,15 +255,15 @@ struct Recorder {
 
 impl Recorder {
     /// The task to go to while another may not go on: one that it lacks, or else one that can bring that about.
-    fn target(&self, machine: &Machine, event: &Event<'_>) -> Option<TaskId> {
+    fn target<E: Execution>(&self, machine: &E, event: &Event<'_, E>) -> Option<TaskId> {
         let useful = |task: &TaskId| !self.parked.contains(task) || self.precedence.allows(*task);
         let missing = self.precedence.missing(event.task).filter(|&task| machine.is_ready(task)).find(useful);
-        missing.or_else(|| event.ready.newest_first().find(useful))
+        missing.or_else(|| machine.newest_first().find(useful))
     }
 }
 
-impl Guide for Recorder {
-    fn before(&mut self, machine: &Machine, event: &Event<'_>) -> Go {
+impl<E: Execution> Guide<E> for Recorder {
+    fn before(&mut self, machine: &E, event: &Event<'_, E>) -> Go {
         if !machine.is_hot(event.touches) {
             self.sites.pass(event);
             return Go::On;

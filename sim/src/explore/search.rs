@@ -14,10 +14,9 @@ use forkcheck_scheduler::strategy::pairs::{Reversal, racing};
 use forkcheck_scheduler::{Ending, Location, Scheduler, Searched, Spec, System, run};
 
 use super::sample::{Sampling, translation};
-use super::{Basis, CUT_EXECUTIONS, Coverage, Exploration, Stage, states};
+use super::{Basis, CUT_EXECUTIONS, Coverage, Exploration, Stage};
 use crate::config::Config;
-use crate::machine::Machine;
-use crate::program::Program;
+use crate::execution::{Execution, Sought, Subject};
 
 /// How to search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,13 +28,13 @@ pub(super) enum Search {
 }
 
 /// Runs every execution that could differ, as far as the budget goes.
-pub(super) fn executions(program: &Program, config: &Config, search: Search, exploration: &mut Exploration) {
+pub(super) fn executions<S: Subject>(program: &S, config: &Config, search: Search, exploration: &mut Exploration) {
     exploration.basis = Basis::Executions;
     loop {
         exploration.restart();
         let mut machine = exploration.machine(program, config);
         let mut spending = Spending { program, config, spent: 0, most: config.executions };
-        let mut visitor = |machine: &mut Machine, ending: Ending| spending.leaf(exploration, machine, ending);
+        let mut visitor = |machine: &mut S::Execution, ending: Ending| spending.leaf(exploration, machine, ending);
         let searched: Searched = match search {
             Search::Dfs => dfs(&mut machine, &mut visitor),
             Search::Dpor => dpor(&mut machine, &mut visitor),
@@ -56,15 +55,15 @@ const FEW: u64 = 200;
 
 /// What fits: a few executions; if they are not all there are, both orders of each racing pair, and every state; if there
 /// are too many, more executions; and for what is left of the budget, samples.
-pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Exploration) {
+pub(super) fn auto<S: Subject>(program: &S, config: &Config, exploration: &mut Exploration) {
     loop {
         exploration.restart();
         exploration.basis = Basis::Executions;
         let mut machine = exploration.machine(program, config);
         let mut dpor = Dpor::new();
         let mut spending = Spending { program, config, spent: 0, most: config.executions.min(FEW) };
-        let mut go_on = |machine: &mut Machine, spending: &mut Spending<'_>, exploration: &mut Exploration| {
-            dpor.resume(machine, &mut |machine: &mut Machine, ending: Ending| {
+        let mut go_on = |machine: &mut S::Execution, spending: &mut Spending<'_, S>, exploration: &mut Exploration| {
+            dpor.resume(machine, &mut |machine: &mut S::Execution, ending: Ending| {
                 spending.leaf(exploration, machine, ending)
             })
         };
@@ -73,10 +72,10 @@ pub(super) fn auto(program: &Program, config: &Config, exploration: &mut Explora
         let hopeless = exploration.cuts > 0 || config.limits.expired();
         if machine.newly_hot().is_empty() && searched.stopped && !hopeless && spending.spent < config.executions {
             pairs(program, config, exploration);
-            match states::explore(program, config, config.jobs, exploration) {
-                states::Ended::Complete => return,
-                states::Ended::MoreHot => continue,
-                states::Ended::Unfinished(_) => {}
+            match program.states(config, exploration) {
+                Sought::Complete => return,
+                Sought::MoreHot => continue,
+                Sought::Unfinished | Sought::Unable(_) => {}
             }
             spending.most = config.executions.div_ceil(2);
             let known = exploration.outcomes.len();
@@ -102,7 +101,7 @@ const PORTFOLIO: [(Spec, u64); 4] =
     [(Spec::Uniform, 45), (Spec::Pct { depth: 2 }, 25), (Spec::Pct { depth: 3 }, 15), (Spec::Pos, 15)];
 
 /// Samples for what is left of the budget.
-fn samples(program: &Program, config: &Config, runs: u64, exploration: &mut Exploration) {
+fn samples<S: Subject>(program: &S, config: &Config, runs: u64, exploration: &mut Exploration) {
     let mut left = runs;
     for (i, (spec, share)) in PORTFOLIO.into_iter().enumerate() {
         let last = i + 1 == PORTFOLIO.len();
@@ -119,7 +118,7 @@ fn samples(program: &Program, config: &Config, runs: u64, exploration: &mut Expl
 const PAIRS: usize = 256;
 
 /// Both orders of each racing pair of the first execution.
-fn pairs(program: &Program, config: &Config, exploration: &mut Exploration) {
+fn pairs<S: Subject>(program: &S, config: &Config, exploration: &mut Exploration) {
     let mut machine = exploration.machine(program, config);
     let start = machine.mark();
     let (pairs, _) = racing(&mut machine, &mut ChildFirst::new(), PAIRS);
@@ -135,16 +134,16 @@ fn pairs(program: &Program, config: &Config, exploration: &mut Exploration) {
 }
 
 /// The budget of a search.
-struct Spending<'a> {
-    program: &'a Program,
+struct Spending<'a, S> {
+    program: &'a S,
     config: &'a Config,
     spent: u64,
     most: u64,
 }
 
-impl Spending<'_> {
+impl<S: Subject> Spending<'_, S> {
     /// Notes the end of an execution; says whether there may be another.
-    fn leaf(&mut self, exploration: &mut Exploration, machine: &mut Machine, ending: Ending) -> ControlFlow<()> {
+    fn leaf(&mut self, exploration: &mut Exploration, machine: &mut S::Execution, ending: Ending) -> ControlFlow<()> {
         match ending {
             Ending::Blocked => exploration.discarded += 1,
             Ending::Complete | Ending::Cut => exploration.note(machine, None),
@@ -169,7 +168,7 @@ impl Exploration {
 
     /// Takes in what a machine has found that may have met other tasks than we have, and so has other numbers for them; the
     /// outcomes from `from` on are its.
-    fn take_in(&mut self, machine: &mut Machine, from: usize) {
+    fn take_in(&mut self, machine: &mut impl Execution, from: usize) {
         let findings = machine.take_findings();
         let numbers = translation(&mut self.names, machine.names());
         self.outcomes[from..].iter_mut().for_each(|seen| seen.translate(|task| numbers[task.index()]));
@@ -177,7 +176,7 @@ impl Exploration {
     }
 
     /// Takes what the machine has found; says whether more locations are raced for than we knew.
-    fn take_back(&mut self, machine: Machine) -> bool {
+    fn take_back(&mut self, machine: impl Execution) -> bool {
         let more = self.extend(machine.newly_hot());
         (self.findings, self.names) = machine.into_parts();
         more

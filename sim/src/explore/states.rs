@@ -8,41 +8,38 @@ use forkcheck_scheduler::{Location, System, TaskId, Tasks};
 
 use super::{Basis, Coverage, Exploration, Progress, Seen, Stage};
 use crate::config::Config;
-use crate::machine::{Machine, OutcomeKey};
+use crate::execution::{OutcomeKey, Sought};
+use crate::machine::Machine;
 use crate::program::Program;
 
 /// As many states are allowed for each execution of the budget.
 const STATES_PER_EXECUTION: u64 = 100;
 
-/// How a search for states ended.
-pub(super) enum Ended {
-    /// Every state was seen.
-    Complete,
-    /// More locations are raced for than we knew: it must start again.
-    MoreHot,
-    /// The budget was used up, or an execution was cut.
-    Unfinished(Box<Found>),
-}
-
 /// Sees every state, as far as the budget goes.
-pub(super) fn states(program: &Program, config: &Config, exploration: &mut Exploration) {
+pub(crate) fn states(program: &Program, config: &Config, exploration: &mut Exploration) -> Sought {
     loop {
         exploration.restart();
-        match explore(program, config, config.jobs, exploration) {
-            Ended::Complete => return,
-            Ended::MoreHot => {}
+        match seek(program, config, exploration) {
+            (Sought::MoreHot, _) => {}
             // What a part of the states shows depends on which part it is; for one thread that is certain.
-            Ended::Unfinished(found) => {
-                let found = if config.jobs == 1 { *found } else { search(program, config, 1, exploration) };
+            (Sought::Unfinished, Some(found)) => {
+                let found = if config.jobs == 1 { found } else { search(program, config, 1, exploration) };
                 found.part(program, config, exploration);
-                return;
+                return Sought::Unfinished;
             }
+            (sought, _) => return sought,
         }
     }
 }
 
 /// Sees every state; `exploration` stays as it was if that cannot be done.
-pub(super) fn explore(program: &Program, config: &Config, jobs: u32, exploration: &mut Exploration) -> Ended {
+pub(crate) fn explore(program: &Program, config: &Config, exploration: &mut Exploration) -> Sought {
+    seek(program, config, exploration).0
+}
+
+/// The same, with what was found if that is not all.
+fn seek(program: &Program, config: &Config, exploration: &mut Exploration) -> (Sought, Option<Found>) {
+    let jobs = config.jobs;
     let mut found = search(program, config, jobs, exploration);
     if found.names.count() > exploration.names.count() && jobs > 1 {
         // Threads give new tasks different numbers, and take the same state for two.
@@ -50,18 +47,18 @@ pub(super) fn explore(program: &Program, config: &Config, jobs: u32, exploration
     }
     if exploration.extend(&found.newly_hot) {
         exploration.names = found.names;
-        return Ended::MoreHot;
+        return (Sought::MoreHot, None);
     }
     if !found.states.exhausted() {
-        return Ended::Unfinished(Box::new(found));
+        return (Sought::Unfinished, Some(found));
     }
     exploration.coverage = Coverage::Exhausted;
     found.part(program, config, exploration);
-    Ended::Complete
+    (Sought::Complete, None)
 }
 
 /// What a search has found.
-pub(super) struct Found {
+struct Found {
     states: states::States<OutcomeKey>,
     machines: Vec<Machine>,
     newly_hot: BTreeSet<Location>,

@@ -3,6 +3,7 @@
 //! A task can be paused before any instruction and copied at any time, because all that it is doing is a list of
 //! frames, each a place in such a code and its registers. Nothing of it lives on a native stack.
 
+use crate::execution::Site;
 use std::sync::{Arc, OnceLock};
 
 use forkcheck_model::graph::{Block, Graph, Node, NodeKind, Span, ValueId};
@@ -74,15 +75,6 @@ impl Action {
     pub fn is_local(&self) -> bool {
         !matches!(self, Action::Node(_) | Action::Shared(_) | Action::Return)
     }
-}
-
-/// A place in the program, by number: one for each node of each function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Site(pub u32);
-
-impl Site {
-    /// The look at the outcome when the entry returns; not a node.
-    pub const LOOK: Site = Site(u32::MAX);
 }
 
 /// What is known of a site.

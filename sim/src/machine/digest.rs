@@ -19,9 +19,9 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::access::{Thing, Touch};
-use super::code::Site;
 use super::task::{Returns, State, Store, Stored, Task};
 use super::{Machine, Raised};
+use crate::execution::Site;
 
 /// The name of main's fork path.
 pub(super) const MAIN: u64 = 0;

@@ -11,9 +11,10 @@ use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::Join;
 
 use super::access::{Thing, Touch, Touches};
-use super::code::{Action, Instruction, Site};
-use super::task::{Frame, Raised, Returns, State, Store, Stored, Task};
+use super::code::{Action, Instruction};
+use super::task::{Frame, Returns, State, Store, Stored, Task};
 use super::{Cut, Flow, Machine};
+use crate::execution::{Raised, Site};
 use forkcheck_model::operators::Access;
 
 /// Why a step gave no value.

@@ -13,10 +13,10 @@ use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::{Join, Joins};
 use rustc_hash::FxHashSet;
 
-use super::code::Site;
 use super::task::State;
 use super::{Machine, Raised};
 use crate::check::{Key, Kind, Nest, NestTask, StuckWait, TARGETS};
+use crate::execution::Site;
 use crate::names::fork_order;
 
 /// A site, and the calls that lead there, outermost first.

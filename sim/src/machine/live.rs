@@ -56,7 +56,7 @@ fn successors(i: usize, action: &Action) -> [Option<usize>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::code::Site;
+    use crate::execution::Site;
 
     fn instruction(action: Action, inputs: &[Register], outputs: &[Register]) -> Instruction {
         Instruction { action, inputs: inputs.into(), outputs: outputs.into(), site: Site(0) }

@@ -11,6 +11,7 @@ pub mod alone;
 pub mod code;
 mod digest;
 mod execute;
+mod execution;
 mod joins;
 mod live;
 mod observe;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use forkcheck_model::copy::copy_deep;
 use forkcheck_model::digest::Digest;
 use forkcheck_model::operators::Modes;
-use forkcheck_model::slot::{Allocator, Memory, OutOfMemory};
+use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::value::{Generator, Value};
 use forkcheck_scheduler::{Clock, Enabled, Location, TaskId, Tasks};
 use rustc_hash::FxHashSet;
@@ -38,12 +39,13 @@ use crate::config::{Atomicity, Limits};
 use crate::names::{NameKey, Named};
 use crate::program::Program;
 
+pub use crate::execution::{ChildFirst, Cut, Event, Go, Guide, Outcome, OutcomeKey, Raised, Site};
 use access::Touches;
-use code::{Action, Site};
+use code::Action;
 pub use ready::Ready;
 pub use system::Mark;
 use task::{Frame, Returns};
-pub use task::{Raised, State, Task};
+pub use task::{State, Task};
 
 /// The seed of the default generator at the start of every execution.
 const GENERATOR_SEED: u64 = 0;
@@ -104,32 +106,6 @@ pub struct Machine {
     named: BTreeMap<NameKey, Named>,
 }
 
-/// Why an execution was not completed; it has no outcome then.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
-    /// The limit of steps was reached.
-    Steps(u64),
-    /// The limit of tasks was reached.
-    Tasks(u32),
-    /// The limit of memory was reached.
-    Memory(OutOfMemory),
-    /// The time was up.
-    Time,
-    /// The strategy cannot run it.
-    Refused(String),
-    /// An operator that we cannot execute.
-    Opaque {
-        /// Its name.
-        operator: String,
-        /// What we cannot do.
-        reason: String,
-        /// Where it stands, then the calls that lead there, innermost first.
-        stack: Vec<Site>,
-        /// Who called it.
-        task: TaskId,
-    },
-}
-
 /// The two looks at the outcome.
 #[derive(Debug, Clone, Default)]
 struct Looks {
@@ -146,76 +122,6 @@ pub struct Kept {
     pub result: Option<Value>,
     /// The root object, then the arguments.
     pub entry: Vec<Value>,
-}
-
-/// How an execution ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// Digest of what the caller saw when the entry had returned, and of what was there when every task had ended.
-    pub digests: (u128, u128),
-    /// The error that the entry raised.
-    pub error: Option<Raised>,
-    /// Tasks that wait for each other for ever.
-    pub deadlock: Vec<TaskId>,
-}
-
-/// An event of the default order, about to happen.
-#[derive(Debug)]
-pub struct Event<'a> {
-    /// The task that is about to take the step.
-    pub task: TaskId,
-    /// Where it stands.
-    pub site: Site,
-    /// 1 for the second half of an operator, else 0.
-    pub phase: u8,
-    /// What it touches.
-    pub touches: &'a Touches,
-    /// Tasks that could take a step instead.
-    pub ready: &'a Ready,
-}
-
-/// Sends an execution in the default order elsewhere.
-pub trait Guide {
-    /// Called before each event that touches anything: stay with the task, go to another, or do the first half only.
-    fn before(&mut self, machine: &Machine, event: &Event<'_>) -> Go;
-}
-
-/// What to do before an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Go {
-    /// Let it happen.
-    On,
-    /// Let its first half happen (it stores later).
-    Half,
-    /// Let this task go on instead.
-    To(TaskId),
-    /// Give up.
-    Stop,
-}
-
-/// The plain default order.
-#[derive(Debug)]
-pub struct ChildFirst;
-
-impl Guide for ChildFirst {
-    fn before(&mut self, _: &Machine, _: &Event<'_>) -> Go {
-        Go::On
-    }
-}
-
-/// What tells one outcome from another: both digests, and whether there was a deadlock.
-pub type OutcomeKey = (u128, u128, bool);
-
-impl Outcome {
-    /// What tells it from others.
-    pub fn key(&self) -> OutcomeKey {
-        (self.digests.0, self.digests.1, !self.deadlock.is_empty())
-    }
-
-    /// Whether the caller sees the same.
-    pub fn same_as(&self, other: &Outcome) -> bool {
-        self.key() == other.key()
-    }
 }
 
 /// What a step led to.
@@ -324,7 +230,7 @@ impl Machine {
             let (site, phase, touches) = self.upcoming(current);
             let mut half = false;
             if !touches.is_empty() {
-                match guide.before(self, &Event { task: current, site, phase, touches: &touches, ready: &self.ready }) {
+                match guide.before(self, &Event { task: current, site, phase, touches: &touches }) {
                     Go::On => {}
                     Go::Half => half = true,
                     Go::To(other) => {

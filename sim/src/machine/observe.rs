@@ -8,9 +8,9 @@ use forkcheck_scheduler::TaskId;
 
 use super::Machine;
 use super::access::{ThingId, Touch, Touches};
-use super::code::Site;
 use crate::check::finding::TARGETS;
 use crate::check::{Entry, Finding, ForkSite, Key, Kind, RaceSide, Told};
+use crate::execution::Site;
 use crate::names::Named;
 
 /// Findings of one step, before they are joined with what is known: several targets of one write are one finding.

@@ -6,12 +6,13 @@ use forkcheck_scheduler::{Clock, Enabled, Footprint, Moment, Refused, System, Ta
 use smallvec::SmallVec;
 
 use super::access::{self, Thing, Touches};
-use super::code::{Action, Site};
+use super::code::Action;
 use super::execute::first_half;
 use super::task::Parked;
 use super::{Flow, Looks, Machine, undo};
 use crate::check::ShadowMark;
 use crate::config::{Atomicity, Limits};
+use crate::execution::Site;
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::types::Type;
 

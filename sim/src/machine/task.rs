@@ -10,8 +10,9 @@ use forkcheck_model::value::{Await, Value};
 use forkcheck_scheduler::{Clock, Footprint, TaskId};
 
 use super::access::Touches;
-use super::code::{Code, Register, Site};
+use super::code::{Code, Register};
 use super::digest::Memo;
+use crate::execution::{Raised, Site};
 
 /// One run of a forked function; task 0 is the caller.
 #[derive(Debug, Clone)]
@@ -77,19 +78,6 @@ pub enum State {
     Returned(Result<Value, Raised>),
     /// It has ended.
     Ended(Result<Value, Raised>),
-}
-
-/// An error that a task raised.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Raised {
-    /// Qualified class of the exception, if a `raise` made it.
-    pub class: Option<String>,
-    /// The message.
-    pub message: String,
-    /// The task that raised it first; those that waited for it raised it again.
-    pub origin: TaskId,
-    /// Where it was raised, and the calls, waits and forks that it came through: innermost first.
-    pub trail: Vec<Site>,
 }
 
 /// A function that is being executed.

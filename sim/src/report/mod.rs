@@ -1,5 +1,6 @@
 //! What an audit says, as plain data; the JSON report is this, word for word.
 
+pub(crate) mod build;
 pub mod explain;
 pub mod text;
 

@@ -115,7 +115,7 @@ pub fn draws() -> Draws {
         let program = program_of(&code, &[], vec![Value::Int(seed as i64)]);
         let plain = Schedule::new(Atomicity::Op, schedule::program_tag(&program));
         let (kept, _) =
-            schedule::replay(&program, &plain, Mode::Strict, &Default::default(), true).looks.expect("it runs");
+            schedule::replay_and_look(&program, &plain, Mode::Strict, &Default::default()).1.expect("it runs");
         let Some(Value::List(list)) = kept.result else { panic!("a list") };
         let pair = |value: &Value| match value {
             Value::Tensor(tensor) => <[i64; 2]>::try_from(tensor.to_vec::<i64>()).expect("two numbers"),
@@ -218,13 +218,14 @@ impl Laws<'_> {
             let text = recorded.to_string();
             let parsed: Schedule = text.parse().map_err(|error| format!("{text}: {error:?}"))?;
             same("schedule", &parsed, &recorded)?;
-            let replayed = schedule::replay(&self.program, &parsed, Mode::Strict, &Default::default(), true);
+            let (replayed, looks) =
+                schedule::replay_and_look(&self.program, &parsed, Mode::Strict, &Default::default());
             if let Some(stale) = replayed.stale {
                 return Err(format!("{text} is stale: {stale:?}"));
             }
             let outcome = replayed.outcome.ok_or("a replay without outcome")?;
             same("replayed outcome", outcome.same_as(&seen.outcome), true)?;
-            let (at_return, at_rest) = replayed.looks.map_or((None, None), |(a, b)| (Some(look(&a)), Some(look(&b))));
+            let (at_return, at_rest) = looks.map_or((None, None), |(a, b)| (Some(look(&a)), Some(look(&b))));
             found.insert((at_return, at_rest, !outcome.deadlock.is_empty()));
         }
         // The generator is not among what a replay keeps; an entry that never returned keeps nothing.
@@ -237,7 +238,7 @@ impl Laws<'_> {
     }
 
     fn findings(&self, exploration: &Exploration) -> Result<(), String> {
-        let line = |stack: &[forkcheck::machine::code::Site]| self.program.span(stack[0]).map_or(0, |span| span.line());
+        let line = |stack: &[forkcheck::execution::Site]| self.program.span(stack[0]).map_or(0, |span| span.line());
         let kinds = ["input-mutation", "attribute-mutation", "global-state", "output", "parent-mutation", "race"];
         let mut found = Found::new();
         for finding in exploration.findings.iter() {
@@ -272,7 +273,7 @@ impl Laws<'_> {
         for seen in &exploration.outcomes {
             let config = self.config(strategy, 1);
             let recorded = schedule::of(&self.program, &config, &exploration.names, seen).ok_or("no schedule")?;
-            let replayed = schedule::replay(&self.program, &recorded, Mode::Strict, &Default::default(), false);
+            let replayed = schedule::replay(&self.program, &recorded, Mode::Strict, &Default::default());
             same("a replay of what was recorded applies", replayed.stale, None)?;
             same(
                 "a replay of what was recorded",
@@ -311,7 +312,7 @@ impl Laws<'_> {
         for witness in &outcomes.witnesses {
             let schedule: Schedule = witness.schedule.parse().map_err(|error| format!("{error:?}"))?;
             let config = self.config(Spec::Auto, 1);
-            let (again, replayed) = audit::replay_report(&self.program, &config, &schedule, Mode::Strict);
+            let (again, replayed) = forkcheck::replay::replay_report(&self.program, &config, &schedule, Mode::Strict);
             same("a witness applies", replayed.stale.is_none(), true)?;
             let found =
                 again.outcomes.and_then(|outcomes| outcomes.witnesses.first().map(|first| first.digest.clone()));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::CommandFactory;
-use forkcheck::audit::error_text;
 use forkcheck::config::{Atomicity, Config, Library, Limits};
+use forkcheck::execution::Subject;
 use forkcheck::explore::first_schedule;
 use forkcheck::explore::schedule::{self, program_tag};
 use forkcheck::program::Program;
@@ -134,15 +134,15 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
         output::error("the run was cut");
         return Ok(3);
     };
-    let replayed = schedule::replay(&program, &schedule, Mode::Strict, &limits, true);
-    output::print(&replayed.printed)?;
-    if let Some(cut) = &replayed.cut {
-        output::error(&forkcheck::audit::cut_note(cut));
+    let (replayed, looks) = schedule::replay_and_look(&program, &schedule, Mode::Strict, &limits);
+    output::print(replayed.execution.printed())?;
+    if let Some(cut) = replayed.execution.cut() {
+        output::error(&cut.to_string());
         return Ok(3);
     }
     let error = replayed.outcome.as_ref().and_then(|outcome| outcome.error.as_ref());
-    let error = error.map(|raised| error_text(&program, raised));
-    let result = replayed.looks.as_ref().and_then(|(at_return, _)| at_return.result.clone());
+    let error = error.map(|raised| program.error_text(raised));
+    let result = looks.as_ref().and_then(|(at_return, _)| at_return.result.clone());
     if let (Some(path), Some(result)) = (&arguments.save, &result) {
         inputs::write(path, &write_saved(result)?)?;
     }

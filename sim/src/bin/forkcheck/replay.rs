@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use forkcheck::audit::repeat;
 use forkcheck::config::{Config, Limits};
 use forkcheck::explore::schedule::program_tag;
 use forkcheck::failures::{Failure, Standing, Subject, input_digest};
 use forkcheck::program::Program;
+use forkcheck::replay::repeat;
 use forkcheck_model::Error;
 use forkcheck_scheduler::Schedule;
 use forkcheck_scheduler::strategy::replay::Mode;

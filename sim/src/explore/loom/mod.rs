@@ -6,8 +6,7 @@
 mod threads;
 
 use crate::config::Config;
-use crate::explore::{Coverage, Exploration};
-use crate::machine::Cut;
+use crate::explore::Exploration;
 use crate::program::Program;
 
 /// Forks in one execution: loom has room for five threads, the caller's included, and uses none of them twice.
@@ -20,11 +19,9 @@ pub fn refusal(program: &Program, config: &Config) -> Option<String> {
 }
 
 /// Goes on from the first run, if anything raced in it, with every schedule that loom finds different.
-pub(super) fn search(program: &Program, config: &Config, mut first: Exploration) -> Exploration {
+pub(crate) fn search(program: &Program, config: &Config, mut first: Exploration) -> Exploration {
     if let Some(reason) = refused(&first) {
-        first.outcomes.clear();
-        (first.executions, first.coverage) = (0, Coverage::Sampled);
-        first.cut = Some(Cut::Refused(reason));
+        first.refuse(reason);
     } else if first.cut.is_none() && !first.hot.is_empty() {
         run(program, config, &mut first);
     }
