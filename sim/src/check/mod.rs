@@ -7,4 +7,4 @@ mod shadow;
 pub(crate) use finding::TARGETS;
 pub use finding::{Finding, Findings, ForkSite, Key, Kind, RaceSide, Severity, StuckWait, Told};
 pub(crate) use nests::{Nest, NestTask};
-pub use shadow::{Entry, Shadow, ShadowMark};
+pub use shadow::{Entry, Races, Shadow, ShadowMark};

@@ -18,60 +18,66 @@ use forkcheck_scheduler::{Access, Clock, Location, TaskId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::execution::Site;
-use crate::machine::access::ThingId;
 
 /// How many of a task's last accesses to a location are compared with the next one, which may say nothing new.
 const RECENT: usize = 32;
 
 /// How many accesses to one location, and to all, are kept before it is asked which can be forgotten.
-const FEW: usize = 16;
+const FEW: u32 = 16;
 const MANY: usize = 1024;
 
 /// All accesses so far that a later one could race with.
 #[derive(Debug)]
 pub struct Shadow {
-    locations: FxHashMap<Location, Entries>,
-    /// How many entries there are, and how many are kept before the next sweep.
+    /// Accesses in the order in which they came. Those that were forgotten stay until the next sweep.
+    entries: Vec<Kept>,
+    locations: FxHashMap<Location, Chains>,
+    /// How many entries are not forgotten.
     kept: usize,
+    /// How many entries there may be before the next sweep.
     limit: usize,
-    /// How many accesses were entered.
-    entered: u64,
     /// Tasks that have not ended.
     live: BTreeSet<TaskId>,
-    /// What came since the first mark, for going back.
+    /// Who began and ended since the first mark, for going back.
     journal: Option<Vec<Change>>,
-    /// How many accesses had been entered at the last mark.
-    floor: u64,
+    /// How many entries there were at the last mark: these are not forgotten.
+    floor: usize,
 }
 
 /// A point to come back to.
 #[derive(Debug, Clone, Copy)]
 pub struct ShadowMark {
     journal: usize,
-    entered: u64,
+    entries: usize,
 }
 
-/// One thing that came.
+/// What became of a task.
 #[derive(Debug)]
 enum Change {
-    Entered(Location, Side, u64),
     Began(TaskId),
     Ended(TaskId),
 }
 
-/// Accesses to one location. Two reads never race, so a read looks at the writes alone.
-#[derive(Debug)]
-struct Entries {
-    reads: Vec<Entry>,
-    writes: Vec<Entry>,
-    limit: usize,
+/// The accesses to one location that are kept, as two chains from the latest one back. Two reads never race, so a read
+/// looks at the writes alone.
+#[derive(Debug, Clone, Copy)]
+struct Chains {
+    reads: u32,
+    writes: u32,
+    len: u32,
+    limit: u32,
 }
 
-/// Which of the two.
-#[derive(Debug, Clone, Copy)]
-enum Side {
-    Reads,
-    Writes,
+/// The end of a chain.
+const NONE: u32 = u32::MAX;
+
+/// An access in its chain.
+#[derive(Debug)]
+struct Kept {
+    entry: Entry,
+    /// The one before it in its chain.
+    before: u32,
+    forgotten: bool,
 }
 
 /// An access that was made.
@@ -83,70 +89,90 @@ pub struct Entry {
     pub segment: u32,
     /// What and how.
     pub access: Access,
-    /// Who the thing is.
-    pub thing: ThingId,
     /// Where.
     pub site: Site,
     /// The calls that lead there, outermost first.
     pub calls: Arc<[Site]>,
     /// In a search, a hash of it and all that the task did before.
     pub deed: u128,
-    /// Its place among all accesses.
-    order: u64,
+}
+
+/// An access and the earlier ones that it races with, in the order in which they came.
+#[derive(Debug)]
+pub struct Races {
+    /// The access that was made just now.
+    pub now: Entry,
+    /// The others.
+    pub earlier: Vec<Entry>,
 }
 
 impl Entry {
     /// An access that is being made.
-    pub fn new(clock: &Clock, access: Access, thing: ThingId, site: Site, calls: Arc<[Site]>, deed: u128) -> Self {
-        Self { task: clock.task(), segment: clock.segment(), access, thing, site, calls, deed, order: 0 }
+    pub fn new(clock: &Clock, access: Access, site: Site, calls: Arc<[Site]>, deed: u128) -> Self {
+        Self { task: clock.task(), segment: clock.segment(), access, site, calls, deed }
     }
 
     /// Whether it says the same.
     fn repeats(&self, other: &Entry) -> bool {
-        self.task == other.task
-            && self.segment == other.segment
-            && self.site == other.site
-            && self.access == other.access
+        self.said() == other.said()
+    }
+
+    /// What it says.
+    fn said(&self) -> (TaskId, u32, Site, &Access) {
+        (self.task, self.segment, self.site, &self.access)
     }
 }
 
-impl Entries {
-    fn new() -> Self {
-        Self { reads: Vec::new(), writes: Vec::new(), limit: FEW }
+impl Chains {
+    const EMPTY: Chains = Chains { reads: NONE, writes: NONE, len: 0, limit: FEW };
+
+    /// The latest of those that write, or of the others.
+    fn latest(&mut self, writes: bool) -> &mut u32 {
+        if writes { &mut self.writes } else { &mut self.reads }
     }
 
-    fn side(&mut self, side: Side) -> &mut Vec<Entry> {
-        match side {
-            Side::Reads => &mut self.reads,
-            Side::Writes => &mut self.writes,
-        }
+    /// Makes the entry at this place the latest of its chain.
+    fn link(&mut self, entries: &mut [Kept], place: usize) {
+        let number = u32::try_from(place).ok().filter(|&number| number != NONE);
+        let Kept { entry, before, .. } = &mut entries[place];
+        let latest = self.latest(entry.access.kind.writes());
+        *before = std::mem::replace(latest, number.expect("fewer than 2^32 accesses are kept"));
+        self.len += 1;
     }
+}
 
-    fn len(&self) -> usize {
-        self.reads.len() + self.writes.len()
-    }
+/// The entry at this place and those before it in its chain, each with its place.
+fn chain(entries: &[Kept], mut at: u32) -> impl Iterator<Item = (usize, &Entry)> {
+    std::iter::from_fn(move || {
+        let place = at as usize;
+        let kept = entries.get(place)?;
+        at = kept.before;
+        Some((place, &kept.entry))
+    })
+}
 
-    /// Leaves what is older than `floor`, and what some living task does not know of, each once.
-    fn forget(&mut self, floor: u64, known: &impl Fn(TaskId, u32) -> bool) {
-        for entries in [&mut self.reads, &mut self.writes] {
-            let mut seen = FxHashSet::default();
-            entries.retain(|entry| {
-                let repeats = !seen.insert((entry.task, entry.segment, entry.site, entry.access.clone()));
-                entry.order < floor || !repeats && !known(entry.task, entry.segment)
-            });
-        }
-        self.limit = FEW.max(2 * self.len());
-    }
+/// Those in the chains that an access races with.
+fn races(entries: &[Kept], chains: Chains, now: &Entry, mine: &Clock) -> Option<Races> {
+    let races = |earlier: &Entry| {
+        earlier.task != now.task && !mine.knows(earlier.task, earlier.segment) && earlier.access.conflicts(&now.access)
+    };
+    let reads = if now.access.kind.writes() { chains.reads } else { NONE };
+    let others = chain(entries, chains.writes).chain(chain(entries, reads));
+    let mut found = others.filter(|(_, earlier)| races(earlier)).peekable();
+    found.peek()?;
+    let mut found: Vec<(usize, &Entry)> = found.collect();
+    found.sort_by_key(|&(place, _)| place);
+    Some(Races { now: now.clone(), earlier: found.into_iter().map(|(_, earlier)| earlier.clone()).collect() })
 }
 
 impl Shadow {
     /// No access yet, and main alone.
     pub fn new() -> Self {
         Self {
+            entries: Vec::new(),
             locations: FxHashMap::default(),
             kept: 0,
             limit: MANY,
-            entered: 0,
             live: BTreeSet::from([TaskId::MAIN]),
             journal: None,
             floor: 0,
@@ -182,96 +208,100 @@ impl Shadow {
         self.kept
     }
 
-    /// Adds an access, and gives the earlier ones that it races with: in conflict, and not known to have happened before.
-    /// `clock` tells what a living task knows.
-    pub fn record<'c>(&mut self, entry: &Entry, clock: impl Fn(TaskId) -> &'c Clock) -> Vec<Entry> {
+    /// Adds an access, and gives the earlier ones that it races with, if there are any: in conflict, and not known to
+    /// have happened before. `clock` tells what a living task knows.
+    pub fn record<'c>(&mut self, entry: Entry, clock: impl Fn(TaskId) -> &'c Clock) -> Option<Races> {
         let alone = self.live.len() == 1;
-        if alone && self.kept == 0 {
-            return Vec::new();
-        }
         let location = entry.access.location;
-        let entries = match self.locations.get_mut(&location) {
-            Some(entries) => entries,
-            None if alone => return Vec::new(),
-            None => self.locations.entry(location).or_insert_with(Entries::new),
+        let chains = match alone {
+            true => self.locations.get_mut(&location)?,
+            false => self.locations.entry(location).or_insert(Chains::EMPTY),
         };
-        let side = if entry.access.kind.writes() { Side::Writes } else { Side::Reads };
-        let recent = entries.side(side).iter().rev().take(RECENT);
-        if recent.take_while(|earlier| earlier.task == entry.task).any(|earlier| earlier.repeats(entry)) {
-            return Vec::new();
+        let recent = chain(&self.entries, *chains.latest(entry.access.kind.writes())).take(RECENT);
+        if recent.take_while(|(_, earlier)| earlier.task == entry.task).any(|(_, earlier)| earlier.repeats(&entry)) {
+            return None;
         }
-        let mine = clock(entry.task);
-        let races = |earlier: &&Entry| {
-            earlier.task != entry.task
-                && !mine.knows(earlier.task, earlier.segment)
-                && earlier.access.conflicts(&entry.access)
-        };
-        let mut found: Vec<Entry> = entries.writes.iter().filter(races).cloned().collect();
-        if let Side::Writes = side {
-            found.extend(entries.reads.iter().filter(races).cloned());
-            found.sort_by_key(|earlier| earlier.order);
+        let races = races(&self.entries, *chains, &entry, clock(entry.task));
+        if !alone {
+            self.entries.push(Kept { entry, before: NONE, forgotten: false });
+            self.kept += 1;
+            let last = self.entries.len() - 1;
+            chains.link(&mut self.entries, last);
+            if chains.len >= chains.limit || self.entries.len() >= self.limit {
+                self.forget(location, clock);
+            }
         }
-        if alone {
-            return found;
-        }
-        let entry = Entry { order: self.entered, ..entry.clone() };
-        self.entered += 1;
-        self.kept += 1;
-        if let Some(journal) = &mut self.journal {
-            journal.push(Change::Entered(location, side, entry.order));
-        }
-        entries.side(side).push(entry);
-        if entries.len() >= entries.limit || self.kept >= self.limit {
-            self.forget(location, clock);
-        }
-        found
+        races
     }
 
     /// Forgets what no later access can race with: at one location, and everywhere if there is much. Both are done
     /// when so much was added as was left the last time, so that an access costs the same however many there are.
     fn forget<'c>(&mut self, location: Location, clock: impl Fn(TaskId) -> &'c Clock) {
-        let known = |task, segment| self.live.iter().all(|&live| clock(live).knows(task, segment));
-        if self.kept >= self.limit {
-            // In any order: what is left does not depend on it.
-            self.locations.retain(|_, entries| {
-                entries.forget(self.floor, &known);
-                entries.len() > 0
-            });
-            self.kept = self.locations.values().map(Entries::len).sum();
-            self.limit = MANY.max(2 * self.kept);
-        } else if let Some(entries) = self.locations.get_mut(&location) {
-            self.kept -= entries.len();
-            entries.forget(self.floor, &known);
-            self.kept += entries.len();
+        let chains = self.locations[&location];
+        if self.entries.len() >= self.limit {
+            let all = 0..self.entries.len();
+            self.forget_among(all.filter(|&place| !self.entries[place].forgotten).collect(), clock);
+            // What was there at the last mark keeps its place.
+            let mut places = 0..;
+            self.entries.retain(|kept| places.next() < Some(self.floor) || !kept.forgotten);
+            self.limit = MANY.max(2 * self.entries.len());
+            self.locations.clear();
+            for place in 0..self.entries.len() {
+                let Kept { entry, forgotten: false, .. } = &self.entries[place] else { continue };
+                let chains = self.locations.entry(entry.access.location).or_insert(Chains::EMPTY);
+                chains.link(&mut self.entries, place);
+            }
+            self.locations.values_mut().for_each(|chains| chains.limit = FEW.max(2 * chains.len));
+        } else if chains.len >= chains.limit {
+            let both = chain(&self.entries, chains.reads).chain(chain(&self.entries, chains.writes));
+            let mut places: Vec<usize> = both.map(|(place, _)| place).collect();
+            places.sort_unstable();
+            let mut chains = Chains::EMPTY;
+            for place in self.forget_among(places, clock) {
+                chains.link(&mut self.entries, place);
+            }
+            chains.limit = FEW.max(2 * chains.len);
+            self.locations.insert(location, chains);
         }
+    }
+
+    /// Forgets those of these places, the oldest first, that no later access can race with or that say nothing new, and
+    /// gives the others.
+    fn forget_among<'c>(&mut self, places: Vec<usize>, clock: impl Fn(TaskId) -> &'c Clock) -> Vec<usize> {
+        let known = |entry: &Entry| self.live.iter().all(|&live| clock(live).knows(entry.task, entry.segment));
+        let mut said = FxHashSet::default();
+        let stays = |&place: &usize| {
+            let entry = &self.entries[place].entry;
+            place < self.floor || !known(entry) && said.insert(entry.said())
+        };
+        let (left, others): (Vec<usize>, Vec<usize>) = places.into_iter().partition(stays);
+        self.kept -= others.len();
+        others.into_iter().for_each(|place| self.entries[place].forgotten = true);
+        left
     }
 
     /// A point to come back to.
     pub fn mark(&mut self) -> ShadowMark {
-        self.floor = self.entered;
-        ShadowMark { journal: self.journal.get_or_insert_default().len(), entered: self.entered }
+        self.floor = self.entries.len();
+        ShadowMark { journal: self.journal.get_or_insert_default().len(), entries: self.entries.len() }
     }
 
     /// Forgets what came after the point.
     pub fn rewind(&mut self, mark: ShadowMark) {
+        while self.entries.len() > mark.entries {
+            let Some(Kept { entry, before, forgotten: false }) = self.entries.pop() else { continue };
+            self.kept -= 1;
+            let chains = self.locations.get_mut(&entry.access.location).expect("an entry is in a chain");
+            chains.len -= 1;
+            *chains.latest(entry.access.kind.writes()) = before;
+        }
+        self.floor = mark.entries;
         for change in self.journal.iter_mut().flat_map(|journal| journal.drain(mark.journal..)).rev() {
             match change {
-                Change::Entered(location, side, order) => {
-                    // What was forgotten is gone already.
-                    let Some(entries) = self.locations.get_mut(&location) else { continue };
-                    if entries.side(side).pop_if(|last| last.order == order).is_some() {
-                        self.kept -= 1;
-                    }
-                }
-                Change::Began(task) => {
-                    self.live.remove(&task);
-                }
-                Change::Ended(task) => {
-                    self.live.insert(task);
-                }
-            }
+                Change::Began(task) => self.live.remove(&task),
+                Change::Ended(task) => self.live.insert(task),
+            };
         }
-        (self.entered, self.floor) = (mark.entered, mark.entered);
     }
 }
 

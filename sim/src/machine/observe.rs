@@ -9,7 +9,7 @@ use forkcheck_scheduler::TaskId;
 use super::Machine;
 use super::access::{ThingId, Touch, Touches};
 use crate::check::finding::TARGETS;
-use crate::check::{Entry, Finding, ForkSite, Key, Kind, RaceSide, Told};
+use crate::check::{Entry, Finding, ForkSite, Key, Kind, RaceSide, Races, Told};
 use crate::execution::Site;
 use crate::names::Named;
 
@@ -30,22 +30,19 @@ impl Machine {
         }
         for (i, touch) in touches.iter().enumerate() {
             let task = self.task(id);
-            let (thing, calls, deed) = (touch.thing.identity(), task.calls.clone(), task.deeds.wrapping_add(i as u128));
-            let entry = Entry::new(&task.clock, touch.to_access(), thing, site, calls, deed);
+            let deed = task.deeds.wrapping_add(i as u128);
+            let entry = Entry::new(&task.clock, touch.to_access(), site, task.calls.clone(), deed);
             let tasks = &self.tasks;
             let clock = |id: TaskId| &tasks[id.index()].as_ref().expect("a task that lives").clock;
-            let races = self.shadow.record(&entry, clock);
-            if races.is_empty() {
-                continue;
-            }
-            let location = entry.access.location;
+            let Some(Races { now, earlier }) = self.shadow.record(entry, clock) else { continue };
+            let location = now.access.location;
             if !self.hot.contains(&location) {
                 self.newly_hot.insert(location);
             }
-            for earlier in races {
+            for earlier in earlier {
                 // A search brings the same two together again and again.
-                if self.undo.is_none() || self.told.insert((earlier.deed, entry.deed)) {
-                    self.race(&entry, &earlier, &mut fresh);
+                if self.undo.is_none() || self.told.insert((earlier.deed, now.deed)) {
+                    self.race(touch.thing.identity(), &now, &earlier, &mut fresh);
                 }
             }
         }
@@ -82,26 +79,26 @@ impl Machine {
         }
     }
 
-    /// Two accesses that race: fills in the effects they belong to, or the parent's writing while a fork uses it.
-    fn race(&mut self, now: &Entry, earlier: &Entry, fresh: &mut Fresh) {
+    /// Two accesses of a thing that race: fills in the effects they belong to, or the parent's writing while a fork uses it.
+    fn race(&mut self, thing: ThingId, now: &Entry, earlier: &Entry, fresh: &mut Fresh) {
         let mut attributed = false;
         for (writer, other) in [(now, earlier), (earlier, now)] {
             if !writer.access.kind.writes() {
                 continue;
             }
-            if self.is_effect(writer.task, writer.thing.key.0) {
-                let named = self.name(writer.thing, writer.task);
-                self.add_race(effect_kind(writer.thing, &named), &named, writer.task, writer, other, fresh);
+            if self.is_effect(writer.task, thing.key.0) {
+                let named = self.name(thing, writer.task);
+                self.add_race(effect_kind(thing, &named), &named, writer.task, writer, other, fresh);
                 attributed = true;
-            } else if other.task != TaskId::MAIN && !writer.thing.generator {
-                let named = self.name(writer.thing, writer.task);
+            } else if other.task != TaskId::MAIN && !thing.generator {
+                let named = self.name(thing, writer.task);
                 self.add_race(Kind::ParentMutation, &named, other.task, writer, other, fresh);
                 attributed = true;
             }
         }
         if !attributed {
             let (writer, other) = if now.access.kind.writes() { (now, earlier) } else { (earlier, now) };
-            let named = self.name(writer.thing, writer.task);
+            let named = self.name(thing, writer.task);
             self.add_race(Kind::Race, &named, writer.task, writer, other, fresh);
         }
     }
