@@ -34,6 +34,7 @@ use forkcheck_scheduler::{Clock, Enabled, Location, TaskId, Tasks};
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::check::joins::Joined;
 use crate::check::{Findings, Shadow};
 use crate::config::{Atomicity, Limits};
 use crate::names::{NameKey, Named};
@@ -92,7 +93,7 @@ pub struct Machine {
     heap: RefCell<digest::Heap>,
     shadow: Shadow,
     /// Every fork, and every wait that was passed, in the order in which they came.
-    joined: Vec<joins::Joined>,
+    joined: Vec<Joined>,
     /// Whether accesses are watched at all.
     watched: bool,
     findings: Findings,
@@ -103,7 +104,7 @@ pub struct Machine {
     /// What kernels gave, if a search has opened it.
     reuse: Option<reuse::Reuse>,
     /// Names that were looked for and found.
-    named: BTreeMap<NameKey, Named>,
+    named: RefCell<BTreeMap<NameKey, Named>>,
 }
 
 /// The two looks at the outcome.
@@ -213,7 +214,7 @@ impl Machine {
             told: FxHashSet::default(),
             newly_hot: BTreeSet::new(),
             reuse: program.reuse.is_open().then(|| program.reuse.clone()),
-            named: BTreeMap::new(),
+            named: RefCell::default(),
         }
     }
 
