@@ -300,6 +300,23 @@ mod tests {
     }
 
     #[test]
+    fn small_views_touch_exactly_the_bytes_of_their_elements() {
+        // Gaps of one byte and more, between blocks and between groups of blocks, and blocks that touch or overlap.
+        let dims = || (1..=3u64).flat_map(|size| (0..=6u64).map(move |stride| (size, stride)));
+        for (element, a, b) in (1..=3)
+            .flat_map(|element| dims().map(move |a| (element, a)))
+            .flat_map(|(element, a)| dims().map(move |b| (element, a, b)))
+        {
+            let dims = [a, b];
+            let view = (1, element, &dims[..]);
+            let bytes = touched(view);
+            for byte in 0..30 {
+                check(view, (byte, 1, &[]), bytes.contains(&byte));
+            }
+        }
+    }
+
+    #[test]
     fn expanded_views_of_any_size_are_one_element() {
         check((8, 4, &[(u64::MAX, 0), (1 << 62, 0)]), (8, 4, &[]), true);
         check((8, 4, &[(u64::MAX, 0), (1 << 62, 0)]), (12, 4, &[]), false);
