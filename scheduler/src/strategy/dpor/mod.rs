@@ -12,8 +12,12 @@
 //! ([`System::varies`]). Once such a step is the second of a race, the search tries all ways that are awake: that never
 //! misses a class either, but may have blocked executions.
 //!
-//! Unlike the paper, races are looked for when a step is taken, not at the end of the execution, so that each is found
-//! once however many executions share it; and a reversed race takes along only the steps before its second one.
+//! What a reversed race takes along is all that does not come because of its first step, up to the end of the execution:
+//! a way that conflicts with nothing before the second step may still conflict with something after it, and two ways that
+//! count on each other would leave an execution to nobody. Unlike the paper, races are looked for when a step is taken, and
+//! most are settled then, once for all executions that share them: by a way that has its own step in what is known
+//! already. The others wait for the end of each execution. And of the steps that are taken along, only those become a
+//! way that it takes to wake everybody who sleeps: from there on everything is explored, whatever sleeps elsewhere.
 //! Fork and wait are order, never races: no schedule can reverse them. Memory is proportional to the depth, and to the
 //! ways that are still to be explored.
 
@@ -23,7 +27,7 @@ use crate::choice::Ending;
 use crate::system::{Searched, System, Visitor};
 use crate::task::TaskId;
 use crate::trace::{FootprintId, Footprints, Trace};
-use wakeup::{NodeId, Wakeup, Way, can_begin};
+use wakeup::{Execution, NodeId, Sequence, Wakeup, Way};
 
 /// Runs one execution for each order of conflicting steps, from the current state of `system`.
 ///
@@ -48,6 +52,10 @@ pub struct Dpor<M> {
     sleeping: Vec<Way>,
     /// The events that race with the latest one.
     races: Vec<u32>,
+    /// Races of which it takes a whole execution to say whether the other order is explored elsewhere, by their second
+    /// events.
+    undecided: Vec<[u32; 2]>,
+    sequence: Sequence,
     /// A race was met of whose second step others could change what it touches. From then on every way that is awake is
     /// taken, as by [`dfs`](crate::strategy::dfs): what the step will touch when it comes first, and so what it races with
     /// then, cannot be foreseen.
@@ -88,6 +96,8 @@ impl<M> Dpor<M> {
             footprints,
             sleeping: Vec::new(),
             races: Vec::new(),
+            undecided: Vec::new(),
+            sequence: Sequence::default(),
             unforeseen: false,
         }
     }
@@ -127,6 +137,11 @@ impl<M> Dpor<M> {
                 return self.searched;
             }
             let ending = self.descend(system);
+            self.decide_races();
+            if ending == Ending::Cut {
+                // The step that was refused.
+                self.forget(self.states.len() - 1);
+            }
             self.phase = Phase::AtLeaf;
             if !self.searched.leaf(system, visitor, ending) {
                 return self.searched;
@@ -142,7 +157,7 @@ impl<M> Dpor<M> {
                 if system.enabled().is_empty() {
                     return Ending::Complete;
                 }
-                assert!(self.unforeseen, "a reversed race wakes everybody who sleeps");
+                assert!(self.unforeseen, "who sleeps is woken by the way that was taken");
                 return Ending::Blocked;
             };
             let Way { task, footprint: foreseen } = self.wakeup.way(child);
@@ -166,7 +181,6 @@ impl<M> Dpor<M> {
             self.searched.steps += 1;
             let foreseen = cfg!(debug_assertions).then(|| self.foresee(system, task));
             if system.step(task).is_err() {
-                self.trace.truncate(here);
                 return Ending::Cut;
             }
             for (other, footprint) in foreseen.into_iter().flatten() {
@@ -206,23 +220,45 @@ impl<M> Dpor<M> {
         Some(self.wakeup.begin(node, Way { task, footprint }))
     }
 
-    /// Sees to it that each race of the last event is explored in the other order too.
+    /// Sees to it that each race of the last event is explored in the other order too, as far as that can be told yet.
     fn reverse_races(&mut self) {
         let last = self.trace.len() - 1;
-        let races = if self.unforeseen { &[] } else { self.races.as_slice() };
-        for &race in races {
-            let first = race as usize;
-            // What comes after the first and not because of it, and then the second.
-            let mut sequence: Vec<u32> =
-                (race + 1..last as u32).filter(|&event| !self.trace.before(first, event as usize)).collect();
-            sequence.push(last as u32);
-            let asleep = &self.sleeping[self.states[first].sleeping..self.states[first + 1].sleeping];
-            let seen = |way: &Way| can_begin(*way, &sequence, &self.trace, &self.footprints);
-            if !asleep.iter().any(seen) {
-                assert!(self.states[first].mark.is_some(), "two tasks could go on from where a race began");
-                self.wakeup.insert(self.states[first].node, sequence, &self.trace, &self.footprints);
+        for i in 0..self.races.len() {
+            let race = [self.races[i], last as u32];
+            if !self.unforeseen && !self.reverse(race, false) {
+                self.undecided.push(race);
             }
         }
+    }
+
+    /// The same, at the end of an execution, for the races that had to wait for it.
+    fn decide_races(&mut self) {
+        for i in 0..self.undecided.len() {
+            if !self.unforeseen {
+                let decided = self.reverse(self.undecided[i], true);
+                assert!(decided, "there is no more to know");
+            }
+        }
+    }
+
+    /// Sees to it that a race is explored in the other order too: what comes after its first event and not because of it,
+    /// the second event among that. False if that cannot be told before the `whole` execution is known.
+    fn reverse(&mut self, [first, second]: [u32; 2], whole: bool) -> bool {
+        let end = if whole { self.trace.len() as u32 } else { second + 1 };
+        let apart = |&event: &u32| event == second || !self.trace.before(first as usize, event as usize);
+        self.sequence.events.clear();
+        self.sequence.events.extend((first + 1..end).filter(apart));
+        self.sequence.whole = whole;
+        let first = first as usize;
+        let asleep = &self.sleeping[self.states[first].sleeping..self.states[first + 1].sleeping];
+        let execution = Execution { trace: &self.trace, footprints: &self.footprints };
+        self.wakeup.insert(self.states[first].node, &mut self.sequence, asleep, &execution)
+    }
+
+    /// Forgets all but the first events.
+    fn forget(&mut self, count: usize) {
+        self.trace.truncate(count);
+        self.undecided.truncate(self.undecided.partition_point(|&[_, second]| (second as usize) < count));
     }
 
     /// Goes back to the last state from which there is another way; false if there is none.
@@ -247,7 +283,7 @@ impl<M> Dpor<M> {
             }
             self.sleeping.truncate(state.sleeping);
             self.states.pop();
-            self.trace.truncate(self.states.len().saturating_sub(1));
+            self.forget(self.states.len().saturating_sub(1));
         }
         false
     }

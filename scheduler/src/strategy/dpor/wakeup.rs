@@ -64,33 +64,64 @@ impl Wakeup {
         self.append(at, None, way)
     }
 
-    /// Adds `sequence`, some events of `trace`, to what will be explored from `at`, whose leftmost way is being explored,
-    /// unless something equivalent is there.
-    pub(super) fn insert(&mut self, at: NodeId, mut sequence: Vec<u32>, trace: &Trace, footprints: &Footprints) {
+    /// Sees to it that executions which begin with `sequence` are explored from `at`, whose leftmost way is being explored,
+    /// unless they are seen by way of those who sleep there. False if that cannot be decided before more of the
+    /// execution is known; nothing is changed then.
+    ///
+    /// A way that begins the sequence is followed, the leftmost if there are several, and what is left of the sequence is
+    /// added below it: as far as it takes to wake everybody who will sleep, so that from there on everything is explored.
+    pub(super) fn insert(
+        &mut self,
+        at: NodeId,
+        sequence: &mut Sequence,
+        asleep: &[Way],
+        execution: &Execution<'_>,
+    ) -> bool {
+        let asleep_begin = asleep.iter().map(|&way| execution.begins(way, sequence));
+        match asleep_begin.max() {
+            Some(Begins::Yes) => return true,
+            Some(Begins::Perhaps) => return sequence.whole,
+            Some(Begins::No) | None => {}
+        }
+        sequence.asleep.clear();
+        sequence.asleep.extend(asleep);
         let mut parent = at;
         // The way being explored begins with what the sequence is to precede.
         let mut last = self.first(at);
         let mut child = last.and_then(|exploring| self.node(exploring).next);
+        sequence.asleep.extend(last.map(|exploring| self.way(exploring)));
         while let Some(here) = child {
             let way = self.way(here);
-            if !can_begin(way, &sequence, trace, footprints) {
-                last = child;
-                child = self.node(here).next;
-                continue;
+            match execution.begins(way, sequence) {
+                Begins::Perhaps if !sequence.whole => return false,
+                Begins::No => {
+                    sequence.asleep.push(way);
+                    last = child;
+                    child = self.node(here).next;
+                    continue;
+                }
+                Begins::Yes | Begins::Perhaps => {}
             }
-            if let Some(place) = sequence.iter().position(|&event| trace.event(event as usize).task == way.task) {
-                sequence.remove(place);
+            // Below a leaf everything will be explored.
+            if self.first(here).is_none() {
+                return true;
             }
-            // Below a leaf everything will be explored; and so will a sequence of which nothing is left.
-            if self.first(here).is_none() || sequence.is_empty() {
-                return;
+            execution.follow(way, sequence);
+            if sequence.events.is_empty() {
+                return sequence.whole;
             }
             (parent, last, child) = (here, None, self.first(here));
         }
-        for event in sequence {
-            let event = trace.event(event as usize);
-            parent = self.append(parent, last.take(), Way { task: event.task, footprint: event.footprint });
+        for &event in &sequence.events {
+            let event = execution.trace.event(event as usize);
+            let way = Way { task: event.task, footprint: event.footprint };
+            parent = self.append(parent, last.take(), way);
+            sequence.asleep.retain(|other| !execution.footprints.conflict(other.footprint, way.footprint));
+            if sequence.asleep.is_empty() {
+                break;
+            }
         }
+        true
     }
 
     /// Removes the leftmost way of a state with all below it.
@@ -135,16 +166,56 @@ impl Wakeup {
     }
 }
 
-/// Whether `way` can come first in an execution that is equivalent to one that begins with `sequence`: it is the first
-/// step of its task there and nothing in the sequence happens before it, or it is not there and conflicts with nothing
-/// in it. A *weak initial* of the sequence, in the paper's words.
-pub(super) fn can_begin(way: Way, sequence: &[u32], trace: &Trace, footprints: &Footprints) -> bool {
-    for (place, &event) in sequence.iter().enumerate() {
-        if trace.event(event as usize).task == way.task {
-            return sequence[..place].iter().all(|&earlier| !trace.before(earlier as usize, event as usize));
+/// Events that are to come first.
+#[derive(Debug, Default)]
+pub(super) struct Sequence {
+    /// In the order of the execution.
+    pub(super) events: Vec<u32>,
+    /// Whether these are all, up to the end of the execution.
+    pub(super) whole: bool,
+    /// Those who will sleep when what is left of it is explored.
+    asleep: Vec<Way>,
+}
+
+/// Whether a way can come first in an execution that is equivalent to one that begins with a sequence. A *weak initial*
+/// of the sequence, in the paper's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Begins {
+    /// Something in the sequence must come before it.
+    No,
+    /// It conflicts with nothing in the sequence, but is not there either.
+    Perhaps,
+    /// It is there, and nothing in the sequence happens before it.
+    Yes,
+}
+
+/// The execution that sequences are of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Execution<'a> {
+    pub(super) trace: &'a Trace,
+    pub(super) footprints: &'a Footprints,
+}
+
+impl Execution<'_> {
+    fn begins(&self, way: Way, sequence: &Sequence) -> Begins {
+        for (place, &event) in sequence.events.iter().enumerate() {
+            if self.trace.event(event as usize).task == way.task {
+                let first = |&earlier: &u32| !self.trace.before(earlier as usize, event as usize);
+                return if sequence.events[..place].iter().all(first) { Begins::Yes } else { Begins::No };
+            }
         }
+        let apart = |&event: &u32| !self.footprints.conflict(way.footprint, self.trace.event(event as usize).footprint);
+        if sequence.events.iter().all(apart) { Begins::Perhaps } else { Begins::No }
     }
-    sequence.iter().all(|&event| !footprints.conflict(way.footprint, trace.event(event as usize).footprint))
+
+    /// Takes a way that begins the sequence out of it.
+    fn follow(&self, way: Way, sequence: &mut Sequence) {
+        let is_it = |&event: &u32| self.trace.event(event as usize).task == way.task;
+        if let Some(place) = sequence.events.iter().position(is_it) {
+            sequence.events.remove(place);
+        }
+        sequence.asleep.retain(|other| !self.footprints.conflict(other.footprint, way.footprint));
+    }
 }
 
 #[cfg(test)]
@@ -169,22 +240,24 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_initial_waits_for_nothing_in_the_sequence() {
+    fn what_begins_a_sequence_waits_for_nothing_in_it() {
         // The third write comes after the first, and the second is free of both.
         let (trace, footprints, [first, second, third]) = writers([0, 1, 0]);
-        for (way, sequence, expected) in [
-            (first, &[0, 1, 2][..], true),
-            (second, &[0, 1, 2], true),
-            (third, &[0, 1, 2], false),
-            (third, &[1, 2], true),
-            // Who is not in it must be free of all that is.
-            (second, &[0, 2], true),
-            (third, &[1], true),
-            (third, &[0, 1], false),
-            (first, &[2], false),
-            (first, &[], true),
+        let execution = Execution { trace: &trace, footprints: &footprints };
+        for (way, events, expected) in [
+            (first, &[0, 1, 2][..], Begins::Yes),
+            (second, &[0, 1, 2], Begins::Yes),
+            (third, &[0, 1, 2], Begins::No),
+            (third, &[1, 2], Begins::Yes),
+            // Who is not in it must be free of all that is, and of what may follow.
+            (second, &[0, 2], Begins::Perhaps),
+            (third, &[1], Begins::Perhaps),
+            (third, &[0, 1], Begins::No),
+            (first, &[2], Begins::No),
+            (first, &[], Begins::Perhaps),
         ] {
-            assert_eq!(can_begin(way, sequence, &trace, &footprints), expected, "{way:?} in {sequence:?}");
+            let sequence = Sequence { events: events.to_vec(), ..Sequence::default() };
+            assert_eq!(execution.begins(way, &sequence), expected, "{way:?} in {events:?}");
         }
     }
 
@@ -200,25 +273,51 @@ mod tests {
 
     #[test]
     fn a_sequence_goes_where_nothing_equivalent_is() {
-        // 1 to 4 conflict with each other, 5 with nobody; 1 is explored first.
-        let (trace, footprints, ways) = writers([0, 0, 0, 0, 1]);
+        // 1 and 3 conflict, and so do 2 and 4, and 5 and 6; 7 conflicts with nobody. 1 is explored first.
+        let (trace, footprints, ways) = writers([0, 1, 0, 1, 2, 2, 3]);
+        let execution = Execution { trace: &trace, footprints: &footprints };
         let (mut wakeup, root) = Wakeup::new(ways[0].footprint);
         wakeup.begin(root, ways[0]);
-        let mut insert = |sequence: &[u32], expected: &str| {
-            wakeup.insert(root, sequence.to_vec(), &trace, &footprints);
-            assert_eq!(shape(&wakeup, root), expected, "{sequence:?}");
+        let mut insert = |asleep: &[Way], tasks: &[u32], whole: bool, decided: bool, expected: &str| {
+            let events = tasks.iter().map(|task| task - 1).collect();
+            let mut sequence = Sequence { events, whole, ..Sequence::default() };
+            assert_eq!(wakeup.insert(root, &mut sequence, asleep, &execution), decided, "{tasks:?}");
+            assert_eq!(shape(&wakeup, root), expected, "{tasks:?}");
         };
-        insert(&[1, 2], "1 2[3]");
-        // Another that begins alike branches off, to the right.
-        insert(&[1, 3], "1 2[3 4]");
-        // Below a leaf everything will be explored: nothing is added.
-        insert(&[1, 2, 3], "1 2[3 4]");
-        insert(&[4, 1, 2], "1 2[3 4]");
-        // What is the beginning of a way that is there will be seen.
-        insert(&[1], "1 2[3 4]");
-        insert(&[2], "1 2[3 4] 3");
-        insert(&[2, 3], "1 2[3 4] 3");
-        // Nobody need wait for 5, so it goes down to a leaf.
-        insert(&[4], "1 2[3 4] 3");
+        // As far as it takes to wake 1.
+        insert(&[], &[2, 3, 5], true, true, "1 2[3]");
+        // 2 may begin that too, if nothing follows that conflicts with it. If so, below a leaf everything will be explored.
+        insert(&[], &[3], false, false, "1 2[3]");
+        insert(&[], &[3], true, true, "1 2[3]");
+        insert(&[], &[2, 3, 4], true, true, "1 2[3]");
+        // This wakes 2 as well.
+        insert(&[], &[4, 5, 3], false, true, "1 2[3] 4[5[3]]");
+        // What is the beginning of a way that is there will be seen, but more may follow.
+        insert(&[], &[4, 5], true, true, "1 2[3] 4[5[3]]");
+        insert(&[], &[4, 5], false, false, "1 2[3] 4[5[3]]");
+        // The leftmost way that begins it is followed, and what differs goes to the right. 4 has woken 2 already.
+        insert(&[], &[4, 6, 3, 7], true, true, "1 2[3] 4[5[3] 6[3]]");
+        insert(&[], &[4, 3], false, false, "1 2[3] 4[5[3] 6[3]]");
+        // Who sleeps has seen to what it begins.
+        insert(&[ways[4]], &[5, 4, 6, 3], false, true, "1 2[3] 4[5[3] 6[3]]");
+        insert(&[ways[6]], &[4, 3], false, false, "1 2[3] 4[5[3] 6[3]]");
+        insert(&[ways[6]], &[4, 3], true, true, "1 2[3] 4[5[3] 6[3]]");
+    }
+
+    #[test]
+    fn a_sequence_is_added_until_nobody_sleeps() {
+        let (trace, footprints, ways) = writers([0, 1, 2, 0, 1, 2]);
+        let execution = Execution { trace: &trace, footprints: &footprints };
+        let added = |asleep: &[Way]| {
+            let (mut wakeup, root) = Wakeup::new(ways[0].footprint);
+            wakeup.begin(root, ways[0]);
+            let mut sequence = Sequence { events: vec![3, 4, 5], ..Sequence::default() };
+            assert!(wakeup.insert(root, &mut sequence, asleep, &execution));
+            shape(&wakeup, root)
+        };
+        // 4 wakes 1, 5 wakes 2, and 6 wakes 3.
+        assert_eq!(added(&[]), "1 4");
+        assert_eq!(added(&[ways[1]]), "1 4[5]");
+        assert_eq!(added(&[ways[2]]), "1 4[5[6]]");
     }
 }
