@@ -100,6 +100,11 @@ pub trait Execution: System + Sized {
     /// Runs until every task is about to touch a hot location.
     fn into_search(self) -> Self;
 
+    /// Looks for nothing: for runs that are about outcomes alone.
+    fn unwatched(self) -> Self {
+        self
+    }
+
     /// Keeps track of what changes, where states have a digest.
     fn with_digests(self) -> Self {
         self

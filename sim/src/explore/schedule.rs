@@ -79,7 +79,7 @@ pub fn record<S: Subject>(
     hot: &Arc<FxHashSet<Location>>,
     order: &[TaskId],
 ) -> Option<Schedule> {
-    let machine = || program.execution(atomicity, limits, names.clone()).with_hot(hot.clone());
+    let machine = || program.execution(atomicity, limits, names.clone()).with_hot(hot.clone()).unwatched();
     let steps = steps(&mut machine().into_search(), order)?;
     let mut machine = machine();
     let mut recorder = Recorder {
@@ -154,7 +154,8 @@ pub fn shorten<S: Subject>(
     wanted: impl Fn(&Outcome) -> bool,
 ) -> Shrunk {
     shrink(schedule, runs, |candidate| {
-        let mut machine = program.execution(candidate.atomicity, limits, Tasks::new()).with_hot(hot.clone());
+        let machine = program.execution(candidate.atomicity, limits, Tasks::new()).with_hot(hot.clone());
+        let mut machine = machine.unwatched();
         let mut follower = Follower::new(candidate, Mode::Lenient);
         follower.events = Some(Vec::new());
         machine.run(&mut follower);

@@ -93,6 +93,10 @@ impl Execution for Machine {
         Machine::into_search(self)
     }
 
+    fn unwatched(self) -> Self {
+        Machine::unwatched(self)
+    }
+
     fn with_digests(self) -> Self {
         Machine::with_digests(self)
     }
