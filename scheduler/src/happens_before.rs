@@ -78,7 +78,8 @@ impl Clock {
         if self.done.contains(last.task) {
             return;
         }
-        let mut news: Vec<(TaskId, u32)> = last.learnt.to_vec();
+        let unknown = |&(task, segment): &(TaskId, u32)| !self.knows(task, segment);
+        let mut news: Vec<(TaskId, u32)> = last.learnt.iter().copied().filter(unknown).collect();
         let mut theirs = last.spine.as_ref();
         while let Some(fork) = theirs {
             // Above a common fork, both know the same.
@@ -90,7 +91,7 @@ impl Clock {
             {
                 break;
             }
-            news.push((fork.task, fork.segment));
+            news.extend(Some((fork.task, fork.segment)).filter(unknown));
             theirs = fork.up.as_ref();
         }
         let done = Arc::make_mut(&mut self.done);

@@ -269,10 +269,11 @@ impl Shadow {
     /// gives the others.
     fn forget_among<'c>(&mut self, places: Vec<usize>, clock: impl Fn(TaskId) -> &'c Clock) -> Vec<usize> {
         let known = |entry: &Entry| self.live.iter().all(|&live| clock(live).knows(entry.task, entry.segment));
-        let mut said = FxHashSet::default();
+        // What a task said just before was not entered again. So a few say hardly anything twice, and need no set.
+        let (many, mut said) = (places.len() > RECENT, FxHashSet::default());
         let stays = |&place: &usize| {
             let entry = &self.entries[place].entry;
-            place < self.floor || !known(entry) && said.insert(entry.said())
+            place < self.floor || !known(entry) && (!many || said.insert(entry.said()))
         };
         let (left, others): (Vec<usize>, Vec<usize>) = places.into_iter().partition(stays);
         self.kept -= others.len();

@@ -26,6 +26,7 @@ pub enum Next {
 impl Machine {
     /// Lets the task run on, the others standing still, until something concerns them.
     pub fn advance(&mut self, id: TaskId) -> Next {
+        let program = self.program.clone();
         while self.cut.is_none() && self.is_ready(id) {
             if let Some(target) = self.awaited(id) {
                 return Next::Waits(target);
@@ -38,7 +39,7 @@ impl Machine {
                 locations.dedup();
                 return Next::Touches(locations);
             }
-            if let Flow::Forked(child) = self.perform(id, site, &touches, false) {
+            if let Flow::Forked(child) = self.perform(&program.codes, id, site, &touches, false) {
                 return Next::Forked(child);
             }
         }
@@ -52,7 +53,7 @@ impl Machine {
             self.order.push(id);
         }
         let half = phase == 0 && self.splits(id, &touches);
-        self.perform(id, site, &touches, half);
+        self.perform(&self.program.clone().codes, id, site, &touches, half);
     }
 
     /// The task whose end the next step waits for, if it is a wait.

@@ -11,9 +11,9 @@ use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::Join;
 
 use super::access::{Thing, Touch, Touches};
-use super::code::{Action, Instruction};
+use super::code::{Action, Codes, Instruction};
 use super::task::{Frame, Returns, State, Store, Stored, Task};
-use super::{Cut, Flow, Machine};
+use super::{Cut, Flow, Machine, changed};
 use crate::execution::{Raised, Site};
 use forkcheck_model::operators::Access;
 
@@ -27,19 +27,19 @@ enum Trouble {
 
 impl Machine {
     /// Executes the next instruction of the task, or the half of it that is due.
-    pub(super) fn execute(&mut self, id: TaskId, half: bool) -> Flow {
+    pub(super) fn execute(&mut self, codes: &Codes, id: TaskId, half: bool) -> Flow {
         if let State::Returned(result) = &self.task(id).state {
             let result = result.clone();
             return self.end_entry(result);
         }
-        if let Some(store) = self.task_mut(id).store.take() {
-            apply(store);
-            self.task_mut(id).frame_mut().next += 1;
+        let frame = self.task(id).frame();
+        let instruction = &codes.function(frame.code.function).instructions[frame.next];
+        if self.task(id).store.is_some() {
+            let task = self.task_mut(id);
+            task.store.take().into_iter().for_each(apply);
+            task.frame_mut().next += 1;
             return Flow::Next;
         }
-        let code = self.task(id).frame().code.clone();
-        let next = self.task(id).frame().next;
-        let instruction = &code.instructions[next];
         match &instruction.action {
             Action::Node(kind) => match self.node(id, kind, instruction, half) {
                 Ok(flow) => flow,
@@ -66,13 +66,13 @@ impl Machine {
 
     /// Executes the instructions that concern the frame alone, up to the next one that does not. Nobody else sees them, so
     /// nobody is asked.
-    pub(super) fn glide(&mut self, id: TaskId) {
+    pub(super) fn glide(&mut self, codes: &Codes, id: TaskId) {
         let task = self.task(id);
         let Some(frame) = task.frames.last().filter(|frame| frame.code.instructions[frame.next].action.is_local())
         else {
             return;
         };
-        let code = frame.code.clone();
+        let code = codes.function(frame.code.function);
         let (mut steps, most) = (self.steps, self.limits.steps);
         let frame = self.task_mut(id).frame_mut();
         while let instruction = &code.instructions[frame.next]
@@ -126,15 +126,15 @@ impl Machine {
                 Value::None
             }
             NodeKind::CallFunction(function) => {
-                return Ok(self.call(id, *function, inputs.to_vec(), instruction, None));
+                return Ok(self.call(id, *function, inputs, instruction, None));
             }
             NodeKind::CallMethod(name) => {
                 let function = method(&inputs[0], name);
-                return Ok(self.call(id, function, inputs.to_vec(), instruction, None));
+                return Ok(self.call(id, function, inputs, instruction, None));
             }
             NodeKind::Enter => {
                 let function = method(&inputs[0], "__enter__");
-                return Ok(self.call(id, function, inputs.to_vec(), instruction, None));
+                return Ok(self.call(id, function, inputs, instruction, None));
             }
             NodeKind::Exit => {
                 let function = method(&inputs[0], "__exit__");
@@ -143,7 +143,7 @@ impl Machine {
                 args.resize(params, Value::None);
                 return Ok(self.call(id, function, args, instruction, None));
             }
-            NodeKind::Fork(closure) => return self.fork(id, *closure, inputs.to_vec(), instruction),
+            NodeKind::Fork(closure) => return self.fork(id, *closure, inputs, instruction),
             NodeKind::Wait => return Ok(self.wait(id, &inputs[0], instruction)),
             NodeKind::AwaitableWait => return Ok(self.wait_for_awaitable(id, &inputs[0], instruction)),
             NodeKind::IsInstance(types) => {
@@ -190,9 +190,7 @@ impl Machine {
                 self.about_to_write(&Thing::Shape(tensor.clone()));
             }
         }
-        // Saved, if a search may come back.
-        self.task_mut(id);
-        let task = Arc::make_mut(self.tasks[id.index()].as_mut().expect("the task that calls"));
+        let task = changed(&mut self.tasks, &mut self.undo, id);
         let known = self.reuse.as_ref().and_then(|reuse| Some((reuse, reuse.know(operator, args, &task.modes)?)));
         if let Some(kept) = known.as_ref().and_then(|(reuse, call)| reuse.find(call.key)) {
             let result = kept.give(args, &mut task.allocator);
@@ -277,7 +275,7 @@ impl Machine {
         &mut self,
         id: TaskId,
         function: FunctionId,
-        args: Vec<Value>,
+        args: impl IntoIterator<Item = Value>,
         instruction: &Instruction,
         awaited: Option<Await>,
     ) -> Flow {
@@ -289,15 +287,16 @@ impl Machine {
             (_, Some(&register)) => Returns::To(register),
             (_, None) => Returns::Nowhere,
         };
-        task.frames.push(Frame::new(code, args, returns));
-        task.calls = task.calls.iter().copied().chain([instruction.site]).collect();
+        let calls = task.calls.iter().copied().chain([instruction.site]).collect();
+        let calls = std::mem::replace(&mut task.calls, calls);
+        task.frames.push(Frame { calls: Some(calls), ..Frame::new(code, args, returns) });
         Flow::Next
     }
 
     /// Leaves the innermost function.
     fn leave(&mut self, id: TaskId, instruction: &Instruction) -> Flow {
         let task = self.task_mut(id);
-        let frame = task.frames.pop().expect("a function that returns has a frame");
+        let mut frame = task.frames.pop().expect("a function that returns has a frame");
         let mut values = frame.values(&instruction.inputs);
         let value = values.next().unwrap_or(Value::None);
         assert!(values.next().is_none(), "a function returns one value");
@@ -305,7 +304,7 @@ impl Machine {
         if task.frames.is_empty() {
             return self.end(id, Ok(value));
         }
-        task.calls = task.calls[..task.calls.len() - 1].into();
+        task.calls = frame.calls.take().expect("a function that was called has a caller");
         match frame.returns {
             Returns::To(register) => task.frame_mut().registers[register as usize] = value,
             Returns::Await(awaited, register) => {
@@ -323,14 +322,14 @@ impl Machine {
         &mut self,
         id: TaskId,
         closure: FunctionId,
-        captures: Vec<Value>,
+        captures: impl IntoIterator<Item = Value>,
         instruction: &Instruction,
     ) -> Result<Flow, Trouble> {
         if self.ready.count() >= self.limits.tasks {
             return Err(Trouble::Cut(Cut::Tasks(self.limits.tasks)));
         }
         let code = self.program.codes.function(closure).clone();
-        let task = self.task_mut(id);
+        let task = changed(&mut self.tasks, &mut self.undo, id);
         let k = match task.forked.get_mut(&code.callee) {
             Some(forks) => {
                 *forks += 1;
@@ -342,11 +341,10 @@ impl Machine {
             }
         };
         let fork = Some((instruction.site, task.calls.clone()));
-        let task_name = task.name;
         let (modes, memory) = (task.modes.clone(), task.allocator.memory().clone());
         let child = self.names.intern(id, &code.callee, k);
-        let name = super::digest::name(task_name, &code.callee, k);
-        let clock = self.task_mut(id).clock.fork(child);
+        let clock = task.clock.fork(child);
+        let name = super::digest::name(task.name, &code.callee, k);
         let mut child_task = Task {
             id: child,
             age: self.ready.add(child),

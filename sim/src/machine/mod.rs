@@ -42,7 +42,7 @@ use crate::program::Program;
 
 pub use crate::execution::{ChildFirst, Cut, Event, Go, Guide, Outcome, OutcomeKey, Raised, Site};
 use access::Touches;
-use code::Action;
+use code::{Action, Codes};
 pub use ready::Ready;
 pub use system::Mark;
 use task::{Frame, Returns};
@@ -220,6 +220,7 @@ impl Machine {
 
     /// Runs to the end in the default order, or as `guide` says.
     pub fn run(&mut self, guide: &mut dyn Guide) {
+        let program = self.program.clone();
         let mut current = TaskId::MAIN;
         while self.cut.is_none() {
             if !self.is_ready(current) {
@@ -227,7 +228,7 @@ impl Machine {
                 let Some(next) = self.ready.newest() else { break };
                 current = next;
             }
-            self.glide(current);
+            self.glide(&program.codes, current);
             let (site, phase, touches) = self.upcoming(current);
             let mut half = false;
             if !touches.is_empty() {
@@ -242,7 +243,7 @@ impl Machine {
                     Go::Stop => return,
                 }
             }
-            if let Flow::Forked(child) = self.perform(current, site, &touches, half) {
+            if let Flow::Forked(child) = self.perform(&program.codes, current, site, &touches, half) {
                 current = child;
             }
         }
@@ -417,13 +418,7 @@ impl Machine {
     }
 
     fn task_mut(&mut self, id: TaskId) -> &mut Task {
-        let task = self.tasks[id.index()].as_mut().expect("a task that was forked");
-        if let Some(undo) = &mut self.undo {
-            undo.save_task(task);
-        }
-        let task = Arc::make_mut(task);
-        task.memo.forget();
-        task
+        changed(&mut self.tasks, &mut self.undo, id)
     }
 
     /// Lets the task go on, or stops it.
@@ -463,7 +458,7 @@ impl Machine {
     }
 
     /// Lets the task take its next step, or the first half of it.
-    fn perform(&mut self, id: TaskId, site: Site, touches: &Touches, half: bool) -> Flow {
+    fn perform(&mut self, codes: &Codes, id: TaskId, site: Site, touches: &Touches, half: bool) -> Flow {
         self.steps += 1;
         if self.steps > self.limits.steps {
             self.stop(Cut::Steps(self.limits.steps));
@@ -485,7 +480,7 @@ impl Machine {
             let touches = first.as_ref().unwrap_or(touches);
             touches.iter().filter(|touch| touch.access.writes()).for_each(|touch| self.about_to_write(&touch.thing));
         }
-        self.execute(id, half)
+        self.execute(codes, id, half)
     }
 
     /// The caller's look at everything: the digest of the result, the arguments, the attributes and the generator.
@@ -517,4 +512,15 @@ impl Machine {
         let result = result.and_then(|_| copies.pop());
         Kept { result, entry: copies }
     }
+}
+
+/// A task that is about to be changed: a search keeps it as it was.
+fn changed<'t>(tasks: &'t mut [Option<Arc<Task>>], undo: &mut Option<undo::Log>, id: TaskId) -> &'t mut Task {
+    let task = tasks[id.index()].as_mut().expect("a task that was forked");
+    if let Some(undo) = undo {
+        undo.save_task(task);
+    }
+    let task = Arc::make_mut(task);
+    task.memo.forget();
+    task
 }

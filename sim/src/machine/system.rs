@@ -69,7 +69,7 @@ impl Machine {
         self.woken.clear();
         let parked = self.task_mut(id).parked.take().expect("a task that is enabled is parked");
         let half = parked.phase == 0 && self.splits(id, &parked.touches);
-        let on = match self.perform(id, parked.site, &parked.touches, half) {
+        let on = match self.perform(&self.program.clone().codes, id, parked.site, &parked.touches, half) {
             Flow::Next => SmallVec::from_slice(&[id]),
             Flow::Forked(child) => SmallVec::from_slice(&[id, child]),
             Flow::Waits => SmallVec::new(),
@@ -147,9 +147,10 @@ impl Machine {
     /// Lets these tasks, and those that they fork or wake, run until each is parked, waits or has ended. What they
     /// touch on the way nobody races for, so the order does not matter.
     fn settle(&mut self, mut on: SmallVec<[TaskId; 4]>) {
+        let program = self.program.clone();
         while let Some(mut id) = on.pop() {
             while self.cut.is_none() && self.is_ready(id) {
-                self.glide(id);
+                self.glide(&program.codes, id);
                 let (site, phase, touches) = self.upcoming(id);
                 if self.is_hot(&touches) {
                     let footprint = self.footprint(id, phase, &touches);
@@ -159,7 +160,7 @@ impl Machine {
                     self.enable(id);
                     break;
                 }
-                match self.perform(id, site, &touches, false) {
+                match self.perform(&program.codes, id, site, &touches, false) {
                     Flow::Next => {}
                     Flow::Forked(child) => {
                         on.push(id);

@@ -91,6 +91,8 @@ pub struct Frame {
     pub registers: Vec<Value>,
     /// What happens with the result.
     pub returns: Returns,
+    /// The sites of the calls that lead to the caller, unless this is the outermost frame.
+    pub calls: Option<Arc<[Site]>>,
 }
 
 /// What happens with the result of a frame.
@@ -168,7 +170,7 @@ impl Frame {
             registers[param as usize] = args.next().expect("an argument for each parameter");
         }
         assert!(args.next().is_none(), "a parameter for each argument");
-        Self { code, next: 0, registers, returns }
+        Self { code, next: 0, registers, returns, calls: None }
     }
 
     /// The values of these registers.
