@@ -119,11 +119,10 @@ fn rests_on(exploration: &Exploration, config: &Config) -> String {
     }
 }
 
+/// A bound in words. Rounded up, so that it is still one.
 fn percent(chance: f64) -> String {
-    match chance * 100.0 {
-        percent if percent < 0.01 => "0.01 %".to_string(),
-        percent => format!("{percent:.2} %"),
-    }
+    let hundredths = (chance * 10_000.0).ceil().clamp(1.0, 10_000.0);
+    format!("{:.2} %", hundredths / 100.0)
 }
 
 /// A schedule and its outcome, for a report.
@@ -232,4 +231,22 @@ pub(crate) fn notes(exploration: &Exploration, admitted: usize) -> Vec<String> {
         );
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent;
+
+    #[test]
+    fn a_bound_is_never_rounded_down() {
+        let of = |chance, text: &str| assert_eq!(percent(chance), text, "{chance}");
+        of(0.0, "0.01 %");
+        of(0.000_000_1, "0.01 %");
+        of(0.25, "25.00 %");
+        // To nearest these would be 12.34, 0.10, and 99.99.
+        of(0.123_401, "12.35 %");
+        of(0.001_000_1, "0.11 %");
+        of(0.999_901, "100.00 %");
+        of(1.0, "100.00 %");
+    }
 }
