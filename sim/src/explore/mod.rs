@@ -193,21 +193,22 @@ pub fn first_schedule<S: Subject>(program: &S, config: &Config) -> Option<Schedu
 impl Exploration {
     /// A machine at the start of an execution, which has found nothing yet.
     fn fresh<S: Subject>(&self, program: &S, config: &Config) -> S::Execution {
-        self.start(program, config, self.names.clone(), Findings::default())
+        self.start(program, config, self.names.clone(), Findings::default()).into_search()
     }
 
     /// A machine to search with, which goes on collecting what is found.
     fn machine<S: Subject>(&mut self, program: &S, config: &Config) -> S::Execution {
+        self.collecting(program, config).into_search()
+    }
+
+    /// A machine for one execution, which goes on collecting what is found.
+    fn collecting<S: Subject>(&mut self, program: &S, config: &Config) -> S::Execution {
         let (findings, names) = (std::mem::take(&mut self.findings), std::mem::take(&mut self.names));
         self.start(program, config, names, findings)
     }
 
     fn start<S: Subject>(&self, program: &S, config: &Config, names: Tasks, findings: Findings) -> S::Execution {
-        program
-            .execution(config.atomicity, &config.limits, names)
-            .with_hot(self.hot.clone())
-            .with_findings(findings)
-            .into_search()
+        program.execution(config.atomicity, &config.limits, names).with_hot(self.hot.clone()).with_findings(findings)
     }
 
     /// Counts an execution that has ended, and keeps its outcome if it is new.

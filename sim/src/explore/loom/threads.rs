@@ -135,16 +135,6 @@ impl Campaign {
 }
 
 impl Progress {
-    /// The machine of the next execution, at its start.
-    fn start(&mut self, campaign: &Campaign) -> Machine {
-        let findings = std::mem::take(&mut self.exploration.findings);
-        let names = std::mem::take(&mut self.exploration.names);
-        let Campaign { program, config, .. } = campaign;
-        Machine::new(program, config.atomicity, config.limits.clone(), names)
-            .with_hot(self.exploration.hot.clone())
-            .with_findings(findings)
-    }
-
     /// Takes down what an execution has led to.
     fn note(&mut self, mut machine: Machine, config: &Config) {
         machine.conclude();
@@ -193,7 +183,8 @@ impl Execution {
     fn new(campaign: Arc<Campaign>) -> Self {
         let hot = campaign.lock().exploration.hot.clone();
         let locks = hot.iter().map(|&location| (location, loom::sync::Mutex::new(()))).collect();
-        let machine = campaign.on_stack(|| campaign.lock().start(&campaign));
+        let Campaign { program, config, .. } = &*campaign;
+        let machine = campaign.on_stack(|| campaign.lock().exploration.collecting(program, config));
         let (waits, over) = (BTreeMap::new(), BTreeSet::new());
         let state = State { machine, waits, over, running: 1, operations: OPERATIONS_PER_TASK };
         Self { campaign, locks, state: Mutex::new(state) }
