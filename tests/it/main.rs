@@ -6,6 +6,7 @@ mod findings;
 mod led;
 mod loom;
 mod many;
+mod progress;
 mod random_programs;
 mod replay;
 mod reuse;

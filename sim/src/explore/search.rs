@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use forkcheck_scheduler::estimate::classes;
 use forkcheck_scheduler::strategy::child_first::ChildFirst;
 use forkcheck_scheduler::strategy::dfs::dfs;
-use forkcheck_scheduler::strategy::dpor::{Dpor, dpor};
+use forkcheck_scheduler::strategy::dpor::Dpor;
 use forkcheck_scheduler::strategy::pairs::{Reversal, racing};
-use forkcheck_scheduler::{Ending, Location, Scheduler, Searched, Spec, System, run};
+use forkcheck_scheduler::{Ending, Location, Rng, Scheduler, Searched, Spec, System, run};
 
 use super::sample::{Sampling, translation};
 use super::{Basis, CUT_EXECUTIONS, Coverage, Exploration, Stage};
@@ -33,11 +34,14 @@ pub(super) fn executions<S: Subject>(program: &S, config: &Config, search: Searc
     loop {
         exploration.restart();
         let mut machine = exploration.machine(program, config);
-        let mut spending = Spending { program, config, spent: 0, most: config.executions };
-        let mut visitor = |machine: &mut S::Execution, ending: Ending| spending.leaf(exploration, machine, ending);
+        let mut spending = Spending { program, config, spent: 0, most: config.executions, walked: 0.0 };
         let searched: Searched = match search {
-            Search::Dfs => dfs(&mut machine, &mut visitor),
-            Search::Dpor => dpor(&mut machine, &mut visitor),
+            Search::Dpor => spending.go_on(&mut Dpor::new(), exploration, &mut machine),
+            Search::Dfs => dfs(&mut machine, &mut |machine: &mut S::Execution, ending: Ending| {
+                let on = spending.leaf(exploration, machine, ending);
+                exploration.tell(config, Stage::Executions, None);
+                on
+            }),
         };
         let over = spending.is_over(exploration);
         if exploration.take_back(machine) && !over {
@@ -61,13 +65,8 @@ pub(super) fn auto<S: Subject>(program: &S, config: &Config, exploration: &mut E
         exploration.basis = Basis::Executions;
         let mut machine = exploration.machine(program, config);
         let mut dpor = Dpor::new();
-        let mut spending = Spending { program, config, spent: 0, most: config.executions.min(FEW) };
-        let mut go_on = |machine: &mut S::Execution, spending: &mut Spending<'_, S>, exploration: &mut Exploration| {
-            dpor.resume(machine, &mut |machine: &mut S::Execution, ending: Ending| {
-                spending.leaf(exploration, machine, ending)
-            })
-        };
-        let mut searched = go_on(&mut machine, &mut spending, exploration);
+        let mut spending = Spending { program, config, spent: 0, most: config.executions.min(FEW), walked: 0.0 };
+        let mut searched = spending.go_on(&mut dpor, exploration, &mut machine);
         (exploration.findings, exploration.names) = (machine.take_findings(), machine.names().clone());
         let hopeless = exploration.cuts > 0 || config.limits.expired();
         if machine.newly_hot().is_empty() && searched.stopped && !hopeless && spending.spent < config.executions {
@@ -79,7 +78,7 @@ pub(super) fn auto<S: Subject>(program: &S, config: &Config, exploration: &mut E
             }
             spending.most = config.executions.div_ceil(2);
             let known = exploration.outcomes.len();
-            searched = go_on(&mut machine, &mut spending, exploration);
+            searched = spending.go_on(&mut dpor, exploration, &mut machine);
             exploration.take_in(&mut machine, known);
         }
         let over = exploration.cuts >= CUT_EXECUTIONS || config.limits.expired();
@@ -133,15 +132,57 @@ fn pairs<S: Subject>(program: &S, config: &Config, exploration: &mut Exploration
     (exploration.findings, exploration.names) = machine.into_parts();
 }
 
+/// Random walks for an estimate of the total. They are made, if somebody watches, when ten times as many executions are done.
+const WALKS: u32 = 32;
+
 /// The budget of a search.
 struct Spending<'a, S> {
     program: &'a S,
     config: &'a Config,
     spent: u64,
     most: u64,
+    /// How many executions there are, by random walks; 0 before these.
+    walked: f64,
 }
 
+type Mark<S> = <<S as Subject>::Execution as System>::Mark;
+
 impl<S: Subject> Spending<'_, S> {
+    /// Goes on with a search as far as the budget goes, and tells after each execution how many there may be in all.
+    fn go_on(
+        &mut self,
+        dpor: &mut Dpor<Mark<S>>,
+        exploration: &mut Exploration,
+        machine: &mut S::Execution,
+    ) -> Searched {
+        loop {
+            let mut on = ControlFlow::Continue(());
+            let searched = dpor.resume(machine, &mut |machine: &mut S::Execution, ending: Ending| {
+                on = self.leaf(exploration, machine, ending);
+                ControlFlow::Break(())
+            });
+            if !searched.stopped {
+                return searched;
+            }
+            let total = self.config.watch.is_some().then(|| self.total(dpor.share(), exploration));
+            exploration.tell(self.config, Stage::Executions, total);
+            if on.is_break() {
+                return searched;
+            }
+        }
+    }
+
+    /// How many executions there may be, when a share of them seems to be done. That share alone tells too few, as long as
+    /// ways are found later; so do walks, where few of them see much. The larger number says what is left.
+    fn total(&mut self, share: f64, exploration: &Exploration) -> f64 {
+        if self.spent == u64::from(10 * WALKS) {
+            let mut machine = exploration.fresh(self.program, self.config);
+            self.walked = classes(&mut machine, &mut Rng::new(self.config.seed), WALKS).mean;
+        }
+        let left = (1.0 - share) * self.walked.max(self.spent as f64 / share);
+        (exploration.executions + exploration.discarded) as f64 + left
+    }
+
     /// Notes the end of an execution; says whether there may be another.
     fn leaf(&mut self, exploration: &mut Exploration, machine: &mut S::Execution, ending: Ending) -> ControlFlow<()> {
         match ending {
@@ -150,7 +191,6 @@ impl<S: Subject> Spending<'_, S> {
         }
         self.spent += 1;
         exploration.tell_second(self.program, self.config, Some(machine.names()));
-        exploration.tell(self.config, Stage::Executions, None);
         let enough = self.is_over(exploration) || !machine.newly_hot().is_empty();
         if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -76,8 +76,9 @@ impl Since {
 fn line(progress: &Progress, elapsed: Duration, since_new: Duration) -> String {
     let Progress { stage, done, total, outcomes, since_new: runs } = *progress;
     let mut text = format!("{stage}: {done}");
-    if let Some(total) = total.filter(|total| *total >= done as f64) {
-        write!(text, " of about {total:.0}").expect("a string takes everything");
+    if let Some(total) = total.filter(|total| *total >= done as f64 && total.is_finite()) {
+        let total = if total < 1e9 { format!("{total:.0}") } else { format!("{total:.0e}") };
+        write!(text, " of about {total}").expect("a string takes everything");
     }
     let rate = done as f64 / elapsed.as_secs_f64().max(0.001);
     write!(text, ", {rate:.0}/s, {outcomes} {}", if outcomes == 1 { "outcome" } else { "outcomes" })
@@ -110,5 +111,12 @@ mod tests {
         assert_eq!(line, "samples: 500 of about 1000, 100/s, 1 outcome, none new for 499 (5 s)");
         let line = since.line(&progress(600, 2, 0), at(6000)).unwrap();
         assert_eq!(line, "samples: 600 of about 1000, 100/s, 2 outcomes");
+        // What was found since may be more than was thought, and there may be no end to it.
+        let of = |total| {
+            super::line(&Progress { total: Some(total), ..progress(600, 2, 0) }, Duration::from_secs(6), Duration::ZERO)
+        };
+        assert_eq!(of(599.0), "samples: 600, 100/s, 2 outcomes");
+        assert_eq!(of(2e30), "samples: 600 of about 2e30, 100/s, 2 outcomes");
+        assert_eq!(of(f64::INFINITY), "samples: 600, 100/s, 2 outcomes");
     }
 }
