@@ -524,7 +524,9 @@ impl System for Run<'_> {
     /// Of how tasks stand, of all cells and of what tasks know that may still matter: all that decides what can follow.
     fn digest(&self) -> Option<u128> {
         let words = &self.words[..self.places.links];
-        Some(u128::from(hash(words)) << 64 | u128::from(hash_from(SECOND, words)))
+        // Both in one pass: neither waits for the products of the other.
+        let both = words.iter().fold((FIRST, SECOND), |(a, b), &word| (fold(FIRST, a, word), fold(SECOND, b, word)));
+        Some(u128::from(both.0) << 64 | u128::from(both.1))
     }
 }
 
@@ -534,15 +536,13 @@ const SECOND: u64 = 0x1319_8a2e_0370_7344;
 const FACTOR: u64 = 0xa409_3822_299f_31d1;
 
 fn hash(words: &[u64]) -> u64 {
-    hash_from(FIRST, words)
+    words.iter().fold(FIRST, |hash, &word| fold(FIRST, hash, word))
 }
 
 /// Multiplies and folds: both halves of a product depend on every bit of its factors.
-fn hash_from(start: u64, words: &[u64]) -> u64 {
-    words.iter().fold(start, |hash, &word| {
-        let product = u128::from(hash ^ word) * u128::from(FACTOR);
-        (product as u64 ^ (product >> 64) as u64).wrapping_add(start)
-    })
+fn fold(start: u64, hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ word) * u128::from(FACTOR);
+    (product as u64 ^ (product >> 64) as u64).wrapping_add(start)
 }
 
 #[cfg(test)]

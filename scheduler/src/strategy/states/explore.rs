@@ -197,12 +197,7 @@ impl<O: Ord> Shared<O> {
     fn finish(self, found: Vec<Found>, unfinished: bool) -> States<O> {
         let states = self.seen.iter().map(|states| lock(states).len() as u64).sum();
         let outcomes = self.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (mut edges, mut ends) = (Vec::new(), Vec::new());
-        for mut part in found {
-            edges.append(&mut part.edges);
-            ends.append(&mut part.ends);
-        }
-        Graph::new(ROOT, edges, &ends).weigh(states, outcomes, unfinished || self.stopped.into_inner())
+        Graph::new(ROOT, found).weigh(states, outcomes, unfinished || self.stopped.into_inner())
     }
 }
 
@@ -212,10 +207,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What one worker found.
 #[derive(Debug, Default)]
-struct Found {
-    edges: Vec<Edge>,
+pub(super) struct Found {
+    pub(super) edges: Vec<Edge>,
     /// Last states, each with the number of its outcome.
-    ends: Vec<(u32, u32)>,
+    pub(super) ends: Vec<(u32, u32)>,
 }
 
 /// Explores depth first.

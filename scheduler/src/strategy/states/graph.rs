@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::explore::Found;
 use super::{Reach, States};
 use crate::task::TaskId;
 
@@ -34,19 +35,22 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn new(root: u32, edges: Vec<Edge>, ends: &[(u32, u32)]) -> Self {
-        let met = edges.iter().flat_map(|edge| [edge.from, edge.to]).filter(|&state| state != CUT);
+    pub(super) fn new(root: u32, found: Vec<Found>) -> Self {
+        let edges = || found.iter().flat_map(|part| &part.edges);
+        let met = edges().flat_map(|edge| [edge.from, edge.to]).filter(|&state| state != CUT);
         let count = met.max().unwrap_or(root) as usize + 1;
         let mut first = vec![0u32; count + 1];
-        edges.iter().for_each(|edge| first[edge.from as usize + 1] += 1);
+        edges().for_each(|edge| first[edge.from as usize + 1] += 1);
         (0..count).for_each(|state| first[state + 1] += first[state]);
         let mut place = first.clone();
-        let mut sorted = vec![(TaskId::MAIN, CUT); edges.len()];
-        for edge in edges {
+        let mut sorted = vec![(TaskId::MAIN, CUT); first[count] as usize];
+        for edge in edges() {
             let place = &mut place[edge.from as usize];
             sorted[*place as usize] = (edge.task, edge.to);
             *place += 1;
         }
+        let ends: Vec<(u32, u32)> = found.iter().flat_map(|part| &part.ends).copied().collect();
+        drop(found);
         let mut number = vec![NONE; count];
         let mut order = vec![root];
         number[root as usize] = 0;
@@ -71,7 +75,7 @@ impl Graph {
             starts.push(steps.len() as u32);
         }
         let mut graph = Self { starts, steps, ends: vec![NONE; order.len()] };
-        for &(state, outcome) in ends {
+        for (state, outcome) in ends {
             graph.ends[number[state as usize] as usize] = outcome;
         }
         graph
@@ -144,7 +148,8 @@ impl Graph {
     ///
     /// The breadth-first search for edges of weight 0 and 1, where to *arrive* at a state by a step of some task is what
     /// has a distance: from there it costs 1 to turn to another task if the same could go on. An arrival that is not
-    /// among the nearest of its state need not be followed: from a nearest one every step costs at most 1 more.
+    /// among the nearest of its state need not be followed: from a nearest one every step costs at most 1 more. What is
+    /// first met of an outcome is nearest, so the search ends with the last outcome.
     fn fewest_preemptions(&self, outcomes: usize) -> Vec<(Vec<TaskId>, u32)> {
         let mut search = Fewest {
             distance: vec![NONE; self.steps.len()],
@@ -152,15 +157,18 @@ impl Graph {
             queue: VecDeque::new(),
         };
         let mut nearest: Vec<u32> = vec![NONE; self.ends.len()];
-        let mut found = vec![None; outcomes];
+        let (mut found, mut missing) = (vec![None; outcomes], outcomes);
         nearest[0] = 0;
         if self.ends[0] != NONE {
             found[self.ends[0] as usize] = Some((Vec::new(), 0));
+            missing -= 1;
         }
         for step in self.steps(0).rev() {
             search.reach(step, NONE, 0, 0);
         }
-        while let Some((arrival, distance)) = search.queue.pop_front() {
+        while missing > 0
+            && let Some((arrival, distance)) = search.queue.pop_front()
+        {
             let (last, state) = self.steps[arrival as usize];
             if search.distance[arrival as usize] < distance || state == CUT {
                 continue;
@@ -171,8 +179,9 @@ impl Graph {
             } else if nearest[state as usize] < distance {
                 continue;
             }
-            if let Some(outcome) = found.get_mut(self.ends[state as usize] as usize) {
-                outcome.get_or_insert_with(|| (self.way(arrival, &search.previous), distance));
+            if let Some(outcome @ None) = found.get_mut(self.ends[state as usize] as usize) {
+                *outcome = Some((self.way(arrival, &search.previous), distance));
+                missing -= 1;
             }
             let steps = self.steps(state);
             let stays = self.steps[steps.clone()].binary_search_by_key(&last, |&(task, _)| task);
