@@ -105,6 +105,11 @@ pub trait Execution: System + Sized {
         self
     }
 
+    /// Will only be run by strategies, which never ask what happens before a step.
+    fn linear(self) -> Self {
+        self
+    }
+
     /// Keeps track of what changes, where states have a digest.
     fn with_digests(self) -> Self {
         self

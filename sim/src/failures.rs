@@ -144,9 +144,20 @@ impl Failure {
     /// # Panics
     /// If a schedule cannot be read; [`Failure::read`] has seen to that.
     pub fn repeat(&self, program: &Program, digest: &str, config: &Config, mode: Mode) -> (Repeated, Standing) {
+        let changed = self.subject.program_digest != digest || self.subject.input_digest != input_digest(program);
+        self.repeat_on(program, changed, config, mode)
+    }
+
+    /// The same on any program; `changed` says whether it is known to be another than the one that failed.
+    pub(crate) fn repeat_on<S: crate::execution::Subject>(
+        &self,
+        program: &S,
+        changed: bool,
+        config: &Config,
+        mode: Mode,
+    ) -> (Repeated, Standing) {
         let schedules = self.schedules().expect("schedules that were read");
         let repeated = repeat(program, config, &schedules, mode);
-        let changed = self.subject.program_digest != digest || self.subject.input_digest != input_digest(program);
         let standing = self.standing(&repeated, changed);
         (repeated, standing)
     }

@@ -18,11 +18,11 @@ pub mod explore;
 pub mod failures;
 pub mod machine;
 pub mod names;
+mod native;
 pub mod program;
 pub mod replay;
 pub mod report;
 
-pub use audit::audit;
 pub use config::{Atomicity, Config};
 pub use program::{Inputs, Program};
 pub use report::Report;
@@ -34,3 +34,8 @@ pub fn text_of(value: &Value) -> String {
     let text = forkcheck_model::operators::text::value_text(value, &forkcheck_model::slot::Memory::unlimited());
     text.unwrap_or_else(|_| format!("{value:?}"))
 }
+
+pub use native::{
+    Attr, Call, Checker, DType, Element, Forward, Future, Global, Input, Look, Module, Operand, Outcome, Rng, Script,
+    Scripted, Shown, Tensor, Visitor, audit, check, fork, rng, script, wait,
+};

@@ -1,7 +1,8 @@
 //! Every sample program gets the verdict, the effects and the outcomes that are known to be true of it.
 
+use forkcheck::audit::audit;
 use forkcheck::report::{Assurance, Report};
-use forkcheck::{Atomicity, Config, audit};
+use forkcheck::{Atomicity, Config};
 use forkcheck_scheduler::Schedule;
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_tests::{Case, Effects, cases};

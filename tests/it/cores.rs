@@ -1,7 +1,8 @@
 //! A report does not depend on how many cores made it.
 
+use forkcheck::audit::audit;
 use forkcheck::report::Assurance;
-use forkcheck::{Atomicity, Config, Program, audit};
+use forkcheck::{Atomicity, Config, Program};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::Tensor;
 use forkcheck_model::value::Value;

@@ -3,8 +3,9 @@
 //! One small program for each lesson, and one that looks alike and is fine. Lines are those of the code below, whose
 //! first line is 1: no archive that PyTorch writes is needed to say what they are about.
 
+use forkcheck::audit::audit;
 use forkcheck::report::{FindingReport, Report, Verdict};
-use forkcheck::{Atomicity, Config, Program, audit};
+use forkcheck::{Atomicity, Config, Program};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::Tensor;
 use forkcheck_model::value::Value;

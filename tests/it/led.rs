@@ -1,6 +1,7 @@
 //! What a step touches can depend on something that others race for: it is looked at again when they have changed it.
 
-use forkcheck::{Atomicity, Config, audit};
+use forkcheck::audit::audit;
+use forkcheck::{Atomicity, Config};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::Tensor;
 use forkcheck_model::types::Type;

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use forkcheck::audit::audit;
 use forkcheck::explore::{Coverage, Exploration, explore, loom::refusal, schedule};
 use forkcheck::report::Verdict;
-use forkcheck::{Atomicity, Config, Program, audit};
+use forkcheck::{Atomicity, Config, Program};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::Tensor;
 use forkcheck_model::value::Value;

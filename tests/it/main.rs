@@ -1,6 +1,7 @@
 //! What all rooms prove together, in one binary.
 
 mod cases;
+mod closures;
 mod cores;
 mod findings;
 mod led;

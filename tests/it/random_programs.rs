@@ -84,7 +84,7 @@ fn purity(outer: &str, inner: &str) -> Vec<bool> {
     );
     let mut allocator = Allocator::new(0, Memory::unlimited());
     let x = Tensor::from_vec(&mut allocator, &[2, 2], &[1i64, 2, 3, 4]).expect("it is small");
-    let report = forkcheck::audit(&program_of(&code, &[], vec![Value::Tensor(x)]), &Config::default());
+    let report = forkcheck::audit::audit(&program_of(&code, &[], vec![Value::Tensor(x)]), &Config::default());
     report.forks.iter().map(|fork| fork.pure).collect()
 }
 

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use forkcheck::audit::audit;
 use forkcheck::config::Limits;
 use forkcheck::explore::repeat::{self, Difference};
 use forkcheck::machine::access::Thing;
 use forkcheck::machine::{ChildFirst, Event, Go, Guide, Machine};
 use forkcheck::report::Witness;
-use forkcheck::{Atomicity, Config, audit};
+use forkcheck::{Atomicity, Config};
 use forkcheck_scheduler::Schedule;
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_tests::{case, cases};

@@ -1,6 +1,7 @@
 //! Results of kernels that are used again: nobody can tell.
 
-use forkcheck::{Config, Program, audit};
+use forkcheck::audit::audit;
+use forkcheck::{Config, Program};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::Tensor;
 use forkcheck_model::value::Value;

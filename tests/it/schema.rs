@@ -1,6 +1,7 @@
 //! Every JSON report is as its schema says, and the schema says no less than the report holds.
 
-use forkcheck::{Config, audit};
+use forkcheck::Config;
+use forkcheck::audit::audit;
 use forkcheck_tests::cases;
 use serde_json::Value;
 

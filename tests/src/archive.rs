@@ -67,7 +67,8 @@ fn object_of(state: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use forkcheck::{Config, audit};
+    use forkcheck::Config;
+    use forkcheck::audit::audit;
     use forkcheck_model::tensor::Tensor;
 
     use super::*;

@@ -168,7 +168,7 @@ struct Worker<E: Execution> {
 
 impl<E: Execution> Worker<E> {
     fn new<S: Subject<Execution = E>>(sampling: &Sampling<'_, S>, first: &Exploration, profile: Arc<Profile>) -> Self {
-        let mut machine = first.fresh(sampling.program, sampling.config);
+        let mut machine = first.fresh(sampling.program, sampling.config).linear();
         Self { start: machine.mark(), machine, known: first.names.count(), hot: first.hot.clone(), profile }
     }
 

@@ -1,7 +1,7 @@
 //! From what an operator touches in general to what this call touches: the one place where arguments become locations.
 
 use forkcheck_model::graph::NodeKind;
-use forkcheck_model::operators::{Access, Place};
+use forkcheck_model::operators::{Access, Operator, Place};
 use forkcheck_model::slot::SlotId;
 use forkcheck_model::tensor::{Metadata, Storage, Tensor};
 use forkcheck_model::value::{Await, Dict, Generator, List, Object, Value};
@@ -163,11 +163,7 @@ pub fn may_touch(kind: &NodeKind) -> bool {
 pub fn of_node(kind: &NodeKind, inputs: &[Value], generator: &Generator) -> Touches {
     let mut touches = Touches::new();
     match kind {
-        NodeKind::Operator(operator) => {
-            for effect in operator.effects(inputs) {
-                of_place(effect.place, effect.access, inputs, generator, &mut touches);
-            }
-        }
+        NodeKind::Operator(operator) => touches = of_operator(operator, inputs, generator),
         NodeKind::GetAttr { index, .. } => touches.push(Touch::attribute(object(inputs), *index, Access::Read)),
         NodeKind::ContainerIndex => {
             if let Ok(index) = super::types::container_index(inputs) {
@@ -192,6 +188,15 @@ pub fn of_node(kind: &NodeKind, inputs: &[Value], generator: &Generator) -> Touc
             touches.push(Touch::whole(Thing::Stdout, Access::Write));
         }
         kind => debug_assert!(!may_touch(kind), "what {} touches is known", kind.name()),
+    }
+    touches
+}
+
+/// What an operator touches when it is called with these inputs.
+pub fn of_operator(operator: &Operator, inputs: &[Value], generator: &Generator) -> Touches {
+    let mut touches = Touches::new();
+    for effect in operator.effects(inputs) {
+        of_place(effect.place, effect.access, inputs, generator, &mut touches);
     }
     touches
 }

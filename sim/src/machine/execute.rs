@@ -5,6 +5,7 @@ use std::sync::Arc;
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::module::FunctionId;
 use forkcheck_model::operators::{Call, Effect, Fault, Operator, Place, text};
+use forkcheck_model::slot::Allocator;
 use forkcheck_model::tensor::{Metadata, Storage, Tensor};
 use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
 use forkcheck_scheduler::TaskId;
@@ -255,7 +256,7 @@ impl Machine {
         inputs: &[Value],
         instruction: &Instruction,
     ) -> Result<Flow, Trouble> {
-        let (args, store) = private_copies(operator, inputs, self.task_mut(id));
+        let (args, store) = private_copies(operator, inputs, &mut self.task_mut(id).allocator);
         let value = match &store {
             Store::Append(list, ..) => Value::List(list.clone()),
             Store::Tensors(stores) => {
@@ -531,7 +532,11 @@ fn construct(kind: &NodeKind, inputs: &[Value], outputs: usize, task: &mut Task)
 
 /// The private copies that the first half of an operator works on instead, and what the second half will store. Whatever
 /// shares memory with what is written shares it in the copies too, so that the operator does as it always does.
-fn private_copies(operator: &'static Operator, inputs: &[Value], task: &mut Task) -> (Vec<Value>, Store) {
+pub(crate) fn private_copies(
+    operator: &'static Operator,
+    inputs: &[Value],
+    allocator: &mut Allocator,
+) -> (Vec<Value>, Store) {
     if let (true, Value::List(list)) = (operator.name == "aten::append", &inputs[0]) {
         let length = list.content().items.len();
         return (Vec::new(), Store::Append(list.clone(), length, inputs[1].clone()));
@@ -551,7 +556,7 @@ fn private_copies(operator: &'static Operator, inputs: &[Value], task: &mut Task
     for tensor in &written {
         let storage = tensor.storage();
         if !storages.iter().any(|(original, _)| original.is(&storage)) {
-            let copy = Storage::sharing(&mut task.allocator, storage.content());
+            let copy = Storage::sharing(allocator, storage.content());
             storages.push((storage, copy));
         }
     }
@@ -563,7 +568,7 @@ fn private_copies(operator: &'static Operator, inputs: &[Value], task: &mut Task
         let Some((_, storage)) = storages.iter().find(|(original, _)| original.is(&metadata.storage)) else { continue };
         if !copies.iter().any(|(original, _)| original.is(tensor)) {
             let metadata = Metadata { storage: storage.clone(), ..(*metadata).clone() };
-            copies.push((tensor.clone(), Tensor::with(&mut task.allocator, metadata)));
+            copies.push((tensor.clone(), Tensor::with(allocator, metadata)));
         }
         let copy = copies.iter().find(|(original, _)| original.is(tensor)).expect("it was just made");
         *arg = Value::Tensor(copy.1.clone());
@@ -578,7 +583,7 @@ fn private_copies(operator: &'static Operator, inputs: &[Value], task: &mut Task
 }
 
 /// An in-place operator returns what it wrote: the tensor itself, not the private copy.
-fn public(value: Value, stores: &[Stored]) -> Value {
+pub(crate) fn public(value: Value, stores: &[Stored]) -> Value {
     match &value {
         Value::Tensor(tensor) => match stores.iter().find(|store| store.copy.is(tensor)) {
             Some(store) => Value::Tensor(store.original.clone()),
@@ -589,7 +594,7 @@ fn public(value: Value, stores: &[Stored]) -> Value {
     }
 }
 
-fn apply(store: Store) {
+pub(crate) fn apply(store: Store) {
     match store {
         Store::Tensors(stores) => {
             for Stored { storage, copy, base, .. } in &stores {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use forkcheck_model::difference::first_difference;
 use forkcheck_model::graph::Span;
-use forkcheck_model::value::Value;
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Footprint, Location, Schedule, TaskId, Tasks};
 
@@ -17,6 +16,7 @@ use crate::explore::schedule::replay_and_look;
 use crate::explore::{self, Exploration, Hot};
 use crate::program::Program;
 use crate::report::Difference;
+use crate::report::build::json;
 
 impl Subject for Program {
     type Execution = Machine;
@@ -184,17 +184,6 @@ fn difference(program: &Program, config: &Config, first: &Schedule, second: &Sch
         })
     };
     look(&a_return, &b_return, "").or_else(|| look(&a_rest, &b_rest, " when every task has ended"))
-}
-
-fn json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::None => serde_json::Value::Null,
-        Value::Bool(value) => (*value).into(),
-        Value::Int(value) => (*value).into(),
-        Value::Float(value) if value.is_finite() => (*value).into(),
-        Value::Str(value) => value.to_string().into(),
-        other => crate::text_of(other).into(),
-    }
 }
 
 /// The error as PyTorch prints it: the trail through calls, waits and forks, outermost first, then the message.

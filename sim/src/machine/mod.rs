@@ -43,8 +43,10 @@ use crate::program::Program;
 pub use crate::execution::{ChildFirst, Cut, Event, Go, Guide, Outcome, OutcomeKey, Raised, Site};
 use access::Touches;
 use code::{Action, Codes};
+pub(crate) use execute::{apply, private_copies, public};
 pub use ready::Ready;
 pub use system::Mark;
+pub(crate) use task::Store;
 use task::{Frame, Returns};
 pub use task::{State, Task};
 

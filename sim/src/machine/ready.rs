@@ -15,14 +15,14 @@ pub struct Ready {
 
 impl Ready {
     /// Main alone.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut ready = Self { tasks: Vec::new(), words: Vec::new(), summary: Vec::new() };
         ready.add(TaskId::MAIN);
         ready
     }
 
     /// Adds a task that was just made, and gives its age.
-    pub(super) fn add(&mut self, task: TaskId) -> u32 {
+    pub(crate) fn add(&mut self, task: TaskId) -> u32 {
         let age = self.count();
         self.tasks.push(task);
         self.words.resize(self.tasks.len().div_ceil(64), 0);
@@ -32,7 +32,7 @@ impl Ready {
     }
 
     /// Says whether the task of this age can go on.
-    pub(super) fn set(&mut self, age: u32, ready: bool) {
+    pub(crate) fn set(&mut self, age: u32, ready: bool) {
         let (word, bit) = (age as usize / 64, age % 64);
         self.words[word] = self.words[word] & !(1 << bit) | u64::from(ready) << bit;
         let (place, bit) = (word / 64, word % 64);
@@ -40,7 +40,7 @@ impl Ready {
     }
 
     /// Forgets all but the oldest `count` tasks; none of the others can go on.
-    pub(super) fn truncate(&mut self, count: u32) {
+    pub(crate) fn truncate(&mut self, count: u32) {
         self.tasks.truncate(count as usize);
     }
 

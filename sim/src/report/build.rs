@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use forkcheck_model::graph::Span;
+use forkcheck_model::value::Value;
 use forkcheck_scheduler::{Schedule, Tasks};
 
 use super::{
@@ -231,6 +232,18 @@ pub(crate) fn notes(exploration: &Exploration, admitted: usize) -> Vec<String> {
         );
     }
     notes
+}
+
+/// A value in a report.
+pub(crate) fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::None => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::Float(value) if value.is_finite() => (*value).into(),
+        Value::Str(value) => value.to_string().into(),
+        other => crate::text_of(other).into(),
+    }
 }
 
 #[cfg(test)]

@@ -85,6 +85,9 @@ fn advice(finding: &FindingReport) -> Option<&'static str> {
         }
         "attribute-mutation" if training => "call `eval()` on what is forked, or fork what keeps no statistics",
         "input-mutation" => "clone it before the write, or return the new value instead of writing it",
+        "global-state" if finding.target != "global RNG" && finding.target.starts_with("global ") => {
+            "return the new value, and let the caller store it after the wait"
+        }
         "attribute-mutation" => "return the new value, and let the caller store it after the wait",
         "global-state" => "draw before the fork and pass the numbers in",
         "output" => "return what is to be printed, and print it after the wait",

@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use criterion::Criterion;
-use forkcheck::{Atomicity, Config, audit};
+use forkcheck::audit::audit;
+use forkcheck::{Atomicity, Config};
 use forkcheck_scheduler::bodies::{Program, Run, workloads};
 use forkcheck_scheduler::strategy::auto::{Plan, auto};
 use forkcheck_scheduler::strategy::dpor::dpor;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use forkcheck::audit::audit;
 use forkcheck::explore::{Coverage, Exploration, explore, schedule};
 use forkcheck::machine::{Kept, Outcome as Checked};
 use forkcheck::report::{Assurance, Report};
-use forkcheck::{Atomicity, Config, Program, audit};
+use forkcheck::{Atomicity, Config, Program};
 use forkcheck_model::value::{Key, Value};
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};

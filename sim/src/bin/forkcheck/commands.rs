@@ -84,7 +84,7 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
             let spinner = progress::Spinner::start();
             let config = Config { watch: spinner.watch(), ..config };
             match Store::from_env()?.case(arguments, &digest, &program, &config) {
-                None => forkcheck::audit(&program, &config),
+                None => forkcheck::audit::audit(&program, &config),
                 Some(case) => case.audit(&program, &config),
             }
         }

@@ -77,7 +77,7 @@ impl Case {
                 }));
             }
         }
-        let report = forkcheck::audit(program, &config);
+        let report = forkcheck::audit::audit(program, &config);
         self.settle(&report, before.map(|(standing, _)| standing));
         report
     }

@@ -1,0 +1,336 @@
+//! State that tasks share, every access of which is known: attributes of modules, globals, the generator of random numbers.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::Location as Caller;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use forkcheck_model::slot::SlotId;
+use forkcheck_scheduler::Kind;
+
+use super::look::{Kept, Look, Outcome, Shown};
+use super::module::Held;
+use super::state::{Step, Touched, step, store};
+use super::{outside, world};
+
+/// A value that several tasks may read and write: the attribute of a module.
+///
+/// A clone is another handle of the same value, as with everything in PyTorch. Under the checker each [`get`](Attr::get) and
+/// [`set`](Attr::set) is one step; [`update`](Attr::update) reads and then writes, in two steps where others race for it.
+///
+/// ```
+/// use forkcheck::Attr;
+///
+/// let count = Attr::new(1);
+/// let same = count.clone();
+/// count.update(|n| n + 1);
+/// assert_eq!(same.get(), 2);
+/// ```
+///
+/// # Panics
+/// Each access, if the attribute was made in another execution, or in a checked body that is over.
+pub struct Attr<T>(Arc<Cell<T>>);
+
+struct Cell<T> {
+    slot: SlotId,
+    /// The execution that it belongs to; 0 outside of any.
+    serial: u64,
+    made: &'static Caller<'static>,
+    value: Mutex<T>,
+}
+
+impl<T> Cell<T> {
+    fn lock(&self) -> MutexGuard<'_, T> {
+        // Nothing of the user's runs under the lock but `clone`.
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Attr<T> {
+    /// An attribute that begins with this value.
+    #[track_caller]
+    pub fn new(value: T) -> Self {
+        let made = Caller::caller();
+        let (slot, serial) = world::checked(|state| {
+            let slot = state.task().allocator.fresh();
+            if let Some(watch) = &mut state.watch {
+                watch.made(slot, "attribute", made);
+            }
+            (slot, state.serial)
+        })
+        .unwrap_or_else(|| (outside::fresh(), outside::SERIAL));
+        Self(Arc::new(Cell { slot, serial, made, value: Mutex::new(value) }))
+    }
+
+    pub(super) fn slot(&self) -> SlotId {
+        self.0.slot
+    }
+
+    fn step(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> bool {
+        outside::check(self.0.serial, self.0.slot, "attribute", self.0.made, operator, at);
+        step(Step { touches: &[Touched::whole(self.0.slot, kind)], operator, at: Some(at), splits: true })
+    }
+}
+
+/// An attribute, and its value when it was met.
+pub(super) struct HeldAttr<T> {
+    attr: Attr<T>,
+    value: Mutex<T>,
+}
+
+impl<T: Clone> Attr<T> {
+    pub(super) fn holding(&self) -> HeldAttr<T> {
+        HeldAttr { attr: self.clone(), value: Mutex::new(self.0.lock().clone()) }
+    }
+}
+
+impl<T: Outcome + Clone + Send + Sync> Held for HeldAttr<T> {
+    fn restore(&self) {
+        let value = lock(&self.value).clone();
+        let old = std::mem::replace(&mut *self.attr.0.lock(), value);
+        drop(old);
+    }
+
+    fn look(&self, look: &mut Look) -> Shown {
+        Outcome::look(&self.attr, look)
+    }
+}
+
+impl<T: Clone> Attr<T> {
+    /// The value as it is now.
+    #[track_caller]
+    pub fn get(&self) -> T {
+        self.step(Kind::Read, "Attr::get", Caller::caller());
+        self.0.lock().clone()
+    }
+
+    /// Another value from now on.
+    #[track_caller]
+    pub fn set(&self, value: T) {
+        self.step(Kind::Write, "Attr::set", Caller::caller());
+        let old = std::mem::replace(&mut *self.0.lock(), value);
+        drop(old);
+    }
+
+    /// Reads the value and writes what `change` makes of it; gives what was written. No more atomic than `x += 1` is: where
+    /// others race for the attribute, they may come between the read and the write.
+    #[track_caller]
+    pub fn update(&self, change: impl FnOnce(T) -> T) -> T {
+        let at = Caller::caller();
+        let half = self.step(Kind::Update, "Attr::update", at);
+        let old = self.0.lock().clone();
+        let new = change(old);
+        if half {
+            let touches = &[Touched::whole(self.0.slot, Kind::Update)];
+            store(Step { touches, operator: "Attr::update", at: Some(at), splits: true });
+        }
+        let old = std::mem::replace(&mut *self.0.lock(), new.clone());
+        drop(old);
+        new
+    }
+}
+
+impl<T> Clone for Attr<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> fmt::Debug for Attr<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The value is not shown: to read it is an access, and the debugger is nobody's task.
+        write!(f, "Attr made at {}:{}", self.0.made.file(), self.0.made.line())
+    }
+}
+
+impl<T: Default> Default for Attr<T> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: Outcome + Clone> Outcome for Attr<T> {
+    fn look(&self, look: &mut Look) -> Shown {
+        look.reads(Touched::whole(self.0.slot, Kind::Read));
+        let value = self.0.lock().clone();
+        let before = look.touches.len();
+        let shown = value.look(look);
+        look.led |= look.touches.len() > before;
+        shown
+    }
+}
+
+/// A variable of the whole program: a `static` that is made anew for every execution.
+///
+/// ```
+/// use forkcheck::Global;
+///
+/// static HITS: Global<u64> = Global::new(|| 0);
+///
+/// HITS.update(|hits| hits + 1);
+/// assert_eq!(HITS.get(), 1);
+/// ```
+///
+/// A fork that writes one is impure ([`global-state`](crate::check::Kind::GlobalState)). Its value at the end is a part
+/// of the outcome.
+pub struct Global<T> {
+    begin: fn() -> T,
+    made: &'static Caller<'static>,
+    /// Where nobody checks, it is an ordinary variable.
+    plain: OnceLock<Mutex<T>>,
+}
+
+/// The value of a global in one execution.
+struct GlobalValue<T>(Mutex<T>);
+
+impl<T: Outcome + Clone + Send> Outcome for GlobalValue<T> {
+    fn look(&self, look: &mut Look) -> Shown {
+        let value = lock(&self.0).clone();
+        value.look(look)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Globals are told apart by where they stand in the source.
+fn global_slot(made: &Caller<'_>) -> SlotId {
+    let hash = xxhash_rust::xxh3::xxh3_64(format!("{}:{}:{}", made.file(), made.line(), made.column()).as_bytes());
+    SlotId::new(u32::MAX, hash as u32 | 0x100)
+}
+
+impl<T> Global<T> {
+    /// A global that begins with what `begin` makes, in each execution.
+    #[track_caller]
+    pub const fn new(begin: fn() -> T) -> Self {
+        Self { begin, made: Caller::caller(), plain: OnceLock::new() }
+    }
+}
+
+impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
+    /// The value as it is now.
+    #[track_caller]
+    pub fn get(&self) -> T {
+        let at = Caller::caller();
+        self.step(Kind::Read, "Global::get", at);
+        self.with(|value| value.clone())
+    }
+
+    /// Another value from now on.
+    #[track_caller]
+    pub fn set(&self, value: T) {
+        self.step(Kind::Write, "Global::set", Caller::caller());
+        let old = self.with(|place| std::mem::replace(place, value));
+        drop(old);
+    }
+
+    /// Reads the value and writes what `change` makes of it; gives what was written. As with [`Attr::update`], others may come
+    /// between the two.
+    #[track_caller]
+    pub fn update(&self, change: impl FnOnce(T) -> T) -> T {
+        let at = Caller::caller();
+        let half = self.step(Kind::Update, "Global::update", at);
+        let new = change(self.with(|value| value.clone()));
+        if half {
+            let touches = &[Touched::whole(global_slot(self.made), Kind::Update)];
+            store(Step { touches, operator: "Global::update", at: Some(at), splits: true });
+        }
+        let old = self.with(|place| std::mem::replace(place, new.clone()));
+        drop(old);
+        new
+    }
+
+    fn step(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> bool {
+        let slot = global_slot(self.made);
+        world::checked(|state| {
+            if let Some(watch) = &mut state.watch {
+                watch.made(slot, "global", self.made);
+            }
+        });
+        step(Step { touches: &[Touched::whole(slot, kind)], operator, at: Some(at), splits: true })
+    }
+
+    fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        match self.checked() {
+            Some(value) => work(&mut lock(&value.0)),
+            None => work(&mut lock(self.plain.get_or_init(|| Mutex::new((self.begin)())))),
+        }
+    }
+
+    /// The value in the execution that this code belongs to.
+    fn checked(&self) -> Option<Arc<GlobalValue<T>>> {
+        let slot = global_slot(self.made);
+        let find = || {
+            world::checked(|state| state.globals.iter().find(|(known, _)| *known == slot).map(|(_, kept)| kept.clone()))
+        };
+        let known = match find()? {
+            Some(known) => known,
+            None => {
+                let value: Arc<dyn Kept> = Arc::new(GlobalValue(Mutex::new((self.begin)())));
+                world::checked(|state| {
+                    let place = state.globals.partition_point(|(known, _)| *known < slot);
+                    state.globals.insert(place, (slot, value.clone()));
+                });
+                value
+            }
+        };
+        let known: Arc<dyn Any + Send + Sync> = known.into_any();
+        Some(known.downcast().expect("one global stands at one place of the source"))
+    }
+}
+
+impl<T> fmt::Debug for Global<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Global made at {}:{}", self.made.file(), self.made.line())
+    }
+}
+
+/// The generator of random numbers that a program has one of, as in PyTorch: seeded alike in every execution.
+///
+/// A draw in a fork is impure ([`global-state`](crate::check::Kind::GlobalState)): which number it gets depends on who
+/// drew before. Outside of a harness the generator is the thread's, and begins alike too.
+#[derive(Debug, Clone, Copy)]
+pub struct Rng(());
+
+/// The generator.
+///
+/// ```
+/// let die = forkcheck::rng().below(6) + 1;
+/// assert!((1..=6).contains(&die));
+/// ```
+pub fn rng() -> Rng {
+    Rng(())
+}
+
+impl Rng {
+    /// 64 random bits.
+    #[track_caller]
+    pub fn next_u64(self) -> u64 {
+        let at = Caller::caller();
+        let touches = &[Touched::whole(SlotId::GENERATOR, Kind::Update)];
+        step(Step { touches, operator: "Rng::next_u64", at: Some(at), splits: false });
+        world::checked(|state| {
+            state.drawn = true;
+            state.generator.slot().update(|generator| generator.next_u64())
+        })
+        .unwrap_or_else(outside::draw)
+    }
+
+    /// A number below `bound`, each as likely as the others to within 2^-64.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn below(self, bound: u64) -> u64 {
+        assert!(bound > 0, "there is no number below 0");
+        ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A number from 0 up to but not including 1, one of 2^53 that lie evenly.
+    #[track_caller]
+    pub fn unit(self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

@@ -1,0 +1,400 @@
+//! `fork`, `wait` and futures, wherever the code runs: under the checker, in a trace, on the real pool, or on the spot.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location as Caller, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use forkcheck_scheduler::TaskId;
+
+use super::look::{Look, Outcome, Shown};
+use super::module::{Forward, Visitor};
+use super::outside::SERIAL;
+use super::stack::{self, Job};
+use super::{panics, pool, world};
+use crate::execution::{Cut, Raised};
+
+/// Starts `function` on `args` as a task, and gives its future.
+///
+/// The function stands apart from its arguments, as in PyTorch, so that what a task is given is known. Arguments are a
+/// tuple of up to twelve; a handle (a [`Tensor`](crate::Tensor), an [`Attr`](crate::Attr), a future) is shared, not copied.
+/// A [module](crate::Module) can be forked like a function: its [`forward`](Forward::forward) runs.
+///
+/// - Under [`check`](crate::check()) the task runs whenever the schedule says.
+/// - Under [`script`](crate::script) it runs on a pool of threads.
+/// - Everywhere else it runs on the spot, and the future is finished: eager mode.
+///
+/// ```
+/// use forkcheck::{fork, wait};
+///
+/// let double = fork(|x: i64| 2 * x, (21,));
+/// assert_eq!(wait(&double), 42);
+/// ```
+#[track_caller]
+pub fn fork<F, A, K>(function: F, args: A) -> Future<F::Out>
+where
+    F: Call<A, K>,
+    A: Send + 'static,
+    F::Out: Send + 'static,
+    K: 'static,
+{
+    let at = Caller::caller();
+    if world::checked(|_| ()).is_some() {
+        return fork_checked(function, args, at);
+    }
+    if pool::is_on() {
+        let task = Arc::new(Task::new(Work { function, args }, SERIAL, at));
+        pool::start(task.clone());
+        return Future { task: TaskId::MAIN, shared: task };
+    }
+    // In eager mode a panic comes out of the fork, as in plain Python.
+    Future { task: TaskId::MAIN, shared: Arc::new(Task::<F, A, K>::done(Ok(function.call(args)), at)) }
+}
+
+fn fork_checked<F, A, K>(function: F, args: A, at: &'static Caller<'static>) -> Future<F::Out>
+where
+    F: Call<A, K>,
+    A: Send + 'static,
+    F::Out: Send + 'static,
+    K: 'static,
+{
+    let serial = world::checked(|state| state.serial).expect("it was asked before");
+    // Names are only needed by those who watch.
+    let names = (world::checked(|state| state.watch.is_some()) == Some(true)).then(|| {
+        let mut visitor = Visitor::new();
+        F::visit(&function, &args, &mut visitor);
+        visitor
+    });
+    let task = Arc::new(Task::new(Work { function, args }, serial, at));
+    let forked = match stack::is_falling() {
+        true => None,
+        false => world::checked(|state| state.fork(F::callee(), task.clone(), at)).flatten(),
+    };
+    match forked {
+        Some(id) => {
+            names.iter().for_each(|names| names.tell(id));
+            stack::pause();
+            Future { task: id, shared: task }
+        }
+        None => never(),
+    }
+}
+
+/// The execution was cut: this stack is taken down where it stands.
+fn never() -> ! {
+    loop {
+        stack::pause();
+    }
+}
+
+/// Forces a future: what its task has returned, once it has ended.
+///
+/// A future can be waited for any number of times, by anybody; each wait gets a clone of the result, and a clone of a handle is
+/// the same thing.
+///
+/// # Panics
+/// If the task has panicked, with its message and fork path, at each wait; and if the future belongs to another execution.
+#[track_caller]
+pub fn wait<T: Clone>(future: &Future<T>) -> T {
+    let at = Caller::caller();
+    wait_for(future, at);
+    let result = future.shared.result();
+    match result.as_ref().expect("a task that has ended has a result") {
+        Ok(value) => value.clone(),
+        Err(failed) => {
+            let mut failed = failed.clone();
+            drop(result);
+            let site = world::checked(|state| state.place("wait", at.file(), at.line(), at.column()));
+            failed.0.trail.extend(site);
+            resume_unwind(Box::new(failed))
+        }
+    }
+}
+
+fn wait_for<T>(future: &Future<T>, at: &'static Caller<'static>) {
+    let own = world::checked(|state| state.serial);
+    let serial = future.shared.serial();
+    if serial != own.unwrap_or(SERIAL) && serial != SERIAL {
+        if stack::is_falling() {
+            return;
+        }
+        let (made, what) = (future.shared.made(), if own.is_some() { "another execution" } else { "a checked body" });
+        panic!(
+            "wait at {}:{}: this future was made at {}:{} in {what}, and its task cannot be waited for here",
+            at.file(),
+            at.line(),
+            made.file(),
+            made.line()
+        );
+    }
+    match own {
+        Some(_) if serial != SERIAL => {
+            if stack::is_falling() {
+                return;
+            }
+            if std::thread::panicking() {
+                world::checked(|state| {
+                    let reason = format!("wait at {}:{} was reached while a panic unwinds", at.file(), at.line());
+                    state.stop(Cut::Refused(reason));
+                });
+            }
+            while world::checked(|state| state.wait(future.task, at)) == Some(false) {
+                stack::pause();
+            }
+        }
+        _ => pool::wait_until(|| future.shared.result().is_some()),
+    }
+}
+
+/// What a task will have returned. A clone is the same future.
+///
+/// Whether it is done yet cannot be asked: in TorchScript it cannot either, and the answer would depend on the schedule.
+/// To know that something has come so far, have the task write an [`Attr`](crate::Attr) and read that.
+pub struct Future<T> {
+    pub(super) task: TaskId,
+    pub(super) shared: Arc<dyn Results<T>>,
+}
+
+impl<T> Clone for Future<T> {
+    fn clone(&self) -> Self {
+        Self { task: self.task, shared: self.shared.clone() }
+    }
+}
+
+impl<T> fmt::Debug for Future<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let made = self.shared.made();
+        write!(f, "Future made at {}:{}", made.file(), made.line())
+    }
+}
+
+/// Which task it is of does not count; the caller holds it, so that it may still be waited for.
+impl<T> Outcome for Future<T> {
+    fn look(&self, look: &mut Look) -> Shown {
+        look.futures.push(self.task);
+        Shown::text("future")
+    }
+}
+
+/// The result of a task, whatever its function.
+pub(super) trait Results<T>: Send + Sync {
+    fn result(&self) -> MutexGuard<'_, Option<Result<T, Failed>>>;
+    /// The execution that the task belongs to.
+    fn serial(&self) -> u64;
+    fn made(&self) -> &'static Caller<'static>;
+}
+
+/// How a task has failed; what its waits panic with.
+#[derive(Debug, Clone)]
+pub(super) struct Failed(pub(super) Raised);
+
+/// A function and what it is called with.
+struct Work<F, A> {
+    function: F,
+    args: A,
+}
+
+/// A task: its work until it begins, its result when it has ended. One allocation for both.
+pub(super) struct Task<F: Call<A, K>, A, K> {
+    work: Mutex<Option<Work<F, A>>>,
+    result: Mutex<Option<Result<F::Out, Failed>>>,
+    serial: u64,
+    made: &'static Caller<'static>,
+}
+
+impl<F: Call<A, K>, A, K> Task<F, A, K> {
+    fn new(work: Work<F, A>, serial: u64, made: &'static Caller<'static>) -> Self {
+        Self { work: Mutex::new(Some(work)), result: Mutex::new(None), serial, made }
+    }
+
+    /// One that has ended already.
+    pub(super) fn done(result: Result<F::Out, Failed>, made: &'static Caller<'static>) -> Self {
+        Self { work: Mutex::new(None), result: Mutex::new(Some(result)), serial: SERIAL, made }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<F, A, K> Results<F::Out> for Task<F, A, K>
+where
+    F: Call<A, K>,
+    A: Send,
+    F::Out: Send,
+{
+    fn result(&self) -> MutexGuard<'_, Option<Result<F::Out, Failed>>> {
+        lock(&self.result)
+    }
+
+    fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    fn made(&self) -> &'static Caller<'static> {
+        self.made
+    }
+}
+
+impl<F, A, K> Job for Task<F, A, K>
+where
+    F: Call<A, K>,
+    A: Send,
+    F::Out: Send,
+{
+    fn run(self: Arc<Self>) {
+        let work = lock(&self.work).take().expect("a task runs once");
+        let result = attempt(move || work.function.call(work.args));
+        let error = result.as_ref().err().map(|failed| failed.0.clone());
+        *lock(&self.result) = Some(result);
+        // Whatever this drops of the user's is dropped as a part of the task.
+        drop(self);
+        world::checked(|state| state.end(error));
+    }
+}
+
+/// Runs code of the user's; a panic is the error that it ends with.
+pub(super) fn attempt<T>(work: impl FnOnce() -> T) -> Result<T, Failed> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        if stack::is_falling() {
+            // The stack is being taken down; this is no panic of the user's.
+            resume_unwind(payload);
+        }
+        failure(payload)
+    })
+}
+
+fn failure(payload: Box<dyn Any + Send>) -> Failed {
+    let payload = match payload.downcast::<Failed>() {
+        Ok(failed) => return *failed,
+        Err(payload) => payload,
+    };
+    let message = payload.downcast_ref::<String>().cloned();
+    let message = message.or_else(|| payload.downcast_ref::<&str>().map(|text| text.to_string()));
+    let message = message.unwrap_or_else(|| "a panic without a message".to_string());
+    let origin = world::checked(|state| state.current).unwrap_or(TaskId::MAIN);
+    let trail = panics::last()
+        .and_then(|place| world::checked(|state| state.place("panic", &place.file, place.line, place.column)));
+    Failed(Raised { class: Some("panic".to_string()), message, origin, trail: trail.into_iter().collect() })
+}
+
+/// Something that can be forked with arguments `A`: a function, a closure, or a [module](crate::Module). `K` tells which, and is
+/// found by the compiler.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be forked with the arguments `{A}`",
+    label = "not a function of these arguments, nor a module whose `forward` takes them",
+    note = "arguments are a tuple, with a comma if there is one: `fork(f, (x,))`",
+    note = "what a task captures or is given must be `Send + 'static`, and each argument a handle, a number, a string, a \
+            container or a `Module`"
+)]
+pub trait Call<A, K>: Send + Sized + 'static {
+    /// What it returns.
+    type Out;
+
+    /// Calls it.
+    fn call(self, args: A) -> Self::Out;
+
+    /// Its name in the compiler's words.
+    #[doc(hidden)]
+    fn callee() -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
+    /// Tells what is given to it, by name.
+    #[doc(hidden)]
+    fn visit(function: &Self, args: &A, visitor: &mut Visitor);
+}
+
+/// The kind of [`Call`] that functions and closures are.
+#[derive(Debug)]
+pub enum Function {}
+
+/// The kind of [`Call`] that modules are.
+#[derive(Debug)]
+pub enum Method {}
+
+/// Something that a task can be given: handles, numbers, strings, containers, modules.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a fork",
+    label = "forkcheck does not know what state this holds",
+    note = "implement `forkcheck::Module` for it, and visit the tensors and attributes that it holds (or none)"
+)]
+pub trait Input {
+    /// Visits the state that it holds.
+    fn visit_input(&self, visitor: &mut Visitor);
+}
+
+/// The last part of a path of types: `scale` of `crate::scale`, `{closure}` of any closure.
+pub(super) fn short_name(full: &str) -> String {
+    let base = full.split('<').next().unwrap_or(full);
+    match base.rsplit("::").next().unwrap_or(base) {
+        "{{closure}}" => "{closure}".to_string(),
+        last => last.to_string(),
+    }
+}
+
+macro_rules! calls {
+    ($(($($name:ident $index:tt)*))*) => { $(
+        impl<Fun, Out, $($name: Input + Send + 'static),*> Call<($($name,)*), Function> for Fun
+        where
+            Fun: FnOnce($($name),*) -> Out + Send + 'static,
+        {
+            type Out = Out;
+
+            fn call(self, ($($name,)*): ($($name,)*)) -> Out {
+                self($($name),*)
+            }
+
+            fn visit(_: &Self, args: &($($name,)*), visitor: &mut Visitor) {
+                $(visitor.argument($index, |visitor| args.$index.visit_input(visitor));)*
+                let _ = (args, visitor);
+            }
+        }
+
+        impl<Mod, $($name: Input + Send + 'static),*> Call<($($name,)*), Method> for Mod
+        where
+            Mod: Forward<($($name,)*)> + Send + 'static,
+        {
+            type Out = Mod::Out;
+
+            fn call(self, args: ($($name,)*)) -> Mod::Out {
+                self.forward(args)
+            }
+
+            fn visit(module: &Self, args: &($($name,)*), visitor: &mut Visitor) {
+                visitor.root(module);
+                $(visitor.argument($index, |visitor| args.$index.visit_input(visitor));)*
+                let _ = args;
+            }
+        }
+    )* };
+}
+
+#[allow(non_snake_case, reason = "the names of types serve as those of values")]
+mod arities {
+    use super::*;
+    calls! {
+        () (A 0) (A 0 B 1) (A 0 B 1 C 2) (A 0 B 1 C 2 D 3) (A 0 B 1 C 2 D 3 E 4) (A 0 B 1 C 2 D 3 E 4 F 5)
+        (A 0 B 1 C 2 D 3 E 4 F 5 G 6) (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7) (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8)
+        (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9) (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 L 10)
+        (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 L 10 M 11)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short_name;
+
+    #[test]
+    fn tasks_are_named_after_their_functions() {
+        for (full, short) in [
+            ("mine::scale", "scale"),
+            ("mine::tests::adds::{{closure}}", "{closure}"),
+            ("mine::adds::{{closure}}::{{closure}}", "{closure}"),
+            ("mine::Ensemble<alloc::vec::Vec<u8>>", "Ensemble"),
+            ("mine::reduce<i64>", "reduce"),
+        ] {
+            assert_eq!(short_name(full), short);
+        }
+    }
+}

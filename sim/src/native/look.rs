@@ -1,0 +1,228 @@
+//! What the caller sees of a value: its contents, for telling outcomes apart and for showing where they differ.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use forkcheck_model::value::Value;
+use forkcheck_scheduler::{Kind, TaskId};
+
+use super::state::Touched;
+
+/// What a checked body returns: something whose contents can be told apart.
+///
+/// It is there for numbers, strings, tensors, attributes, futures, containers, options, results and tuples. For a type of
+/// your own, say what it is made of:
+///
+/// ```
+/// use forkcheck::{Look, Outcome, Shown, Tensor};
+///
+/// struct Step { loss: f32, weights: Tensor }
+///
+/// impl Outcome for Step {
+///     fn look(&self, look: &mut Look) -> Shown {
+///         Shown::fields("Step", [("loss", self.loss.look(look)), ("weights", self.weights.look(look))])
+///     }
+/// }
+/// ```
+pub trait Outcome {
+    /// The contents of the value. To be made of other looks alone: nothing may be written, forked or waited for here.
+    fn look(&self, look: &mut Look) -> Shown;
+}
+
+/// The contents of a value.
+#[derive(Debug, Clone)]
+pub struct Shown(pub(super) Value);
+
+/// Who looks at a value: notes what is read on the way.
+#[derive(Debug, Default)]
+pub struct Look {
+    pub(super) touches: Vec<Touched>,
+    /// Whether the contents of attributes decide what else is seen.
+    pub(super) led: bool,
+    pub(super) futures: Vec<TaskId>,
+}
+
+/// A value that is kept to be looked at.
+pub(super) trait Kept: Send + Sync {
+    fn look(&self, look: &mut Look) -> Shown;
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+impl<T: Outcome + Send + Sync + 'static> Kept for T {
+    fn look(&self, look: &mut Look) -> Shown {
+        Outcome::look(self, look)
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+impl std::fmt::Debug for dyn Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a value")
+    }
+}
+
+impl Shown {
+    /// No contents.
+    pub fn nothing() -> Self {
+        Self(Value::None)
+    }
+
+    /// A text that tells it from others.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self(Value::str(text.into()))
+    }
+
+    /// Several contents in their order.
+    pub fn all(parts: impl IntoIterator<Item = Shown>) -> Self {
+        Self(Value::tuple(parts.into_iter().map(|shown| shown.0).collect::<Vec<_>>()))
+    }
+
+    /// The fields of a structure or a variant, by name.
+    pub fn fields<'a>(name: &str, fields: impl IntoIterator<Item = (&'a str, Shown)>) -> Self {
+        let fields = fields.into_iter().map(|(name, shown)| Shown::all([Shown::text(name), shown]));
+        Shown::all([Shown::text(name)].into_iter().chain(fields))
+    }
+}
+
+impl Look {
+    /// Notes that something was read.
+    pub(super) fn reads(&mut self, touched: Touched) {
+        debug_assert_eq!(touched.access.kind, Kind::Read, "a look only reads");
+        self.touches.push(touched);
+    }
+}
+
+macro_rules! integers {
+    ($($int:ty),*) => { $(
+        impl Outcome for $int {
+            fn look(&self, _: &mut Look) -> Shown {
+                match i64::try_from(*self) {
+                    Ok(value) => Shown(Value::Int(value)),
+                    Err(_) => Shown::text(self.to_string()),
+                }
+            }
+        }
+    )* };
+}
+integers!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize);
+
+macro_rules! plain {
+    ($($ty:ty: |$value:ident| $shown:expr),* $(,)?) => { $(
+        impl Outcome for $ty {
+            fn look(&self, _: &mut Look) -> Shown {
+                let $value = self;
+                $shown
+            }
+        }
+    )* };
+}
+plain! {
+    f32: |value| Shown(Value::Float(f64::from(*value))),
+    f64: |value| Shown(Value::Float(*value)),
+    bool: |value| Shown(Value::Bool(*value)),
+    char: |value| Shown::text(*value),
+    str: |value| Shown::text(value),
+    String: |value| Shown::text(value.as_str()),
+    (): |_value| Shown::nothing(),
+    std::convert::Infallible: |value| match *value {},
+    std::io::Error: |value| Shown::text(value.to_string()),
+    Box<dyn std::error::Error + Send + Sync>: |value| Shown::text(value.to_string()),
+}
+
+macro_rules! pointers {
+    ($($pointer:ident),*) => { $(
+        impl<T: Outcome + ?Sized> Outcome for $pointer<T> {
+            fn look(&self, look: &mut Look) -> Shown {
+                (**self).look(look)
+            }
+        }
+    )* };
+}
+pointers!(Box, Arc, Rc);
+
+impl<T: Outcome + ?Sized> Outcome for &T {
+    fn look(&self, look: &mut Look) -> Shown {
+        (**self).look(look)
+    }
+}
+
+impl<T: Outcome> Outcome for [T] {
+    fn look(&self, look: &mut Look) -> Shown {
+        Shown::all(self.iter().map(|item| item.look(look)))
+    }
+}
+
+impl<T: Outcome> Outcome for Vec<T> {
+    fn look(&self, look: &mut Look) -> Shown {
+        self.as_slice().look(look)
+    }
+}
+
+impl<T: Outcome, const N: usize> Outcome for [T; N] {
+    fn look(&self, look: &mut Look) -> Shown {
+        self.as_slice().look(look)
+    }
+}
+
+impl<T: Outcome> Outcome for Option<T> {
+    fn look(&self, look: &mut Look) -> Shown {
+        match self {
+            Some(value) => Shown::all([Shown::text("Some"), value.look(look)]),
+            None => Shown::nothing(),
+        }
+    }
+}
+
+impl<T: Outcome, E: Outcome> Outcome for Result<T, E> {
+    fn look(&self, look: &mut Look) -> Shown {
+        match self {
+            Ok(value) => Shown::all([Shown::text("Ok"), value.look(look)]),
+            Err(error) => Shown::all([Shown::text("Err"), error.look(look)]),
+        }
+    }
+}
+
+impl<K: Outcome, V: Outcome> Outcome for BTreeMap<K, V> {
+    fn look(&self, look: &mut Look) -> Shown {
+        Shown::all(self.iter().map(|(key, value)| Shown::all([key.look(look), value.look(look)])))
+    }
+}
+
+impl<T: Outcome> Outcome for BTreeSet<T> {
+    fn look(&self, look: &mut Look) -> Shown {
+        Shown::all(self.iter().map(|item| item.look(look)))
+    }
+}
+
+/// In the order of the keys' contents: that of the map is different in every process.
+#[expect(clippy::disallowed_types, reason = "users return them, and they are sorted here")]
+impl<K: Outcome, V: Outcome, S> Outcome for std::collections::HashMap<K, V, S> {
+    fn look(&self, look: &mut Look) -> Shown {
+        let pairs = self.iter().map(|(key, value)| (key.look(look), value.look(look)));
+        let mut pairs: Vec<_> = pairs.map(|(key, value)| (crate::text_of(&key.0), key, value)).collect();
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        Shown::all(pairs.into_iter().map(|(_, key, value)| Shown::all([key, value])))
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident)*))*) => { $(
+        impl<$($name: Outcome),*> Outcome for ($($name,)*) {
+            #[allow(non_snake_case, reason = "the names of types serve as those of values")]
+            fn look(&self, look: &mut Look) -> Shown {
+                let ($($name,)*) = self;
+                Shown::all([$($name.look(look)),*])
+            }
+        }
+    )* };
+}
+tuples! {
+    (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) (A B C D E F G) (A B C D E F G H)
+    (A B C D E F G H I) (A B C D E F G H I J) (A B C D E F G H I J K) (A B C D E F G H I J K L)
+}

@@ -1,0 +1,32 @@
+//! Rust programs: `fork`, `wait` and the state that they share, run and checked as archives are.
+//!
+//! The names are those of a user's code: [`fork`](fork()), [`wait`], [`Tensor`], [`Attr`], [`Global`], [`Module`]. Whatever they do,
+//! they ask [`world`] where they are. Under the checker each access is a [`state::step`]; a task that must let others go
+//! first is paused on a [`stack`] of its own. [`run`] makes of all that an execution that can be explored.
+
+mod baton;
+mod cell;
+mod checker;
+mod edge;
+mod fork;
+mod look;
+mod module;
+mod outside;
+mod panics;
+mod pool;
+mod run;
+mod script;
+mod sites;
+mod stack;
+mod state;
+mod tensor;
+mod watch;
+mod world;
+
+pub use cell::{Attr, Global, Rng, rng};
+pub use checker::{Checker, audit, check};
+pub use fork::{Call, Future, Input, fork, wait};
+pub use look::{Look, Outcome, Shown};
+pub use module::{Forward, Module, Visitor};
+pub use script::{Script, Scripted, script};
+pub use tensor::{DType, Element, Operand, Tensor};

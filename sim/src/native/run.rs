@@ -1,0 +1,641 @@
+//! A Rust body as something to explore: a [`Subject`], and its executions.
+//!
+//! A native stack cannot be copied, so there is no way back but to begin again: to rewind is to run the body once more and
+//! to take the same steps. That is cheap, because stacks and tables are used again, and it rests on the body being a
+//! function of its schedule; where it is not, the first step that is not possible again says so.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use forkcheck_model::digest::Digest;
+use forkcheck_model::graph::Span;
+use forkcheck_model::value::Value;
+use forkcheck_scheduler::schedule::program_tag;
+use forkcheck_scheduler::{
+    Access, Clock, Enabled, Footprint, Location, Moment, Refused, Schedule, System, TaskId, Tasks,
+};
+use rustc_hash::FxHashSet;
+
+use super::fork::attempt;
+use super::look::{Kept, Look, Shown};
+use super::sites::{ReadSource, Sites};
+use super::stack::{Driver, Job, Pause, Stack};
+use super::state::{GivenBox, Shared, State, Status, Step, Way, step};
+use super::world::{self, World};
+use super::{panics, stack};
+use crate::check::Findings;
+use crate::config::{Atomicity, Config, Limits};
+use crate::execution::{Cut, Event, Execution, Go, Guide, Outcome, Raised, Site, Subject};
+use crate::explore::schedule::replay;
+use crate::explore::{Exploration, Hot};
+use crate::report::Difference;
+use forkcheck_scheduler::strategy::replay::Mode;
+
+/// What is checked: a function that is called once for each execution.
+pub(super) type Main = Arc<dyn Fn() -> Arc<dyn Kept> + Send + Sync>;
+
+/// A Rust body with all that its executions share.
+pub(super) struct Body {
+    pub(super) main: Main,
+    /// What reports call it.
+    pub(super) name: String,
+    /// Where the check stands.
+    pub(super) file: String,
+    pub(super) driver: Driver,
+    pub(super) shared: Arc<Mutex<Shared>>,
+    pub(super) adopted: Arc<FxHashSet<forkcheck_model::slot::SlotId>>,
+    /// What was passed in from outside: by path its contents, and how to put them back.
+    pub(super) given: Option<Arc<dyn Given>>,
+}
+
+/// What a body was given from outside.
+pub(super) trait Given: Send + Sync {
+    /// Makes everything as it was at the start.
+    fn restore(&self);
+    /// Gives names to what there is.
+    fn tell(&self);
+    /// Looks at everything.
+    fn look(&self, look: &mut Look) -> Shown;
+}
+
+impl Body {
+    pub(super) fn new(main: Main, name: String, file: String, driver: Driver, read: ReadSource) -> Self {
+        let shared = Shared { sites: Sites::reading(read), ..Shared::default() };
+        let (adopted, given) = (Arc::default(), None);
+        Self { main, name, file, driver, shared: Arc::new(Mutex::new(shared)), adopted, given }
+    }
+
+    fn sites<R>(&self, work: impl FnOnce(&mut Sites) -> R) -> R {
+        work(&mut self.shared.lock().expect("nobody panics with it").sites)
+    }
+}
+
+impl Subject for Body {
+    type Execution = Run;
+
+    fn execution(&self, atomicity: Atomicity, limits: &Limits, names: Tasks) -> Run {
+        panics::be_quiet();
+        let mut state = State::new(self.shared.clone(), atomicity, limits.clone(), names);
+        state.adopted = self.adopted.clone();
+        let main = Arc::new(MainJob { main: self.main.clone(), given: self.given.clone() });
+        Run {
+            main,
+            given: self.given.clone(),
+            shared: self.shared.clone(),
+            driver: self.driver,
+            state: Some(Box::new(state)),
+            stacks: Vec::new(),
+            idle: Vec::new(),
+            findings: Findings::default(),
+            newly_hot: BTreeSet::new(),
+            outcome: None,
+            watches: true,
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn method(&self) -> &str {
+        "main"
+    }
+
+    fn tag(&self) -> u32 {
+        program_tag(xxhash_rust::xxh3::xxh3_64(format!("{}\n{}", self.file, self.name).as_bytes()))
+    }
+
+    fn span(&self, site: Site) -> Option<Span> {
+        self.sites(|sites| sites.span(site))
+    }
+
+    fn user_span(&self, stack: &[Site]) -> Option<Span> {
+        stack.first().and_then(|&site| self.span(site))
+    }
+
+    fn function_name(&self, site: Site) -> String {
+        self.sites(|sites| sites.function(site)).unwrap_or_default()
+    }
+
+    fn operator(&self, site: Site) -> String {
+        self.sites(|sites| sites.operator(site).to_string())
+    }
+
+    fn replay_command(&self, schedule: &Schedule) -> String {
+        let test = self.name.split_once("::").map_or(&*self.name, |(_, test)| test);
+        format!("FORKCHECK_REPLAY={schedule} cargo test {test}")
+    }
+
+    fn error_text(&self, raised: &Raised) -> String {
+        let mut text = String::new();
+        for &site in &raised.trail {
+            if let Some(span) = self.span(site) {
+                let what = self.operator(site);
+                text.push_str(&format!("{what} at {}:{}\n", span.file(), span.line()));
+            }
+        }
+        text.push_str(&format!("{}: {}", raised.class.as_deref().unwrap_or("panic"), raised.message));
+        text
+    }
+
+    fn difference(&self, config: &Config, first: &Schedule, second: &Schedule) -> Option<Difference> {
+        let look = |schedule: &Schedule| replay(self, schedule, Mode::Strict, &config.limits).execution.shown();
+        let (a, b) = (look(first)?, look(second)?);
+        let found = forkcheck_model::difference::first_difference("output", &a, &b)?;
+        let json = crate::report::build::json;
+        Some(Difference { place: found.place, a: json(&found.a), b: json(&found.b) })
+    }
+
+    fn loom(&self, config: &Config, first: Exploration) -> Exploration {
+        let _ = config;
+        let mut refused = first;
+        refused.refuse("loom".to_string());
+        refused
+    }
+}
+
+/// The body itself, as what main runs.
+struct MainJob {
+    main: Main,
+    given: Option<Arc<dyn Given>>,
+}
+
+impl Job for MainJob {
+    fn run(self: Arc<Self>) {
+        if let Some(given) = &self.given {
+            given.tell();
+        }
+        let result = attempt(|| (self.main)());
+        let (kept, error) = match result {
+            Ok(kept) => (Some(kept), None),
+            Err(failed) => (None, Some(failed.0)),
+        };
+        world::checked(|state| {
+            state.task().error = error.clone();
+            state.result = kept;
+        });
+        let (look, _) = look();
+        step(Step { touches: &look.touches, operator: "return", at: None, splits: false });
+        let (_, shown) = self::look();
+        let digest = Digest::of(&shown).0;
+        world::checked(|state| {
+            state.at_return = Some(digest);
+            state.end(error);
+        });
+    }
+}
+
+/// What the caller sees now: the result, what was passed in, the globals, the generator if anybody drew.
+fn look() -> (Look, Vec<Value>) {
+    let found = world::checked(|state| {
+        let error = state.tasks[0].error.clone();
+        (
+            state.result.clone(),
+            error,
+            state.globals.clone(),
+            state.drawn.then(|| state.generator.clone()),
+            state.given.clone(),
+        )
+    });
+    let (result, error, globals, generator, given) = found.expect("it is asked by executions");
+    look_at(result.as_deref(), error.as_ref(), &globals, generator, given.as_ref().map(|given| &*given.0))
+}
+
+type Globals = [(forkcheck_model::slot::SlotId, Arc<dyn Kept>)];
+
+fn look_at(
+    result: Option<&dyn Kept>,
+    error: Option<&Raised>,
+    globals: &Globals,
+    generator: Option<forkcheck_model::value::Generator>,
+    given: Option<&dyn Given>,
+) -> (Look, Vec<Value>) {
+    use super::state::Touched;
+    use forkcheck_scheduler::Kind;
+    let mut look = Look::default();
+    let mut shown = vec![match (result, error) {
+        (Some(result), _) => result.look(&mut look).0,
+        (None, Some(raised)) => Value::str(format!("panic: {}", raised.message)),
+        (None, None) => Value::str("deadlock"),
+    }];
+    if let Some(given) = given {
+        shown.push(given.look(&mut look).0);
+    }
+    for (slot, kept) in globals {
+        look.reads(Touched::whole(*slot, Kind::Read));
+        shown.push(kept.look(&mut look).0);
+    }
+    if let Some(generator) = generator {
+        shown.push(Value::Generator(generator));
+    }
+    // A draw that is still to come would change the generator, so the look is at it even if nobody has drawn yet.
+    look.reads(Touched::whole(forkcheck_model::slot::SlotId::GENERATOR, Kind::Read));
+    (look, shown)
+}
+
+/// One execution of a body after another.
+pub(super) struct Run {
+    main: Arc<MainJob>,
+    given: Option<Arc<dyn Given>>,
+    shared: Arc<Mutex<Shared>>,
+    driver: Driver,
+    /// Not here while tasks run: then it is in the world that they see.
+    state: Option<Box<State>>,
+    /// By task: the stack that it is in the middle of something on.
+    stacks: Vec<Option<Stack>>,
+    idle: Vec<Stack>,
+    findings: Findings,
+    newly_hot: BTreeSet<Location>,
+    outcome: Option<Outcome>,
+    /// Whether anything is looked for at all.
+    watches: bool,
+}
+
+impl Run {
+    fn state(&self) -> &State {
+        self.state.as_ref().expect("no task runs now")
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        self.state.as_mut().expect("no task runs now")
+    }
+
+    /// Begins an execution anew.
+    fn begin(&mut self, way: Way, watched: bool) {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Tasks that are in the middle of something are taken down; their destructors see no execution.
+        self.stacks.clear();
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        let left = self.state_mut().reset(serial);
+        drop(left);
+        if let Some(given) = &self.given {
+            given.restore();
+        }
+        self.outcome = None;
+        let (main, given) = (self.main.clone(), self.given.clone());
+        let watches = watched && self.watches;
+        let state = self.state_mut();
+        state.way = way;
+        state.given = given.map(GivenBox);
+        state.watch = watches.then(Default::default);
+        state.begin(main);
+    }
+
+    /// Gives control to a task until it pauses or ends.
+    fn resume(&mut self, id: TaskId) {
+        let job = world::checked(|state| {
+            state.current = id;
+            state.task().job.take()
+        })
+        .flatten();
+        if self.stacks.len() <= id.index() {
+            self.stacks.resize_with(id.index() + 1, || None);
+        }
+        let mut stack = match (self.stacks[id.index()].take(), &job) {
+            (Some(stack), None) => stack,
+            (None, Some(_)) => self.idle.pop().unwrap_or_else(|| Stack::new(self.driver)),
+            _ => unreachable!("a task has a stack from its first step to its end"),
+        };
+        match stack.resume(job.map(|job| job.0)) {
+            Pause::Stopped => self.stacks[id.index()] = Some(stack),
+            Pause::Done => self.idle.push(stack),
+        }
+    }
+
+    /// Lets somebody work while the tasks of this execution can run.
+    fn inside<R>(&mut self, work: impl FnOnce(&mut Self) -> R) -> R {
+        /// Takes the execution back, even from a panic.
+        struct Inside<'a>(&'a mut Run);
+        impl Drop for Inside<'_> {
+            fn drop(&mut self) {
+                if let World::Checked(state) = world::take() {
+                    self.0.state = Some(state);
+                }
+            }
+        }
+        world::put(World::Checked(self.state.take().expect("no task runs now")));
+        let inside = Inside(self);
+        work(inside.0)
+    }
+
+    /// Lets tasks run until each is about to touch a hot location, waits or has ended.
+    fn settle(&mut self) {
+        self.inside(|run| {
+            while let Some(next) = world::checked(|state| state.going.pop()).flatten() {
+                run.resume(next);
+                if world::checked(|state| state.cut.is_some()) == Some(true) {
+                    world::checked(State::give_up);
+                    return;
+                }
+            }
+            run.look_again();
+        });
+    }
+
+    /// Finds out anew what the caller's look is about to touch, where others may have led it elsewhere.
+    fn look_again(&mut self) {
+        let led = world::checked(|state| {
+            let main = &state.tasks[0];
+            main.status == Status::Parked && main.parked.led
+        });
+        if led == Some(true) {
+            let (look, _) = look();
+            world::checked(|state| state.park_look(&look.touches));
+        }
+    }
+
+    /// Goes on by the steps of these tasks.
+    fn follow(&mut self, order: &[TaskId]) {
+        self.settle();
+        for &task in order {
+            self.state_mut().take_step(task);
+            self.settle();
+        }
+    }
+
+    /// An execution that has come to its end: if it did something new, it is watched.
+    fn conclude_search(&mut self) {
+        let state = self.state();
+        if !self.watches || !state.enabled.is_empty() || state.cut.is_some() {
+            return;
+        }
+        let signature = state.signature();
+        if state.watch.is_none() && !self.shared.lock().expect("nobody panics with it").familiar.contains(&signature) {
+            let order = state.order.clone();
+            self.begin(Way::Searched, true);
+            self.follow(&order);
+            self.conclude_watch(signature);
+        }
+    }
+
+    /// Takes what a watch has seen of an execution that is over.
+    fn conclude_watch(&mut self, signature: u64) {
+        let held = self.held();
+        let Some(mut watch) = self.state_mut().watch.take() else { return };
+        let over = self.state().cut.is_none();
+        if over {
+            watch.conclude(self.state(), &held);
+            let mut shared = self.shared.lock().expect("nobody panics with it");
+            shared.familiar.insert(signature);
+        }
+        self.newly_hot.append(&mut watch.newly_hot);
+        self.findings.absorb(std::mem::take(&mut watch.findings), |task| task);
+    }
+
+    /// The tasks whose futures the caller still holds.
+    fn held(&self) -> FxHashSet<TaskId> {
+        self.seen().0.futures.into_iter().collect()
+    }
+
+    /// What there is to see now.
+    fn seen(&self) -> (Look, Vec<Value>) {
+        let state = self.state();
+        let main = &state.tasks[0];
+        let error = main.error.as_ref().filter(|_| main.status == Status::Ended);
+        let result = state.result.as_deref();
+        let generator = state.drawn.then(|| state.generator.clone());
+        look_at(result, error, &state.globals, generator, self.given.as_deref())
+    }
+
+    /// What the caller sees when all is over, as one value.
+    pub(super) fn shown(&self) -> Option<Value> {
+        self.outcome().is_some().then(|| match &mut self.seen().1[..] {
+            [only] => only.clone(),
+            all => Value::tuple(&*all),
+        })
+    }
+
+    fn find_outcome(&mut self) {
+        let state = self.state();
+        let over = state.cut.is_none() && state.enabled.is_empty() && state.going.is_empty();
+        let parked =
+            state.made.iter().any(|task| matches!(state.tasks[task.index()].status, Status::Parked | Status::Going));
+        if !over || parked {
+            return;
+        }
+        // What nobody can have changed since the return is not looked at again.
+        let at_rest = match state.at_return {
+            Some(digest) if state.made.len() == 1 => digest,
+            _ => Digest::of(&self.seen().1).0,
+        };
+        let state = self.state();
+        let main = &state.tasks[0];
+        let error = main.error.clone().filter(|_| main.status == Status::Ended);
+        let digests = (state.at_return.unwrap_or(at_rest), at_rest);
+        self.outcome = Some(Outcome { digests, error, deadlock: state.stuck() });
+    }
+}
+
+impl Moment for Run {
+    fn enabled(&self) -> &Enabled {
+        &self.state().enabled
+    }
+
+    fn woken(&self) -> &[TaskId] {
+        &self.state().woken
+    }
+
+    fn pending(&self, task: TaskId) -> &Footprint {
+        &self.state().tasks[task.index()].parked.footprint
+    }
+
+    fn order(&self) -> &[TaskId] {
+        &self.state().order
+    }
+
+    fn default_next(&self) -> Option<TaskId> {
+        // As for archives: numbers stem from an execution in the default order.
+        let state = self.state();
+        let last = state.order.last().copied().filter(|&task| state.enabled.contains(task));
+        last.or_else(|| state.enabled.iter().min())
+    }
+}
+
+impl System for Run {
+    type Mark = usize;
+
+    fn step(&mut self, task: TaskId) -> Result<(), Refused> {
+        self.outcome = None;
+        self.state_mut().take_step(task);
+        self.settle();
+        if self.state().cut.is_some() {
+            return Err(Refused);
+        }
+        if self.state().enabled.is_empty() {
+            self.conclude_search();
+            self.find_outcome();
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self) -> usize {
+        self.state().order.len()
+    }
+
+    fn rewind(&mut self, mark: &usize) {
+        let order = self.state().order[..*mark].to_vec();
+        self.begin(Way::Searched, false);
+        self.follow(&order);
+    }
+
+    fn clock(&self, task: TaskId) -> &Clock {
+        &self.state().tasks[task.index()].clock
+    }
+
+    fn varies(&self, task: TaskId) -> bool {
+        self.state().tasks[task.index()].parked.led
+    }
+}
+
+impl Execution for Run {
+    type Touches = Footprint;
+
+    fn with_hot(mut self, hot: Hot) -> Self {
+        self.state_mut().hot = hot;
+        self
+    }
+
+    fn with_findings(mut self, findings: Findings) -> Self {
+        self.findings = findings;
+        self
+    }
+
+    fn into_search(mut self) -> Self {
+        self.begin(Way::Searched, false);
+        self.settle();
+        self.conclude_search();
+        self.find_outcome();
+        self
+    }
+
+    fn unwatched(mut self) -> Self {
+        self.watches = false;
+        self
+    }
+
+    fn linear(mut self) -> Self {
+        self.state_mut().clocks = false;
+        self
+    }
+
+    fn run(&mut self, guide: &mut dyn Guide<Self>) {
+        self.begin(Way::Guided, true);
+        self.state_mut().going.clear();
+        let mut current = TaskId::MAIN;
+        loop {
+            if self.state().cut.is_some() {
+                break;
+            }
+            if !self.state().is_ready(current) {
+                let Some(next) = self.state().ready.newest() else { break };
+                current = next;
+            }
+            if self.state().tasks[current.index()].status == Status::Parked {
+                let parked = &self.state().tasks[current.index()].parked;
+                let site = parked.site.expect("a guided task has a site");
+                let event = Event { task: current, site, phase: parked.phase, touches: &parked.touched };
+                let half = match guide.before(self, &event) {
+                    Go::On => false,
+                    Go::Half => true,
+                    Go::To(other) => {
+                        assert!(self.state().is_ready(other), "a guide names a task that can go on");
+                        current = other;
+                        continue;
+                    }
+                    Go::Stop => return,
+                };
+                let task = &mut self.state_mut().tasks[current.index()];
+                task.parked.half = half;
+                task.status = Status::Going;
+            }
+            self.inside(|run| run.resume(current));
+            // Who forked goes on after its child; who was woken is ready.
+            if let Some(&next) = self.state().going.last() {
+                if self.state().forked_last(current) == Some(next) {
+                    current = next;
+                }
+                self.state_mut().going.clear();
+            }
+        }
+        let signature = self.state().signature();
+        self.conclude_watch(signature);
+        self.find_outcome();
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        self.outcome.clone()
+    }
+
+    fn cut(&self) -> Option<&Cut> {
+        self.state().cut.as_ref()
+    }
+
+    fn steps(&self) -> u64 {
+        self.state().steps
+    }
+
+    fn task_count(&self) -> u32 {
+        self.state().made.len() as u32
+    }
+
+    fn names(&self) -> &Tasks {
+        &self.state().names
+    }
+
+    fn newly_hot(&self) -> &BTreeSet<Location> {
+        &self.newly_hot
+    }
+
+    fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
+    }
+
+    fn into_parts(mut self) -> (Findings, Tasks) {
+        let names = std::mem::take(&mut self.state_mut().names);
+        (std::mem::take(&mut self.findings), names)
+    }
+
+    fn is_ready(&self, task: TaskId) -> bool {
+        self.state().is_ready(task)
+    }
+
+    fn newest_first(&self) -> impl Iterator<Item = TaskId> {
+        self.state().ready.newest_first()
+    }
+
+    fn is_hot(&self, touches: &Footprint) -> bool {
+        touches.accesses().iter().any(|access| self.state().hot.contains(&access.location))
+    }
+
+    fn footprint(&self, touches: &Footprint) -> Footprint {
+        touches.clone()
+    }
+
+    fn halves(&self, event: &Event<'_, Self>) -> bool {
+        let hot = |access: &&Access| self.state().hot.contains(&access.location);
+        let any = |test: fn(forkcheck_scheduler::Kind) -> bool| {
+            event.touches.accesses().iter().filter(hot).any(|access| test(access.kind))
+        };
+        event.phase == 0
+            && self.can_halve(event.task)
+            && any(forkcheck_scheduler::Kind::reads)
+            && any(forkcheck_scheduler::Kind::writes)
+    }
+
+    fn can_halve(&self, task: TaskId) -> bool {
+        self.state().atomicity == Atomicity::Split && self.state().tasks[task.index()].parked.splits
+    }
+
+    fn anchor(&self, site: Site) -> u64 {
+        self.shared.lock().expect("nobody panics with it").sites.anchor(site)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        // Before the state that their destructors might ask for.
+        self.stacks.clear();
+        debug_assert!(!stack::is_falling());
+    }
+}

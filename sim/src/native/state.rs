@@ -1,0 +1,733 @@
+//! One execution of a Rust body, as its tasks see it: who goes on, what each is about to touch, what each has made.
+//!
+//! Code of a task that is about to fork, wait or touch something comes here first ([`step`], [`fork`](State::fork)). In
+//! a search it goes on at once unless it touches what others race for; then it *parks*, and goes on when a strategy says
+//! so. In the default order it stops before whatever it touches, because a schedule may send the execution elsewhere
+//! there. Nothing here allocates or hashes once an execution like this one has been run: tables are used again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location as Caller;
+use std::sync::{Arc, Mutex};
+
+use forkcheck_model::operators::Modes;
+use forkcheck_model::slot::{Allocator, Memory, SlotId};
+use forkcheck_model::value::Generator;
+use forkcheck_scheduler::pool::Join;
+use forkcheck_scheduler::{Access, Clock, DefaultOrder, Enabled, Footprint, Kind, Location, TaskId, Tasks};
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+
+use super::sites::Sites;
+use super::stack::{self, Job};
+use super::watch::Watch;
+use super::{look, world};
+use crate::check::joins::Joined;
+use crate::config::{Atomicity, Limits};
+use crate::execution::{Cut, Raised, Site};
+use crate::explore::Hot;
+use crate::machine::Ready;
+use crate::machine::access::ThingId;
+
+/// The seed of the generator at the start of every execution.
+const GENERATOR_SEED: u64 = 0;
+
+/// What all executions of one body share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Places in the user's source.
+    pub(super) sites: Sites,
+    /// Which executions were watched, by what they did: the watch has nothing to learn from another one that does the
+    /// same. Only asked.
+    pub(super) familiar: FxHashSet<u64>,
+}
+
+/// One access of a step.
+#[derive(Debug, Clone)]
+pub(super) struct Touched {
+    pub(super) thing: ThingId,
+    pub(super) access: Access,
+}
+
+impl Touched {
+    /// An access to a thing that has one location for itself.
+    pub(super) fn whole(slot: SlotId, kind: Kind) -> Self {
+        let thing = ThingId { key: (slot, None), generator: slot == SlotId::GENERATOR };
+        Self { thing, access: Access::whole(Location(slot.bits()), kind) }
+    }
+}
+
+/// A step that a task is about to take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step<'a> {
+    /// What it touches.
+    pub(super) touches: &'a [Touched],
+    /// What a report calls it.
+    pub(super) operator: &'static str,
+    /// Where the user wrote it; nowhere for the caller's look.
+    pub(super) at: Option<&'static Caller<'static>>,
+    /// Whether it takes two steps where others race for what it reads and writes.
+    pub(super) splits: bool,
+}
+
+/// In which way an execution goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As a guide says, who is asked before each access.
+    Guided,
+    /// As a search or a strategy says, who are asked at hot locations.
+    Searched,
+}
+
+/// How a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    /// It can go on by itself.
+    Going,
+    /// It is about to touch something, and goes on when somebody says so.
+    Parked,
+    /// It waits for another one to end.
+    Waiting(TaskId),
+    /// It has ended.
+    Ended,
+}
+
+/// A task of this execution.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) born: bool,
+    pub(super) status: Status,
+    pub(super) job: Option<JobBox>,
+    pub(super) parked: Parked,
+    waiters: Vec<TaskId>,
+    /// Tasks that it forked, in order.
+    forked: Vec<TaskId>,
+    pub(super) allocator: Allocator,
+    pub(super) modes: Modes,
+    pub(super) clock: Clock,
+    /// A hash of the places, accesses, forks and waits on its way.
+    pub(super) deeds: u64,
+    /// Where it was forked, if anybody watches.
+    pub(super) fork: Option<(Site, Arc<[Site]>)>,
+    /// Where it waits.
+    pub(super) waits_at: Option<&'static Caller<'static>>,
+    pub(super) error: Option<Raised>,
+    age: u32,
+}
+
+/// A job that has a `Debug`.
+pub(super) struct JobBox(pub(super) Arc<dyn Job>);
+
+impl std::fmt::Debug for JobBox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a job")
+    }
+}
+
+/// What was given from outside, with a `Debug`.
+#[derive(Clone)]
+pub(super) struct GivenBox(pub(super) Arc<dyn super::run::Given>);
+
+impl std::fmt::Debug for GivenBox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("what was given")
+    }
+}
+
+/// What a parked task is about to do.
+#[derive(Debug, Default)]
+pub(super) struct Parked {
+    /// By number, if anybody guides or watches.
+    pub(super) site: Option<Site>,
+    pub(super) phase: u8,
+    /// Of what is touched, that for which others race.
+    pub(super) footprint: Footprint,
+    /// All that is touched, if anybody guides.
+    pub(super) touched: Footprint,
+    pub(super) splits: bool,
+    /// Whether it is to do the first half only.
+    pub(super) half: bool,
+    /// Whether others can still change what it touches.
+    pub(super) led: bool,
+}
+
+/// The k-th fork of a task, as it was seen before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kin {
+    callee: &'static str,
+    child: TaskId,
+}
+
+/// One execution.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Tells this execution from all others of the process.
+    pub(super) serial: u64,
+    pub(super) way: Way,
+    pub(super) atomicity: Atomicity,
+    pub(super) limits: Limits,
+    pub(super) shared: Arc<Mutex<Shared>>,
+    pub(super) hot: Hot,
+    /// By number.
+    pub(super) tasks: Vec<Task>,
+    /// The tasks of this execution, in order of creation.
+    pub(super) made: Vec<TaskId>,
+    pub(super) ready: Ready,
+    pub(super) names: Tasks,
+    kin: Vec<Vec<Kin>>,
+    /// Who runs now.
+    pub(super) current: TaskId,
+    /// Who goes on before anybody is asked, the next one last.
+    pub(super) going: Vec<TaskId>,
+    pub(super) enabled: Enabled,
+    pub(super) woken: Vec<TaskId>,
+    pub(super) order: Vec<TaskId>,
+    pub(super) default_order: DefaultOrder,
+    /// Whether anybody asks what happens before a step.
+    pub(super) clocks: bool,
+    pub(super) watch: Option<Box<Watch>>,
+    pub(super) given: Option<GivenBox>,
+    /// What was made outside and passed in.
+    pub(super) adopted: Arc<FxHashSet<SlotId>>,
+    pub(super) joined: Vec<Joined>,
+    pub(super) steps: u64,
+    pub(super) cut: Option<Cut>,
+    pub(super) generator: Generator,
+    pub(super) drawn: bool,
+    pub(super) globals: Vec<(SlotId, Arc<dyn look::Kept>)>,
+    pub(super) result: Option<Arc<dyn look::Kept>>,
+    pub(super) at_return: Option<u128>,
+}
+
+/// What comes of a step that is about to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// It is taken at once.
+    Go,
+    /// It is taken when this stack is resumed.
+    Pause,
+    /// It is never taken: the execution was cut.
+    Never,
+}
+
+/// Announces a step, and returns when it is to be taken. Says whether only its first half is, which reads; the second half
+/// is announced by [`store`].
+pub(super) fn step(step: Step<'_>) -> bool {
+    if stack::is_falling() {
+        return false;
+    }
+    let Some(arrival) = world::checked(|state| state.arrive(&step)) else { return false };
+    await_turn(arrival);
+    world::checked(|state| state.pass(&step)).unwrap_or(false)
+}
+
+/// Announces the second half of a step, which writes.
+pub(super) fn store(step: Step<'_>) {
+    if stack::is_falling() {
+        return;
+    }
+    let Some(arrival) = world::checked(|state| state.arrive_to_store(&step)) else { return };
+    await_turn(arrival);
+    world::checked(|state| state.pass_store());
+}
+
+fn await_turn(arrival: Arrival) {
+    match arrival {
+        Arrival::Go => {}
+        Arrival::Pause => stack::pause(),
+        Arrival::Never => loop {
+            stack::pause();
+        },
+    }
+}
+
+impl Task {
+    fn new(memory: &Memory) -> Self {
+        Self {
+            born: false,
+            status: Status::Ended,
+            job: None,
+            parked: Parked::default(),
+            waiters: Vec::new(),
+            forked: Vec::new(),
+            allocator: Allocator::new(0, memory.clone()),
+            modes: Modes::default(),
+            clock: Clock::root(),
+            deeds: 0,
+            fork: None,
+            waits_at: None,
+            error: None,
+            age: 0,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn new(shared: Arc<Mutex<Shared>>, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
+        Self {
+            serial: 0,
+            way: Way::Guided,
+            atomicity,
+            limits,
+            shared,
+            hot: Hot::default(),
+            tasks: Vec::new(),
+            made: Vec::new(),
+            ready: Ready::new(),
+            names,
+            kin: Vec::new(),
+            current: TaskId::MAIN,
+            going: Vec::new(),
+            enabled: Enabled::new(),
+            woken: Vec::new(),
+            order: Vec::new(),
+            default_order: DefaultOrder::new(),
+            clocks: true,
+            watch: None,
+            given: None,
+            adopted: Arc::default(),
+            joined: Vec::new(),
+            steps: 0,
+            cut: None,
+            generator: Generator::default_seeded(GENERATOR_SEED),
+            drawn: false,
+            globals: Vec::new(),
+            result: None,
+            at_return: None,
+        }
+    }
+
+    /// Gets ready for another execution. What the last one has left of the user's is given back, to be dropped where no
+    /// execution is disturbed.
+    pub(super) fn reset(&mut self, serial: u64) -> Vec<Box<dyn std::any::Any>> {
+        let mut left: Vec<Box<dyn std::any::Any>> = Vec::new();
+        self.serial = serial;
+        for task in self.made.drain(..) {
+            let task = &mut self.tasks[task.index()];
+            task.born = false;
+            task.status = Status::Ended;
+            if let Some(job) = task.job.take() {
+                left.push(Box::new(job));
+            }
+            task.waiters.clear();
+            task.forked.clear();
+            task.deeds = 0;
+            (task.fork, task.waits_at, task.error) = (None, None, None);
+        }
+        if self.way == Way::Guided {
+            self.ready = Ready::new();
+        }
+        self.going.clear();
+        while let Some(&task) = self.enabled.as_slice().last() {
+            self.enabled.remove(task);
+        }
+        self.woken.clear();
+        self.order.clear();
+        self.default_order = DefaultOrder::new();
+        self.joined.clear();
+        (self.steps, self.cut, self.at_return) = (0, None, None);
+        if self.drawn {
+            self.generator = Generator::default_seeded(GENERATOR_SEED);
+            self.drawn = false;
+        }
+        left.extend(self.globals.drain(..).map(|(_, kept)| Box::new(kept) as Box<dyn std::any::Any>));
+        left.extend(self.result.take().map(|kept| Box::new(kept) as Box<dyn std::any::Any>));
+        left
+    }
+
+    /// Makes main, about to begin.
+    pub(super) fn begin(&mut self, job: Arc<dyn Job>) {
+        self.give_birth(TaskId::MAIN, job, Clock::root());
+        self.current = TaskId::MAIN;
+        self.going.push(TaskId::MAIN);
+    }
+
+    fn give_birth(&mut self, id: TaskId, job: Arc<dyn Job>, clock: Clock) {
+        if self.tasks.len() <= id.index() {
+            let memory = match self.tasks.first() {
+                Some(main) => main.allocator.memory().clone(),
+                None => Memory::with_limit(self.limits.memory),
+            };
+            self.tasks.resize_with(id.index() + 1, || Task::new(&memory));
+        }
+        if self.way == Way::Guided && id != TaskId::MAIN {
+            self.ready.add(id);
+        }
+        let age = self.made.len() as u32;
+        self.made.push(id);
+        let task = &mut self.tasks[id.index()];
+        assert!(!task.born, "a fork path names one task of an execution");
+        task.born = true;
+        task.age = age;
+        task.status = Status::Going;
+        task.job = Some(JobBox(job));
+        task.clock = clock;
+        // What main was given from outside has the first numbers.
+        task.allocator = Allocator::new(id.number(), task.allocator.memory().clone());
+        task.deeds = u64::from(id.number());
+    }
+
+    /// Who runs now.
+    pub(super) fn task(&mut self) -> &mut Task {
+        &mut self.tasks[self.current.index()]
+    }
+
+    /// Whether the task can take a step.
+    pub(super) fn is_ready(&self, id: TaskId) -> bool {
+        self.tasks.get(id.index()).is_some_and(|task| task.born && is_ready(task.status))
+    }
+
+    fn set_status(&mut self, id: TaskId, status: Status) {
+        let task = &mut self.tasks[id.index()];
+        task.status = status;
+        if self.way == Way::Guided {
+            let age = task.age;
+            self.ready.set(age, is_ready(status));
+        }
+    }
+
+    /// Stops the execution.
+    pub(super) fn stop(&mut self, cut: Cut) {
+        self.cut.get_or_insert(cut);
+    }
+
+    /// Counts a step; says whether the execution goes on.
+    fn count(&mut self) -> bool {
+        self.steps += 1;
+        if self.steps > self.limits.steps {
+            self.stop(Cut::Steps(self.limits.steps));
+        }
+        if self.steps.is_multiple_of(4096) && self.limits.expired() {
+            self.stop(Cut::Time);
+        }
+        self.cut.is_none()
+    }
+
+    fn arrive(&mut self, step: &Step<'_>) -> Arrival {
+        if !self.count() {
+            return Arrival::Never;
+        }
+        if std::thread::panicking() {
+            // Who is suspended while it unwinds leaves the thread panicking for everybody else.
+            let at = step.at.map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
+            let reason =
+                format!("{}{at} was reached while a panic unwinds: nothing can be chosen there", step.operator);
+            self.stop(Cut::Refused(reason));
+            return Arrival::Go;
+        }
+        let id = self.current;
+        let site = (self.way == Way::Guided).then(|| self.site(step));
+        let half = self.way == Way::Searched && self.splits(step);
+        let task = &mut self.tasks[id.index()];
+        let parked = &mut task.parked;
+        parked.footprint.clear();
+        for touched in step.touches {
+            if self.hot.contains(&touched.access.location) {
+                match touched.access.kind {
+                    Kind::Write if half => {}
+                    kind => {
+                        let kind = if half { Kind::Read } else { kind };
+                        parked.footprint.push(Access { kind, ..touched.access.clone() });
+                    }
+                }
+            }
+        }
+        (parked.phase, parked.half, parked.splits, parked.led) = (0, half, step.splits, false);
+        if self.way == Way::Guided {
+            parked.site = site;
+            parked.touched = step.touches.iter().map(|touched| touched.access.clone()).collect();
+            if step.touches.is_empty() {
+                return Arrival::Go;
+            }
+            self.set_status(id, Status::Parked);
+            return Arrival::Pause;
+        }
+        if parked.footprint.is_empty() {
+            return Arrival::Go;
+        }
+        self.park(id);
+        Arrival::Pause
+    }
+
+    /// The task is about to touch something for which others race.
+    fn park(&mut self, id: TaskId) {
+        self.set_status(id, Status::Parked);
+        assert!(self.enabled.insert(id), "a task is parked once");
+        if self.order.last() != Some(&id) || self.woken_all() {
+            self.woken.push(id);
+        }
+    }
+
+    /// Before the first step all tasks count as woken.
+    fn woken_all(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The step is taken; says whether only the first half is.
+    fn pass(&mut self, step: &Step<'_>) -> bool {
+        let task = &mut self.tasks[self.current.index()];
+        let half = std::mem::take(&mut task.parked.half);
+        let (line, column) = step.at.map_or((0, 0), |at| (at.line(), at.column()));
+        task.deeds = mix(task.deeds, u64::from(line) << 32 | u64::from(column));
+        for touched in step.touches {
+            let access = &touched.access;
+            let region = match &access.region {
+                forkcheck_scheduler::Region::Whole => 0,
+                region => hash_of(region),
+            };
+            task.deeds = mix(task.deeds, access.location.0 ^ region.rotate_left(7) ^ (access.kind as u64) << 62);
+        }
+        if let Some(mut watch) = self.watch.take() {
+            let site = self.site(step);
+            watch.observe(self, site, step.touches);
+            self.watch = Some(watch);
+        }
+        half
+    }
+
+    fn arrive_to_store(&mut self, step: &Step<'_>) -> Arrival {
+        if !self.count() {
+            return Arrival::Never;
+        }
+        let id = self.current;
+        let site = (self.way == Way::Guided).then(|| self.site(step));
+        let writes = step.touches.iter().filter(|touched| touched.access.kind.writes());
+        let writes: SmallVec<[Access; 2]> =
+            writes.map(|touched| Access { kind: Kind::Write, ..touched.access.clone() }).collect();
+        let parked = &mut self.tasks[id.index()].parked;
+        parked.footprint.clear();
+        let hot = writes.iter().filter(|access| self.hot.contains(&access.location));
+        hot.cloned().for_each(|access| parked.footprint.push(access));
+        (parked.phase, parked.half, parked.splits, parked.led) = (1, false, false, false);
+        if self.way == Way::Guided {
+            (parked.site, parked.touched) = (site, writes.into_iter().collect());
+            self.set_status(id, Status::Parked);
+        } else {
+            self.park(id);
+        }
+        Arrival::Pause
+    }
+
+    /// What the step touches was seen with its first half.
+    fn pass_store(&mut self) {
+        let parked = &mut self.task().parked;
+        parked.phase = 0;
+    }
+
+    /// Whether the step takes two: it reads and writes where others race.
+    fn splits(&self, step: &Step<'_>) -> bool {
+        let hot = |touched: &&Touched| self.hot.contains(&touched.access.location) && !touched.thing.generator;
+        let any = |test: fn(Kind) -> bool| step.touches.iter().filter(hot).any(|touched| test(touched.access.kind));
+        step.splits && self.atomicity == Atomicity::Split && any(Kind::reads) && any(Kind::writes)
+    }
+
+    /// The number of a place.
+    fn site(&self, step: &Step<'_>) -> Site {
+        match step.at {
+            None => Site::LOOK,
+            Some(at) => self.shared.lock().expect("nobody panics with it").sites.number(at, step.operator),
+        }
+    }
+
+    /// Forks a task, and lets it go on first. The caller pauses then.
+    pub(super) fn fork(
+        &mut self,
+        callee: &'static str,
+        job: Arc<dyn Job>,
+        at: &'static Caller<'static>,
+    ) -> Option<TaskId> {
+        if !self.count() {
+            return None;
+        }
+        if self.made.len() as u32 >= self.limits.tasks {
+            self.stop(Cut::Tasks(self.limits.tasks));
+            return None;
+        }
+        let parent = self.current;
+        let child = self.child(parent, callee);
+        let clock = if self.clocks { self.task().clock.fork(child) } else { Clock::root() };
+        let task = self.task();
+        task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(child.number()));
+        task.forked.push(child);
+        let modes = task.modes.clone();
+        self.give_birth(child, job, clock);
+        self.tasks[child.index()].modes = modes;
+        self.default_order.forked(child);
+        if self.watch.is_some() {
+            let site = self.site(&Step { touches: &[], operator: "fork", at: Some(at), splits: false });
+            let place = (site, self.no_calls());
+            self.tasks[child.index()].fork = Some(place.clone());
+            self.note_join(parent, Join::Fork(child.number()), site);
+            self.watch.as_mut().expect("it watches").forked(child, place.0);
+        }
+        self.going.push(parent);
+        self.going.push(child);
+        Some(child)
+    }
+
+    /// The task that this fork of `parent` makes: the same as the last time if the parent forks the same.
+    fn child(&mut self, parent: TaskId, callee: &'static str) -> TaskId {
+        if self.kin.len() <= parent.index() {
+            self.kin.resize_with(parent.index() + 1, Vec::new);
+        }
+        let place = self.tasks[parent.index()].forked.len();
+        let known = self.kin[parent.index()].get(place).copied();
+        if let Some(kin) = known.filter(|kin| kin.callee == callee) {
+            return kin.child;
+        }
+        let name = super::fork::short_name(callee);
+        let earlier = self.tasks[parent.index()].forked.iter().filter(|&&child| self.names.callee(child) == name);
+        let occurrence = earlier.count() as u32;
+        let child = self.names.intern(parent, &name, occurrence);
+        let kin = &mut self.kin[parent.index()];
+        kin.truncate(place);
+        if kin.len() == place {
+            kin.push(Kin { callee, child });
+        }
+        child
+    }
+
+    fn no_calls(&self) -> Arc<[Site]> {
+        self.shared.lock().expect("nobody panics with it").sites.no_calls()
+    }
+
+    fn note_join(&mut self, task: TaskId, join: Join, site: Site) {
+        let calls = self.no_calls();
+        self.joined.push(Joined { task, join, site, calls });
+    }
+
+    /// Whether the wait is over; if not, the caller pauses and asks again.
+    pub(super) fn wait(&mut self, target: TaskId, at: &'static Caller<'static>) -> bool {
+        let id = self.current;
+        if self.tasks[target.index()].status != Status::Ended {
+            self.tasks[target.index()].waiters.push(id);
+            self.tasks[id.index()].waits_at = Some(at);
+            self.set_status(id, Status::Waiting(target));
+            if let Some(mut watch) = self.watch.take() {
+                watch.find_deadlock(self, id);
+                self.watch = Some(watch);
+            }
+            return false;
+        }
+        self.count();
+        if self.clocks {
+            let last = self.tasks[target.index()].clock.clone();
+            self.task().clock.wait(&last);
+        }
+        let task = self.task();
+        task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(target.number()) ^ 1 << 63);
+        task.waits_at = None;
+        if self.watch.is_some() {
+            let site = self.site(&Step { touches: &[], operator: "wait", at: Some(at), splits: false });
+            self.note_join(id, Join::Wait(target.number()), site);
+        }
+        true
+    }
+
+    /// The place where a task waits.
+    pub(super) fn waiting_at(&self, id: TaskId) -> Option<(Site, Arc<[Site]>)> {
+        let at = self.tasks[id.index()].waits_at?;
+        Some((self.site(&Step { touches: &[], operator: "wait", at: Some(at), splits: false }), self.no_calls()))
+    }
+
+    /// The task that runs has ended.
+    pub(super) fn end(&mut self, error: Option<Raised>) {
+        let id = self.current;
+        let task = self.task();
+        task.error = error;
+        let waiters = std::mem::take(&mut task.waiters);
+        self.set_status(id, Status::Ended);
+        if let Some(watch) = &mut self.watch {
+            watch.ended(id);
+        }
+        for &waiter in &waiters {
+            self.set_status(waiter, Status::Going);
+            self.going.push(waiter);
+        }
+        let mut waiters = waiters;
+        waiters.clear();
+        self.tasks[id.index()].waiters = waiters;
+    }
+
+    /// An enabled task takes its step.
+    pub(super) fn take_step(&mut self, task: TaskId) {
+        if !self.enabled.remove(task) {
+            // A search picks who is enabled, so only a repetition can come here.
+            let reason = format!(
+                "{} cannot take the step that it took before: the body depends on something that forkcheck does not see, such \
+                 as a clock, a random number of another library, an atomic that was captured, the order of a hash map; \
+                 FORKCHECK_CHECK_DETERMINISM=1 names the first event that differs",
+                self.names.path(task)
+            );
+            return self.stop(Cut::Refused(reason));
+        }
+        self.order.push(task);
+        self.default_order.stepped(task);
+        self.woken.clear();
+        self.tasks[task.index()].status = Status::Going;
+        self.going.push(task);
+    }
+
+    /// Nobody goes on in an execution that was cut.
+    pub(super) fn give_up(&mut self) {
+        self.going.clear();
+        while let Some(&task) = self.enabled.as_slice().last() {
+            self.enabled.remove(task);
+        }
+    }
+
+    /// The caller's look is about to touch this.
+    pub(super) fn park_look(&mut self, touches: &[Touched]) {
+        let parked = &mut self.tasks[0].parked;
+        parked.footprint.clear();
+        for touched in touches.iter().filter(|touched| self.hot.contains(&touched.access.location)) {
+            parked.footprint.push(touched.access.clone());
+        }
+    }
+
+    /// The task that this one forked last.
+    pub(super) fn forked_last(&self, task: TaskId) -> Option<TaskId> {
+        self.tasks[task.index()].forked.last().copied()
+    }
+
+    /// Tasks that wait for ever.
+    pub(super) fn stuck(&self) -> Vec<TaskId> {
+        let waits = |task: &TaskId| matches!(self.tasks[task.index()].status, Status::Waiting(_));
+        let mut stuck: Vec<TaskId> = self.made.iter().copied().filter(waits).collect();
+        stuck.sort_unstable();
+        stuck
+    }
+
+    /// A hash of all that was done by all tasks, whatever the order.
+    pub(super) fn signature(&self) -> u64 {
+        self.made.iter().fold(0, |sum, task| sum.wrapping_add(mix(self.tasks[task.index()].deeds, 0x5157)))
+    }
+
+    /// A place that an error has come through.
+    pub(super) fn place(&self, what: &'static str, file: &str, line: u32, column: u32) -> Site {
+        self.shared.lock().expect("nobody panics with it").sites.number_at(file, line, column, what)
+    }
+}
+
+fn is_ready(status: Status) -> bool {
+    matches!(status, Status::Going | Status::Parked)
+}
+
+/// Multiplies and folds, so that every bit of the result depends on all of both.
+#[inline]
+fn mix(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(u128::from(word ^ 0xa409_3822_299f_31d1 | 1));
+    (product as u64) ^ ((product >> 64) as u64).rotate_left(17) ^ word
+}
+
+fn hash_of(region: &forkcheck_scheduler::Region) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hasher = rustc_hash::FxHasher::default();
+    region.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Things that are named, and tasks that have them; kept here so that both watch and state can be built apart.
+pub(super) type Made = BTreeMap<SlotId, (&'static str, &'static Caller<'static>)>;
+
+/// Locations that turned out to be raced for.
+pub(super) type NewlyHot = BTreeSet<Location>;

@@ -1,0 +1,53 @@
+//! Where the code that runs now belongs to: nowhere in particular, or to an execution under the checker, or to a trace.
+//!
+//! `fork`, `wait` and every access of a tensor or an attribute ask. Each thread has a world of its own; an execution
+//! brings its world to whatever runs its tasks, and takes it away again.
+
+use std::cell::RefCell;
+
+use super::state::State;
+
+/// What the code of this thread belongs to.
+#[derive(Default)]
+pub(super) enum World {
+    /// Nobody looks: plain Rust, or the real pool.
+    #[default]
+    Plain,
+    /// An execution under the checker.
+    Checked(Box<State>),
+}
+
+thread_local! {
+    static WORLD: RefCell<World> = const { RefCell::new(World::Plain) };
+}
+
+/// Takes the world away; what is left is nowhere.
+pub(super) fn take() -> World {
+    WORLD.take()
+}
+
+/// Puts a world in place.
+///
+/// # Panics
+/// If there is one: a harness inside of a harness was refused before.
+pub(super) fn put(world: World) {
+    WORLD.with_borrow_mut(|current| {
+        assert!(matches!(current, World::Plain), "one world at a time");
+        *current = world;
+    });
+}
+
+/// Does something with the execution that this code belongs to; `None` if it belongs to none. Nothing of the user's may
+/// run inside, neither code nor destructors.
+#[inline]
+pub(super) fn checked<R>(work: impl FnOnce(&mut State) -> R) -> Option<R> {
+    WORLD.with_borrow_mut(|world| match world {
+        World::Checked(state) => Some(work(state)),
+        _ => None,
+    })
+}
+
+/// Whether a harness of ours runs this code.
+pub(super) fn is_harness() -> bool {
+    WORLD.with_borrow(|world| !matches!(world, World::Plain))
+}
