@@ -29,6 +29,9 @@ pub struct Named {
     pub attribute: bool,
 }
 
+/// What nobody holds in a variable any more, when it is asked for.
+pub(crate) const NAMELESS: &str = "local value";
+
 /// A slot, and which attribute if it is an object's.
 pub type NameKey = (SlotId, Option<usize>);
 
@@ -119,7 +122,7 @@ impl Machine {
             return named.clone();
         }
         let constant = self.constant_name(wanted).map(|name| format!("constant {name}"));
-        let path = constant.or_else(|| self.local_name(wanted, writer)).unwrap_or_else(|| "local value".to_string());
+        let path = constant.or_else(|| self.local_name(wanted, writer)).unwrap_or_else(|| NAMELESS.to_string());
         Named { path: path.into(), attribute: false }
     }
 

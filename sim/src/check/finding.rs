@@ -10,6 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::nests::Nests;
 use crate::execution::Site;
+use crate::names::NAMELESS;
 use crate::names::fork_order;
 
 /// What kind of thing is wrong.
@@ -189,6 +190,8 @@ impl Finding {
             return;
         }
         self.targets.extend(targets);
+        // It had a name elsewhere.
+        self.targets.retain(|target| target != NAMELESS);
         self.targets.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
         self.targets.dedup();
         self.targets.truncate(TARGETS);

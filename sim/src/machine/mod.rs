@@ -349,8 +349,10 @@ impl Machine {
         &self.findings
     }
 
-    /// What was found since the start or the last taking.
+    /// What was found since the start or the last taking. What is found next, and how it is named, does not depend on it.
     pub fn take_findings(&mut self) -> Findings {
+        self.told.clear();
+        self.named.get_mut().clear();
         std::mem::take(&mut self.findings)
     }
 
