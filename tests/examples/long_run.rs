@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         beginnings: number("--beginnings", 3000) as usize,
         orders: number("--orders", 2000) as usize,
         samples: 10,
+        loom: number("--loom", 300),
     };
     let (draws, start, mut tally, mut broken) = (draws(), Instant::now(), Tally::default(), 0);
     for seed in from..from + count {

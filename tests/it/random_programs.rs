@@ -10,10 +10,11 @@ use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_tests::archive::program_of;
 use forkcheck_tests::oracle::laws::{Effort, check, draws};
 use forkcheck_tests::oracle::program::{Sample, Size};
+use forkcheck_tests::oracle::render::Rendered;
 use proptest::prelude::*;
 
 const EFFORT: Effort =
-    Effort { size: Size { main: 5, function: 3, functions: 3 }, beginnings: 600, orders: 150, samples: 4 };
+    Effort { size: Size { main: 5, function: 3, functions: 3 }, beginnings: 600, orders: 150, samples: 4, loom: 100 };
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
@@ -24,6 +25,23 @@ proptest! {
         let checked = DRAWS.with(|draws| check(&Sample::of(&choices, EFFORT.size), draws, EFFORT));
         prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
     }
+}
+
+#[test]
+fn the_same_program_with_other_names_is_another_text() {
+    let (mut renamed, mut functions) = (String::new(), 0);
+    for seed in 0..20 {
+        let sample = Sample::of_seed(seed, EFFORT.size);
+        functions += sample.functions.len();
+        renamed.push_str(&Rendered::new(&sample).renamed().text);
+    }
+    let words: Vec<&str> = renamed.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let numbered = |word: &&&str, letter| word.strip_prefix(letter).is_some_and(|number| number.parse::<u32>().is_ok());
+    let count = |letter| words.iter().filter(|word| numbered(word, letter)).count();
+    assert_eq!((count('f'), count('v')), (0, 0));
+    assert!(count('g') > functions && count('u') > 100);
+    // The text of an error is no name.
+    assert!(renamed.contains("RaiseException(\"e0\""));
 }
 
 /// A module whose `forward` forks `f` on the matrix `x`, does as `main` says, and waits.

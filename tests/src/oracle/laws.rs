@@ -25,7 +25,17 @@ pub const ONCE_EACH: &[Spec] = &[Spec::Dfs, Spec::Dpor];
 /// A search that begins executions in vain is given up after so many times the classes, and a few.
 const IN_VAIN: u64 = 50;
 /// The strategies that run some schedules.
-pub const SAMPLING: &[Spec] = &[Spec::Random, Spec::RoundRobin, Spec::ChildFirst];
+pub const SAMPLING: &[Spec] = &[
+    Spec::Random,
+    Spec::Pct { depth: 2 },
+    Spec::Pct { depth: 3 },
+    Spec::Pos,
+    Spec::Uniform,
+    Spec::RoundRobin,
+    Spec::ChildFirst,
+];
+/// The strategies that several threads can share.
+pub const SHARED: &[Spec] = &[Spec::Auto, Spec::States, Spec::Uniform];
 
 /// How much is tried of one program.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +48,8 @@ pub struct Effort {
     pub orders: usize,
     /// Executions of each sampling strategy.
     pub samples: u64,
+    /// Executions that loom may take.
+    pub loom: u64,
 }
 
 /// What became of a program.
@@ -53,6 +65,8 @@ pub struct Tally {
     pub given_up: u64,
     /// Those with a race.
     pub racy: u64,
+    /// Those with a race that loom came to the end of, by atomicity.
+    pub loom: u64,
     /// Those with several outcomes.
     pub nondeterministic: u64,
     /// Those with an error in some outcome.
@@ -73,6 +87,7 @@ impl Tally {
         self.every_order += other.every_order;
         self.given_up += other.given_up;
         self.racy += other.racy;
+        self.loom += other.loom;
         self.nondeterministic += other.nondeterministic;
         self.errors += other.errors;
         self.deadlocks += other.deadlocks;
@@ -92,7 +107,8 @@ pub fn check(sample: &Sample, draws: &Draws, effort: Effort) -> Result<Tally, St
         let Some(truth) = Truth::of(sample, &rendered, draws, split, effort.beginnings) else {
             return Ok(Tally { skipped: 1, ..Tally::default() });
         };
-        let laws = Laws { sample, rendered: &rendered, program: program(sample, &rendered), split, effort, truth };
+        let laws =
+            Laws { sample, rendered: &rendered, program: program(sample, &rendered), split, effort, truth: &truth };
         laws.hold(draws, &mut tally).map_err(|wrong| {
             let atomicity = if split { "split" } else { "op" };
             format!("--atomicity {atomicity}: {wrong}\ny is {:?}\n{}", sample.y, rendered.text)
@@ -133,7 +149,7 @@ struct Laws<'a> {
     program: Program,
     split: bool,
     effort: Effort,
-    truth: Truth,
+    truth: &'a Truth,
 }
 
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, truth: T) -> Result<(), String> {
@@ -162,6 +178,9 @@ impl Laws<'_> {
             self.sampled(strategy, &digests).map_err(|wrong| format!("{strategy}: {wrong}"))?;
         }
         self.report().map_err(|wrong| format!("audit: {wrong}"))?;
+        self.loom(&digests, tally).map_err(|wrong| format!("loom: {wrong}"))?;
+        self.threads()?;
+        self.renamed(&digests).map_err(|wrong| format!("with other names: {wrong}"))?;
         self.transformed(&digests)
     }
 
@@ -172,7 +191,7 @@ impl Laws<'_> {
 
     /// The theorem of ARCHITECTURE.md, held against the oracle, and the oracle's shortcut against the long way.
     fn oracle_agrees_with_itself(&self, draws: &Draws, tally: &mut Tally) -> Result<(), String> {
-        let truth = &self.truth;
+        let truth = self.truth;
         same("one execution shows whether there is a race", truth.racy_at_first, truth.racy)?;
         if !truth.racy {
             same("classes without a race", truth.classes, 1)?;
@@ -196,7 +215,7 @@ impl Laws<'_> {
     }
 
     fn exhaustive(&self, exploration: &Exploration, strategy: Spec) -> Result<(), String> {
-        let truth = &self.truth;
+        let truth = self.truth;
         let coverage = if truth.racy { Coverage::Exhausted } else { Coverage::Certified };
         same("coverage", exploration.coverage, coverage)?;
         same("outcomes", exploration.outcomes.len(), truth.outcomes.len())?;
@@ -286,7 +305,7 @@ impl Laws<'_> {
     }
 
     fn report(&self) -> Result<(), String> {
-        let truth = &self.truth;
+        let truth = self.truth;
         let report = audit(&self.program, &self.config(Spec::Auto, 1_000_000));
         let deadlock = truth.outcomes.iter().any(|outcome| outcome.deadlock);
         let verdict = match truth.outcomes.len() {
@@ -321,6 +340,50 @@ impl Laws<'_> {
             digests.insert(&witness.digest);
         }
         same("witnesses differ", digests.len(), outcomes.witnesses.len())
+    }
+
+    /// Another's search over the same tasks comes to the same, where it can run them and comes to its end.
+    fn loom(&self, all: &BTreeSet<(u128, u128, bool)>, tally: &mut Tally) -> Result<(), String> {
+        if !self.truth.racy {
+            return Ok(());
+        }
+        let exploration = explore(&self.program, &self.config(Spec::Loom, self.effort.loom));
+        let found: BTreeSet<_> = exploration.outcomes.iter().map(|seen| key(&seen.outcome)).collect();
+        same("all outcomes are possible", found.is_subset(all), true)?;
+        if exploration.coverage == Coverage::Exhausted {
+            same("outcomes", &found, all)?;
+            self.findings(&exploration)?;
+            tally.loom += 1;
+        }
+        Ok(())
+    }
+
+    /// How many threads there are changes nothing.
+    fn threads(&self) -> Result<(), String> {
+        if !self.truth.racy {
+            return Ok(());
+        }
+        for &strategy in SHARED {
+            // Samples go in blocks; this is more than one.
+            let report = |jobs| audit(&self.program, &Config { jobs, ..self.config(strategy, 40) }).to_json();
+            same(&format!("{strategy}: the report of two threads"), report(2), report(1))?;
+        }
+        Ok(())
+    }
+
+    /// Names mean nothing: with others the same lines do the same.
+    fn renamed(&self, all: &BTreeSet<(u128, u128, bool)>) -> Result<(), String> {
+        let rendered = self.rendered.renamed();
+        let again = Laws { program: program(self.sample, &rendered), rendered: &rendered, ..*self };
+        for strategy in [Spec::Dpor, Spec::States] {
+            let [first, second] = [self, &again].map(|laws| explore(&laws.program, &laws.config(strategy, 1_000_000)));
+            again.exhaustive(&second, strategy)?;
+            let count = |exploration: &Exploration| (exploration.executions, exploration.states);
+            same(&format!("{strategy}: executions and states"), count(&second), count(&first))?;
+            let found: BTreeSet<_> = second.outcomes.iter().map(|seen| key(&seen.outcome)).collect();
+            same(&format!("{strategy}: outcomes"), &found, all)?;
+        }
+        again.report()
     }
 
     /// Programs that must behave alike, or less wildly.

@@ -77,6 +77,29 @@ impl Rendered {
     }
 }
 
+impl Rendered {
+    /// The same program with other names for its functions and variables: those that came first, by name, come last.
+    pub fn renamed(&self) -> Self {
+        let mut text = String::new();
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let mut rest = self.text.as_str();
+        while let Some(start) = rest.find(is_name) {
+            let end = rest[start..].find(|c| !is_name(c)).map_or(rest.len(), |length| start + length);
+            text.push_str(&rest[..start]);
+            let word = &rest[start..end];
+            match (&word[..1], word[1..].parse::<u32>()) {
+                ("f", Ok(number)) => write!(text, "g{}", 9 - number),
+                ("v", Ok(number)) => write!(text, "u{}", 9999 - number),
+                _ => write!(text, "{word}"),
+            }
+            .expect("text takes every write");
+            rest = &rest[end..];
+        }
+        text.push_str(rest);
+        Self { text, codes: self.codes.clone() }
+    }
+}
+
 #[derive(Default)]
 struct Writer {
     text: String,
