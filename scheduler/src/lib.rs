@@ -13,7 +13,6 @@
 //!   strategy plugs in here.
 //! - [`system`]: what a search needs instead: to step, to remember a state and to return to it.
 //! - [`strategy`]: one algorithm a file. [`estimate`]: how much there is to explore, and what a sample may have missed.
-//! - [`repeat`]: an execution is repeated and must be the same, or something is hidden from the harness.
 //! - [`default_order`]: child first, the order of eager mode, and [`schedule`]: an execution as a short list of
 //!   deviations from it, with a text form that can be kept in a bug report. [`strategy::replay`] follows it;
 //!   [`precedence`] finds the simplest of equivalent executions, and [`shrink()`] makes a schedule short.
@@ -63,7 +62,6 @@ pub mod pool;
 pub mod precedence;
 pub mod profile;
 pub mod region;
-pub mod repeat;
 pub mod rng;
 pub mod schedule;
 pub mod shrink;

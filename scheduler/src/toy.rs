@@ -1,9 +1,13 @@
 //! A small interpreter of fork/wait programs, and the enumeration of all their schedules, for tests.
+//!
+//! [`bodies`](crate::bodies) are quick because what an instruction touches is known beforehand. Here it may depend on what
+//! others wrote, which searches must be able to bear.
 
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::bodies::oracle::{self, Class};
 use crate::choice::{Moment, Scheduler};
 use crate::default_order::{DefaultOrder, OrderMark};
 use crate::enabled::Enabled;
@@ -345,8 +349,7 @@ pub(crate) fn drive(program: &Program, scheduler: &mut impl Scheduler) -> Vec<Ta
 /// Everything that the schedules of a program do, found without any cleverness.
 #[derive(Debug)]
 pub(crate) struct Truth {
-    /// Each as the order of its conflicting steps: pairs of (task, index of its step).
-    pub(crate) classes: BTreeSet<Vec<[(TaskId, usize); 2]>>,
+    pub(crate) classes: BTreeSet<Class>,
     pub(crate) outcomes: BTreeMap<Outcome, Tally>,
 }
 
@@ -392,25 +395,9 @@ pub(crate) fn brute_force(program: &Program, most: usize) -> Option<Truth> {
     Some(truth)
 }
 
-fn class(toy: &Toy<'_>) -> Vec<[(TaskId, usize); 2]> {
-    let mut next = vec![0; toy.program.bodies.len()];
-    let steps: Vec<(TaskId, usize, &Footprint)> = toy
-        .trace()
-        .iter()
-        .zip(&toy.state.steps)
-        .map(|(&task, &(place, odd))| {
-            next[task.index()] += 1;
-            (task, next[task.index()] - 1, &toy.program.footprints[task.index()][place][odd])
-        })
-        .collect();
-    let mut pairs = Vec::new();
-    for (i, a) in steps.iter().enumerate() {
-        for b in &steps[i + 1..] {
-            if a.0 != b.0 && a.2.conflicts(b.2) {
-                pairs.push([(a.0, a.1), (b.0, b.1)]);
-            }
-        }
-    }
-    pairs.sort();
-    pairs
+fn class(toy: &Toy<'_>) -> Class {
+    let footprint =
+        |task: TaskId, (place, odd): (usize, usize)| toy.program.footprints[task.index()][place][odd].clone();
+    let steps = toy.trace().iter().zip(&toy.state.steps);
+    oracle::class(&steps.map(|(&task, &step)| (task.index(), footprint(task, step))).collect::<Vec<_>>())
 }

@@ -175,13 +175,15 @@ impl State {
     }
 }
 
+/// A class of interleavings, as the order of its conflicting steps: pairs of (task, index of its step).
+pub(crate) type Class = Vec<[(usize, usize); 2]>;
+
 /// Everything that the schedules of a program do, found without any cleverness.
 #[derive(Debug, Default)]
 pub(crate) struct Truth {
     /// All interleavings, as the numbers of the tasks in the order of their steps.
     pub(crate) orders: BTreeSet<Vec<u32>>,
-    /// Classes of interleavings, each as the order of its conflicting steps: pairs of (task, index of its step).
-    pub(crate) classes: BTreeSet<Vec<[(usize, usize); 2]>>,
+    pub(crate) classes: BTreeSet<Class>,
     pub(crate) ends: BTreeSet<State>,
     /// The same by [`Run::seen`].
     pub(crate) outcomes: BTreeSet<Vec<u64>>,
@@ -215,7 +217,7 @@ pub(crate) fn brute_force(program: &Program, most: usize) -> Option<Truth> {
 }
 
 /// The class of an interleaving.
-pub(crate) fn class_of(program: &Program, order: &[u32]) -> Vec<[(usize, usize); 2]> {
+pub(crate) fn class_of(program: &Program, order: &[u32]) -> Class {
     let mut run = Run::linear(program);
     let mut steps = Vec::new();
     for &task in order {
@@ -259,7 +261,8 @@ fn seen(program: &Program, order: &[u32]) -> Vec<u64> {
     run.seen().to_vec()
 }
 
-fn class(steps: &[(usize, Footprint)]) -> Vec<[(usize, usize); 2]> {
+/// The class of these steps, each with its task.
+pub(crate) fn class(steps: &[(usize, Footprint)]) -> Class {
     let index = |at: usize| (steps[at].0, steps[..at].iter().filter(|step| step.0 == steps[at].0).count());
     let mut pairs = Vec::new();
     for (j, b) in steps.iter().enumerate() {
