@@ -15,9 +15,21 @@
 //! What a reversed race takes along is all that does not come because of its first step, up to the end of the execution:
 //! a way that conflicts with nothing before the second step may still conflict with something after it, and two ways that
 //! count on each other would leave an execution to nobody. Unlike the paper, races are looked for when a step is taken, and
-//! most are settled then, once for all executions that share them: by a way that has its own step in what is known
-//! already. The others wait for the end of each execution. And of the steps that are taken along, only those become a
-//! way that it takes to wake everybody who sleeps: from there on everything is explored, whatever sleeps elsewhere.
+//! most are settled then, once for all executions that share them: by a way whose own step is in what is known already,
+//! and that begins whatever follows. The others wait for the end of each execution. And of the steps that are taken
+//! along, only those become a way that it takes to wake everybody who sleeps: from there on everything is explored.
+//!
+//! *Why nothing is missed.* Follow an execution down the tree, at each state by the first of its explored ways that begins
+//! what is left. Suppose that it ends at a state E where no way that is known, explored or asleep, begins what is left. Each of
+//! them conflicts with some step of that; let g be the one for which this is the last: with e, after the steps w. g is a
+//! way of E, or of a state A above it, from which the steps u lead to E; g conflicts with neither u nor w, or it would not
+//! sleep. So some execution that begins with g, u, w, e was explored, if E is the first state where anything is
+//! missed. There g and e race, and what e takes along begins with u, w, e. A way that sleeps at A and begins that would
+//! sleep at E too, and conflict with a later step than g, or begin what is left. So it went into the tree of A, where it
+//! follows the leftmost way that begins it. A way left of u would sleep at E, so it follows u; and u is no leaf
+//! on the way to E, because there nobody sleeps, but g does. So it leads to a way of E that begins w and e, and that is
+//! more than g does: a contradiction.
+//!
 //! Fork and wait are order, never races: no schedule can reverse them. Memory is proportional to the depth, and to the
 //! ways that are still to be explored.
 
