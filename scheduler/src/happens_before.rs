@@ -24,7 +24,7 @@ pub struct Clock {
     task: TaskId,
     segment: u32,
     /// Tasks that completed before this point.
-    done: Arc<Intervals>,
+    done: Intervals,
     /// The forks that led here, from the root on.
     spine: Option<Arc<Fork>>,
     /// What waits taught beyond `spine`: tasks not known to be complete, each with its last known segment.
@@ -46,7 +46,7 @@ struct Fork {
 impl Clock {
     /// The beginning of main, which knows nothing.
     pub fn root() -> Self {
-        Self { task: TaskId::MAIN, segment: 0, done: Arc::default(), spine: None, learnt: Arc::default() }
+        Self { task: TaskId::MAIN, segment: 0, done: Intervals::default(), spine: None, learnt: Arc::default() }
     }
 
     /// Whose clock it is.
@@ -94,9 +94,8 @@ impl Clock {
             news.extend(Some((fork.task, fork.segment)).filter(unknown));
             theirs = fork.up.as_ref();
         }
-        let done = Arc::make_mut(&mut self.done);
-        done.add_all(&last.done);
-        done.add(last.task);
+        self.done.add_all(&last.done);
+        self.done.add(last.task);
         self.learn(news);
     }
 
@@ -114,7 +113,7 @@ impl Clock {
 
     /// The tasks that are known to have completed, as intervals of numbers: each the first, and one past the last.
     pub fn completed_spans(&self) -> &[(u32, u32)] {
-        &self.done.spans
+        self.done.spans()
     }
 
     /// The forks that led here, the latest first: each the task that forked, and the segment that ended with the fork.
@@ -129,7 +128,7 @@ impl Clock {
 
     /// How many things it remembers, the forks that led here apart: what its size and the cost of a wait depend on.
     pub fn size(&self) -> usize {
-        self.done.spans.len() + self.learnt.len()
+        self.done.spans().len() + self.learnt.len()
     }
 
     /// The last known segment of a task of which a part is known.
@@ -208,18 +207,31 @@ impl Drop for Fork {
     }
 }
 
-/// A set of tasks, as intervals of their numbers.
+/// A set of tasks, as intervals of their numbers: pairs of the first and one past the last.
+///
+/// Invariant: the intervals ascend; none is empty, and none touches the next.
 #[derive(Debug, Clone, Default)]
-struct Intervals {
-    /// Pairs of the first and one past the last.
-    /// Invariant: ascending; none empty; none touches the next.
-    spans: Vec<(u32, u32)>,
+enum Intervals {
+    #[default]
+    Empty,
+    /// What fork-join programs have. It needs no allocation.
+    One([(u32, u32); 1]),
+    Many(Arc<Vec<(u32, u32)>>),
 }
 
 impl Intervals {
+    fn spans(&self) -> &[(u32, u32)] {
+        match self {
+            Intervals::Empty => &[],
+            Intervals::One(span) => span,
+            Intervals::Many(spans) => spans,
+        }
+    }
+
     fn contains(&self, task: TaskId) -> bool {
-        let place = self.spans.partition_point(|&(_, end)| end <= task.number());
-        self.spans.get(place).is_some_and(|&(start, _)| start <= task.number())
+        let spans = self.spans();
+        let place = spans.partition_point(|&(_, end)| end <= task.number());
+        spans.get(place).is_some_and(|&(start, _)| start <= task.number())
     }
 
     fn add(&mut self, task: TaskId) {
@@ -228,20 +240,34 @@ impl Intervals {
 
     fn add_span(&mut self, start: u32, end: u32) {
         // The spans that overlap or touch the new one become one with it.
-        let from = self.spans.partition_point(|&(_, end)| end < start);
-        let to = self.spans.partition_point(|&(start, _)| start <= end);
-        if from == to {
-            self.spans.insert(from, (start, end));
+        let spans = self.spans();
+        let from = spans.partition_point(|&(_, end)| end < start);
+        let to = spans.partition_point(|&(start, _)| start <= end);
+        let (first, last) = if from == to { (start, end) } else { (spans[from].0, spans[to - 1].1) };
+        let joined = (start.min(first), end.max(last));
+        if spans[from..to] == [joined] {
+            return;
+        }
+        if to - from == spans.len() {
+            *self = Intervals::One([joined]);
         } else {
-            let joined = (start.min(self.spans[from].0), end.max(self.spans[to - 1].1));
-            self.spans.splice(from..to, [joined]);
+            self.many().splice(from..to, [joined]);
         }
     }
 
     fn add_all(&mut self, other: &Intervals) {
-        for &(start, end) in &other.spans {
+        for &(start, end) in other.spans() {
             self.add_span(start, end);
         }
+    }
+
+    /// The intervals as a list of our own.
+    fn many(&mut self) -> &mut Vec<(u32, u32)> {
+        if !matches!(self, Intervals::Many(_)) {
+            *self = Intervals::Many(Arc::new(self.spans().to_vec()));
+        }
+        let Intervals::Many(spans) = self else { unreachable!("it was just made so") };
+        Arc::make_mut(spans)
     }
 }
 
@@ -269,7 +295,7 @@ mod tests {
         assert!(main.completed(A) && main.knows(A, 1) && !main.knows(B, 0));
         main.wait(&b);
         assert!(main.knows(B, 0));
-        assert_eq!(main.done.spans, [(1, 3)]);
+        assert_eq!(main.done.spans(), [(1, 3)]);
     }
 
     #[test]
@@ -294,7 +320,7 @@ mod tests {
             child.wait(&grandchild);
             main.wait(&child);
         }
-        assert_eq!((main.done.spans.as_slice(), main.learnt.len()), ([(1, 2001)].as_slice(), 0));
+        assert_eq!((main.done.spans(), main.learnt.len()), ([(1, 2001)].as_slice(), 0));
     }
 
     #[test]
@@ -378,7 +404,7 @@ mod tests {
                 let reaches = point.before.contains(&access);
                 prop_assert_eq!(point.clock.knows(access.0, access.1), reaches, "{:?} at {:?}", access, &point.clock);
             }
-            let spans = &point.clock.done.spans;
+            let spans = point.clock.done.spans();
             prop_assert!(spans.windows(2).all(|pair| pair[0].1 < pair[1].0), "{:?}", spans);
             prop_assert!(point.clock.learnt.windows(2).all(|pair| pair[0].0 < pair[1].0));
         }

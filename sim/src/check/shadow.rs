@@ -269,11 +269,11 @@ impl Shadow {
     /// gives the others.
     fn forget_among<'c>(&mut self, places: Vec<usize>, clock: impl Fn(TaskId) -> &'c Clock) -> Vec<usize> {
         let known = |entry: &Entry| self.live.iter().all(|&live| clock(live).knows(entry.task, entry.segment));
-        // What a task said just before was not entered again. So a few say hardly anything twice, and need no set.
-        let (many, mut said) = (places.len() > RECENT, FxHashSet::default());
+        // Those that have ended will say no more, so they need not be asked whether they said it before.
+        let mut said = FxHashSet::default();
         let stays = |&place: &usize| {
             let entry = &self.entries[place].entry;
-            place < self.floor || !known(entry) && (!many || said.insert(entry.said()))
+            place < self.floor || !known(entry) && (!self.live.contains(&entry.task) || said.insert(entry.said()))
         };
         let (left, others): (Vec<usize>, Vec<usize>) = places.into_iter().partition(stays);
         self.kept -= others.len();
