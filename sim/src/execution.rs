@@ -9,7 +9,7 @@ use std::fmt::{self, Debug};
 
 use forkcheck_model::graph::Span;
 use forkcheck_model::slot::OutOfMemory;
-use forkcheck_scheduler::{Footprint, Schedule, System, TaskId, Tasks};
+use forkcheck_scheduler::{Ending, Footprint, Schedule, Scheduler, System, TaskId, Tasks};
 
 use crate::check::Findings;
 use crate::config::{Atomicity, Config, Limits};
@@ -113,6 +113,11 @@ pub trait Execution: System + Sized {
     /// Keeps track of what changes, where states have a digest.
     fn with_digests(self) -> Self {
         self
+    }
+
+    /// Runs from the start to the end as a strategy says, which has begun.
+    fn campaign(&mut self, mut scheduler: Box<dyn Scheduler + Send>) -> Ending {
+        forkcheck_scheduler::run(self, scheduler.as_mut())
     }
 
     /// Runs to the end in the default order, or as `guide` says.

@@ -220,8 +220,10 @@ impl Exploration {
             // those that are new, and finds it then.
             return;
         }
-        let seen = Seen { outcome, order: Some(machine.order().to_vec()), hot: self.hot.clone(), drawn };
-        self.keep(seen, self.executions);
+        if !self.known.contains(&outcome.key()) {
+            let seen = Seen { outcome, order: Some(machine.order().to_vec()), hot: self.hot.clone(), drawn };
+            self.keep(seen, self.executions);
+        }
     }
 
     /// Counts an execution that has ended.

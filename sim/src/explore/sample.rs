@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use forkcheck_scheduler::estimate::{miss_chance, pct_chance};
-use forkcheck_scheduler::{Ending, Location, Profile, Spec, TaskId, Tasks, run, run_seed};
+use forkcheck_scheduler::{Ending, Location, Profile, Spec, TaskId, Tasks, run_seed};
 
 use super::{CUT_EXECUTIONS, Exploration, Missed, Seen, Stage};
 use crate::check::Findings;
@@ -207,6 +207,6 @@ impl<E: Execution> Worker<E> {
     fn one(&mut self, spec: Spec, seed: u64) -> Ending {
         let mut scheduler = spec.scheduler(seed, &self.profile).expect("a strategy that picks");
         assert!(scheduler.begin(), "every strategy has a first run");
-        run(&mut self.machine, scheduler.as_mut())
+        self.machine.campaign(scheduler)
     }
 }

@@ -52,7 +52,7 @@ impl<T> Attr<T> {
     pub fn new(value: T) -> Self {
         let made = Caller::caller();
         let (slot, serial) = world::checked(|state| {
-            let slot = state.task().allocator.fresh();
+            let slot = state.fresh();
             if let Some(watch) = &mut state.watch {
                 watch.made(slot, "attribute", made);
             }
@@ -67,8 +67,9 @@ impl<T> Attr<T> {
     }
 
     fn step(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> bool {
-        outside::check(self.0.serial, self.0.slot, "attribute", self.0.made, operator, at);
-        step(Step { touches: &[Touched::whole(self.0.slot, kind)], operator, at: Some(at), splits: true })
+        let touches = &[Touched::whole(self.0.slot, kind)];
+        step(Step { serial: self.0.serial, made: Some(self.0.made), touches, operator, at: Some(at), splits: true })
+            .half
     }
 }
 
@@ -122,7 +123,14 @@ impl<T: Clone> Attr<T> {
         let new = change(old);
         if half {
             let touches = &[Touched::whole(self.0.slot, Kind::Update)];
-            store(Step { touches, operator: "Attr::update", at: Some(at), splits: true });
+            store(Step {
+                serial: self.0.serial,
+                made: Some(self.0.made),
+                touches,
+                operator: "Attr::update",
+                at: Some(at),
+                splits: true,
+            });
         }
         let old = std::mem::replace(&mut *self.0.lock(), new.clone());
         drop(old);
@@ -235,7 +243,14 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
         let new = change(self.with(|value| value.clone()));
         if half {
             let touches = &[Touched::whole(global_slot(self.made), Kind::Update)];
-            store(Step { touches, operator: "Global::update", at: Some(at), splits: true });
+            store(Step {
+                serial: outside::SERIAL,
+                made: None,
+                touches,
+                operator: "Global::update",
+                at: Some(at),
+                splits: true,
+            });
         }
         let old = self.with(|place| std::mem::replace(place, new.clone()));
         drop(old);
@@ -249,7 +264,8 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
                 watch.made(slot, "global", self.made);
             }
         });
-        step(Step { touches: &[Touched::whole(slot, kind)], operator, at: Some(at), splits: true })
+        let touches = &[Touched::whole(slot, kind)];
+        step(Step { serial: outside::SERIAL, made: None, touches, operator, at: Some(at), splits: true }).half
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
@@ -310,7 +326,14 @@ impl Rng {
     pub fn next_u64(self) -> u64 {
         let at = Caller::caller();
         let touches = &[Touched::whole(SlotId::GENERATOR, Kind::Update)];
-        step(Step { touches, operator: "Rng::next_u64", at: Some(at), splits: false });
+        step(Step {
+            serial: outside::SERIAL,
+            made: None,
+            touches,
+            operator: "Rng::next_u64",
+            at: Some(at),
+            splits: false,
+        });
         world::checked(|state| {
             state.drawn = true;
             state.generator.slot().update(|generator| generator.next_u64())

@@ -7,7 +7,8 @@ use forkcheck_model::operators::{GeneratorState, Modes};
 use forkcheck_model::slot::{Allocator, Memory, SlotId};
 use forkcheck_model::value::Generator;
 
-use super::{stack, world};
+use super::stack;
+use super::state::{Step, Taken};
 
 /// The number of no execution.
 pub(super) const SERIAL: u64 = 0;
@@ -53,38 +54,28 @@ pub(super) fn modes() -> Modes {
     Modes::default()
 }
 
-/// Something that belongs to the execution `serial` is used.
+/// Something is used that was made elsewhere.
 ///
 /// # Panics
-/// If it belongs to another one than the code that uses it.
-#[inline]
-pub(super) fn check(serial: u64, slot: SlotId, what: &str, made: &Caller<'_>, operator: &str, at: &Caller<'_>) {
-    let foreign =
-        world::checked(|state| (state.serial != serial && !state.adopted.contains(&slot)).then_some(state.serial));
-    match foreign {
-        Some(None) => {}
-        None if serial == SERIAL => {}
-        own => refuse(serial, own.flatten().unwrap_or(SERIAL), what, made, operator, at),
-    }
-}
-
+/// Always, unless the stack is being taken down, when nothing matters any more.
 #[cold]
 #[inline(never)]
-fn refuse(serial: u64, own: u64, what: &str, made: &Caller<'_>, operator: &str, at: &Caller<'_>) {
+pub(super) fn refuse(step: &Step<'_>, own: u64) -> Taken {
     if stack::is_falling() {
-        return;
+        return Taken::default();
     }
-    let place = format!("{}:{}", at.file(), at.line());
-    let made = format!("{}:{}", made.file(), made.line());
+    let Step { serial, made, operator, at, .. } = *step;
+    let place = |at: &Caller<'_>| format!(" at {}:{}", at.file(), at.line());
+    let (at, made) = (at.map_or(String::new(), place), made.map_or(String::new(), place));
     match (serial, own) {
         (_, SERIAL) => panic!(
-            "{operator} at {place}: this {what} was made at {made} inside of a checked body, and is used outside of it: after \
-             its end, or on a thread that forkcheck does not run. Return what you need, and use `fork` for threads"
+            "{operator}{at}: what it uses was made{made}, inside of a checked body, and is used outside of it: after its end, or \
+             on a thread that forkcheck does not run. Return what you need, and use `fork` for threads"
         ),
         (SERIAL, _) => panic!(
-            "{operator} at {place}: this {what} was made at {made}, outside of the checked body, so executions would disturb each \
-             other. Make it inside, or pass it in with `audit(&module, inputs)`"
+            "{operator}{at}: what it uses was made{made}, outside of the checked body, so executions would disturb each other. \
+             Make it inside, or pass it in with `audit(&module, inputs)`"
         ),
-        _ => panic!("{operator} at {place}: this {what} was made at {made} in another execution of a checked body"),
+        _ => panic!("{operator}{at}: what it uses was made{made}, in another execution of a checked body"),
     }
 }

@@ -13,7 +13,7 @@ use forkcheck_model::graph::Span;
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::schedule::program_tag;
 use forkcheck_scheduler::{
-    Access, Clock, Enabled, Footprint, Location, Moment, Refused, Schedule, System, TaskId, Tasks,
+    Access, Clock, Enabled, Ending, Footprint, Location, Moment, Refused, Schedule, Scheduler, System, TaskId, Tasks,
 };
 use rustc_hash::FxHashSet;
 
@@ -21,7 +21,7 @@ use super::fork::attempt;
 use super::look::{Kept, Look, Shown};
 use super::sites::{ReadSource, Sites};
 use super::stack::{Driver, Job, Pause, Stack};
-use super::state::{GivenBox, Shared, State, Status, Step, Way, step};
+use super::state::{GivenBox, JobBox, Shared, State, Status, Step, Strategy, Way, step};
 use super::world::{self, World};
 use super::{panics, stack};
 use crate::check::Findings;
@@ -175,12 +175,19 @@ impl Job for MainJob {
             state.task().error = error.clone();
             state.result = kept;
         });
-        let (look, _) = look();
-        step(Step { touches: &look.touches, operator: "return", at: None, splits: false });
-        let (_, shown) = self::look();
+        let (look, mut shown) = look();
+        let serial = world::checked(|state| {
+            state.leading |= look.led;
+            state.serial
+        });
+        let (serial, touches) = (serial.unwrap_or_default(), &look.touches);
+        if step(Step { serial, made: None, touches, operator: "return", at: None, splits: false }).paused {
+            shown = self::look().1;
+        }
         let digest = Digest::of(&shown).0;
         world::checked(|state| {
             state.at_return = Some(digest);
+            state.alone = state.live == 1;
             state.end(error);
         });
     }
@@ -282,24 +289,21 @@ impl Run {
         state.begin(main);
     }
 
-    /// Gives control to a task until it pauses or ends.
-    fn resume(&mut self, id: TaskId) {
-        let job = world::checked(|state| {
-            state.current = id;
-            state.task().job.take()
-        })
-        .flatten();
-        if self.stacks.len() <= id.index() {
-            self.stacks.resize_with(id.index() + 1, || None);
+    /// Gives control to a task until it pauses or ends: to one with a job on another stack, to one without where it stands.
+    #[inline]
+    fn resume(&mut self, id: TaskId, job: Option<JobBox>) {
+        let place = id.index();
+        if self.stacks.len() <= place {
+            self.stacks.resize_with(place + 1, || None);
         }
-        let mut stack = match (self.stacks[id.index()].take(), &job) {
-            (Some(stack), None) => stack,
-            (None, Some(_)) => self.idle.pop().unwrap_or_else(|| Stack::new(self.driver)),
-            _ => unreachable!("a task has a stack from its first step to its end"),
-        };
-        match stack.resume(job.map(|job| job.0)) {
-            Pause::Stopped => self.stacks[id.index()] = Some(stack),
-            Pause::Done => self.idle.push(stack),
+        let slot = &mut self.stacks[place];
+        if job.is_some() {
+            assert!(slot.is_none(), "a task has one stack");
+            *slot = Some(self.idle.pop().unwrap_or_else(|| Stack::new(self.driver)));
+        }
+        let stack = slot.as_mut().expect("a task has a stack from its first step to its end");
+        if stack.resume(job.map(|job| job.0)) == Pause::Done {
+            self.idle.extend(slot.take());
         }
     }
 
@@ -319,27 +323,22 @@ impl Run {
         work(inside.0)
     }
 
-    /// Lets tasks run until each is about to touch a hot location, waits or has ended.
+    /// Lets tasks run until each is about to touch a hot location, waits or has ended; and to the end, if a strategy is there
+    /// to be asked.
     fn settle(&mut self) {
         self.inside(|run| {
-            while let Some(next) = world::checked(|state| state.going.pop()).flatten() {
-                run.resume(next);
-                if world::checked(|state| state.cut.is_some()) == Some(true) {
-                    world::checked(State::give_up);
-                    return;
+            while let Some((next, job)) = world::checked(State::next).flatten() {
+                run.resume(next, job);
+                if world::checked(|state| state.leading) == Some(true) {
+                    run.look_again();
                 }
             }
-            run.look_again();
         });
     }
 
     /// Finds out anew what the caller's look is about to touch, where others may have led it elsewhere.
     fn look_again(&mut self) {
-        let led = world::checked(|state| {
-            let main = &state.tasks[0];
-            main.status == Status::Parked && main.parked.led
-        });
-        if led == Some(true) {
+        if world::checked(|state| state.is_led(TaskId::MAIN)) == Some(true) {
             let (look, _) = look();
             world::checked(|state| state.park_look(&look.touches));
         }
@@ -416,7 +415,7 @@ impl Run {
         }
         // What nobody can have changed since the return is not looked at again.
         let at_rest = match state.at_return {
-            Some(digest) if state.made.len() == 1 => digest,
+            Some(digest) if state.alone => digest,
             _ => Digest::of(&self.seen().1).0,
         };
         let state = self.state();
@@ -429,26 +428,23 @@ impl Run {
 
 impl Moment for Run {
     fn enabled(&self) -> &Enabled {
-        &self.state().enabled
+        self.state().enabled()
     }
 
     fn woken(&self) -> &[TaskId] {
-        &self.state().woken
+        self.state().woken()
     }
 
     fn pending(&self, task: TaskId) -> &Footprint {
-        &self.state().tasks[task.index()].parked.footprint
+        self.state().pending(task)
     }
 
     fn order(&self) -> &[TaskId] {
-        &self.state().order
+        self.state().order()
     }
 
     fn default_next(&self) -> Option<TaskId> {
-        // As for archives: numbers stem from an execution in the default order.
-        let state = self.state();
-        let last = state.order.last().copied().filter(|&task| state.enabled.contains(task));
-        last.or_else(|| state.enabled.iter().min())
+        self.state().default_next()
     }
 }
 
@@ -484,7 +480,7 @@ impl System for Run {
     }
 
     fn varies(&self, task: TaskId) -> bool {
-        self.state().tasks[task.index()].parked.led
+        self.state().is_led(task)
     }
 }
 
@@ -519,6 +515,21 @@ impl Execution for Run {
         self
     }
 
+    fn campaign(&mut self, scheduler: Box<dyn Scheduler + Send>) -> Ending {
+        self.outcome = None;
+        // Here tasks ask the strategy themselves.
+        self.state_mut().scheduler = Some(Strategy(scheduler));
+        self.settle();
+        let state = self.state_mut();
+        state.scheduler = None;
+        if state.cut.is_some() {
+            return Ending::Cut;
+        }
+        self.conclude_search();
+        self.find_outcome();
+        Ending::Complete
+    }
+
     fn run(&mut self, guide: &mut dyn Guide<Self>) {
         self.begin(Way::Guided, true);
         self.state_mut().going.clear();
@@ -549,7 +560,8 @@ impl Execution for Run {
                 task.parked.half = half;
                 task.status = Status::Going;
             }
-            self.inside(|run| run.resume(current));
+            let job = self.state_mut().enter(current);
+            self.inside(|run| run.resume(current, job));
             // Who forked goes on after its child; who was woken is ready.
             if let Some(&next) = self.state().going.last() {
                 if self.state().forked_last(current) == Some(next) {

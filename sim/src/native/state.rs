@@ -13,14 +13,16 @@ use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::{Allocator, Memory, SlotId};
 use forkcheck_model::value::Generator;
 use forkcheck_scheduler::pool::Join;
-use forkcheck_scheduler::{Access, Clock, DefaultOrder, Enabled, Footprint, Kind, Location, TaskId, Tasks};
+use forkcheck_scheduler::{
+    Access, Choice, Clock, Enabled, Footprint, Kind, Location, Moment, Scheduler, TaskId, Tasks,
+};
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use super::sites::Sites;
 use super::stack::{self, Job};
 use super::watch::Watch;
-use super::{look, world};
+use super::{look, outside, world};
 use crate::check::joins::Joined;
 use crate::config::{Atomicity, Limits};
 use crate::execution::{Cut, Raised, Site};
@@ -59,6 +61,9 @@ impl Touched {
 /// A step that a task is about to take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step<'a> {
+    /// The execution that what it touches was made in, and where.
+    pub(super) serial: u64,
+    pub(super) made: Option<&'static Caller<'static>>,
     /// What it touches.
     pub(super) touches: &'a [Touched],
     /// What a report calls it.
@@ -101,7 +106,8 @@ pub(super) struct Task {
     waiters: Vec<TaskId>,
     /// Tasks that it forked, in order.
     forked: Vec<TaskId>,
-    pub(super) allocator: Allocator,
+    /// How many things it has made that have a name.
+    pub(super) slots: u32,
     pub(super) modes: Modes,
     pub(super) clock: Clock,
     /// A hash of the places, accesses, forks and waits on its way.
@@ -146,8 +152,6 @@ pub(super) struct Parked {
     pub(super) splits: bool,
     /// Whether it is to do the first half only.
     pub(super) half: bool,
-    /// Whether others can still change what it touches.
-    pub(super) led: bool,
 }
 
 /// The k-th fork of a task, as it was seen before.
@@ -155,6 +159,23 @@ pub(super) struct Parked {
 pub(super) struct Kin {
     callee: &'static str,
     child: TaskId,
+}
+
+/// What an execution has left that is the user's.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    jobs: Vec<JobBox>,
+    globals: Vec<(SlotId, Arc<dyn look::Kept>)>,
+    result: Option<Arc<dyn look::Kept>>,
+}
+
+/// A strategy that runs an execution, with a `Debug`.
+pub(super) struct Strategy(pub(super) Box<dyn Scheduler + Send>);
+
+impl std::fmt::Debug for Strategy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a strategy")
+    }
 }
 
 /// One execution.
@@ -181,7 +202,12 @@ pub(super) struct State {
     pub(super) enabled: Enabled,
     pub(super) woken: Vec<TaskId>,
     pub(super) order: Vec<TaskId>,
-    pub(super) default_order: DefaultOrder,
+    /// Who is asked which task goes next, while a strategy runs an execution.
+    pub(super) scheduler: Option<Strategy>,
+    /// What tensors are charged to.
+    memory: Memory,
+    /// Tasks that have not ended.
+    pub(super) live: usize,
     /// Whether anybody asks what happens before a step.
     pub(super) clocks: bool,
     pub(super) watch: Option<Box<Watch>>,
@@ -196,6 +222,10 @@ pub(super) struct State {
     pub(super) globals: Vec<(SlotId, Arc<dyn look::Kept>)>,
     pub(super) result: Option<Arc<dyn look::Kept>>,
     pub(super) at_return: Option<u128>,
+    /// Whether nobody else was left at the look.
+    pub(super) alone: bool,
+    /// Whether attributes decide what the look is at.
+    pub(super) leading: bool,
 }
 
 /// What comes of a step that is about to be taken.
@@ -211,20 +241,41 @@ enum Arrival {
 
 /// Announces a step, and returns when it is to be taken. Says whether only its first half is, which reads; the second half
 /// is announced by [`store`].
-pub(super) fn step(step: Step<'_>) -> bool {
-    if stack::is_falling() {
-        return false;
-    }
-    let Some(arrival) = world::checked(|state| state.arrive(&step)) else { return false };
+///
+/// # Panics
+/// If what it touches was made in another execution.
+#[inline]
+pub(super) fn step(step: Step<'_>) -> Taken {
+    let arrival = world::checked(|state| match state.is_own(&step) {
+        false => Err(state.serial),
+        true => Ok(match state.arrive(&step) {
+            Arrival::Go => Ok(state.pass(&step)),
+            arrival => Err(arrival),
+        }),
+    });
+    let arrival = match arrival {
+        None if step.serial == outside::SERIAL => return Taken::default(),
+        None => return outside::refuse(&step, outside::SERIAL),
+        Some(Err(own)) => return outside::refuse(&step, own),
+        Some(Ok(Ok(half))) => return Taken { half, paused: false },
+        Some(Ok(Err(arrival))) => arrival,
+    };
     await_turn(arrival);
-    world::checked(|state| state.pass(&step)).unwrap_or(false)
+    let half = world::checked(|state| state.pass(&step)).unwrap_or(false);
+    Taken { half, paused: true }
+}
+
+/// How a step was taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken {
+    /// Only its first half was.
+    pub(super) half: bool,
+    /// Others may have gone before.
+    pub(super) paused: bool,
 }
 
 /// Announces the second half of a step, which writes.
 pub(super) fn store(step: Step<'_>) {
-    if stack::is_falling() {
-        return;
-    }
     let Some(arrival) = world::checked(|state| state.arrive_to_store(&step)) else { return };
     await_turn(arrival);
     world::checked(|state| state.pass_store());
@@ -241,7 +292,7 @@ fn await_turn(arrival: Arrival) {
 }
 
 impl Task {
-    fn new(memory: &Memory) -> Self {
+    fn new() -> Self {
         Self {
             born: false,
             status: Status::Ended,
@@ -249,7 +300,7 @@ impl Task {
             parked: Parked::default(),
             waiters: Vec::new(),
             forked: Vec::new(),
-            allocator: Allocator::new(0, memory.clone()),
+            slots: 0,
             modes: Modes::default(),
             clock: Clock::root(),
             deeds: 0,
@@ -263,6 +314,7 @@ impl Task {
 
 impl State {
     pub(super) fn new(shared: Arc<Mutex<Shared>>, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
+        let memory = Memory::with_limit(limits.memory);
         Self {
             serial: 0,
             way: Way::Guided,
@@ -280,7 +332,9 @@ impl State {
             enabled: Enabled::new(),
             woken: Vec::new(),
             order: Vec::new(),
-            default_order: DefaultOrder::new(),
+            scheduler: None,
+            memory,
+            live: 0,
             clocks: true,
             watch: None,
             given: None,
@@ -293,77 +347,97 @@ impl State {
             globals: Vec::new(),
             result: None,
             at_return: None,
+            alone: false,
+            leading: false,
         }
     }
 
     /// Gets ready for another execution. What the last one has left of the user's is given back, to be dropped where no
     /// execution is disturbed.
-    pub(super) fn reset(&mut self, serial: u64) -> Vec<Box<dyn std::any::Any>> {
-        let mut left: Vec<Box<dyn std::any::Any>> = Vec::new();
+    pub(super) fn reset(&mut self, serial: u64) -> Left {
+        let mut left = Left::default();
         self.serial = serial;
         for task in self.made.drain(..) {
             let task = &mut self.tasks[task.index()];
             task.born = false;
             task.status = Status::Ended;
-            if let Some(job) = task.job.take() {
-                left.push(Box::new(job));
-            }
+            left.jobs.extend(task.job.take());
             task.waiters.clear();
             task.forked.clear();
-            task.deeds = 0;
             (task.fork, task.waits_at, task.error) = (None, None, None);
         }
         if self.way == Way::Guided {
             self.ready = Ready::new();
         }
         self.going.clear();
-        while let Some(&task) = self.enabled.as_slice().last() {
-            self.enabled.remove(task);
-        }
+        self.give_up();
         self.woken.clear();
         self.order.clear();
-        self.default_order = DefaultOrder::new();
         self.joined.clear();
-        (self.steps, self.cut, self.at_return) = (0, None, None);
+        (self.steps, self.live, self.cut, self.at_return) = (0, 0, None, None);
+        (self.alone, self.leading) = (false, false);
         if self.drawn {
             self.generator = Generator::default_seeded(GENERATOR_SEED);
             self.drawn = false;
         }
-        left.extend(self.globals.drain(..).map(|(_, kept)| Box::new(kept) as Box<dyn std::any::Any>));
-        left.extend(self.result.take().map(|kept| Box::new(kept) as Box<dyn std::any::Any>));
+        left.globals.append(&mut self.globals);
+        left.result = self.result.take();
         left
     }
 
     /// Makes main, about to begin.
     pub(super) fn begin(&mut self, job: Arc<dyn Job>) {
-        self.give_birth(TaskId::MAIN, job, Clock::root());
+        self.give_birth(TaskId::MAIN, job);
+        self.tasks[0].clock = Clock::root();
+        self.tasks[0].modes = Modes::default();
         self.current = TaskId::MAIN;
         self.going.push(TaskId::MAIN);
     }
 
-    fn give_birth(&mut self, id: TaskId, job: Arc<dyn Job>, clock: Clock) {
+    fn give_birth(&mut self, id: TaskId, job: Arc<dyn Job>) {
         if self.tasks.len() <= id.index() {
-            let memory = match self.tasks.first() {
-                Some(main) => main.allocator.memory().clone(),
-                None => Memory::with_limit(self.limits.memory),
-            };
-            self.tasks.resize_with(id.index() + 1, || Task::new(&memory));
+            self.tasks.resize_with(id.index() + 1, Task::new);
         }
         if self.way == Way::Guided && id != TaskId::MAIN {
             self.ready.add(id);
         }
         let age = self.made.len() as u32;
         self.made.push(id);
+        self.live += 1;
         let task = &mut self.tasks[id.index()];
         assert!(!task.born, "a fork path names one task of an execution");
         task.born = true;
         task.age = age;
         task.status = Status::Going;
         task.job = Some(JobBox(job));
-        task.clock = clock;
-        // What main was given from outside has the first numbers.
-        task.allocator = Allocator::new(id.number(), task.allocator.memory().clone());
+        task.slots = 0;
         task.deeds = u64::from(id.number());
+    }
+
+    /// The identity of something that the task that runs now makes.
+    pub(super) fn fresh(&mut self) -> SlotId {
+        let task = &mut self.tasks[self.current.index()];
+        let slot = SlotId::new(self.current.number(), task.slots);
+        task.slots += 1;
+        slot
+    }
+
+    /// Lets somebody make things in the name of the task that runs now.
+    pub(super) fn make<R>(&mut self, work: impl FnOnce(&mut Allocator, &mut Modes) -> R) -> R {
+        let mut allocator = Allocator::new(self.current.number(), self.memory.clone());
+        let task = &mut self.tasks[self.current.index()];
+        if task.slots > 0 {
+            allocator = allocator.at(task.slots);
+        }
+        let made = work(&mut allocator, &mut task.modes);
+        task.slots = allocator.count();
+        made
+    }
+
+    /// This task goes on, with what it has to begin with.
+    pub(super) fn enter(&mut self, id: TaskId) -> Option<JobBox> {
+        self.current = id;
+        self.tasks[id.index()].job.take()
     }
 
     /// Who runs now.
@@ -431,7 +505,7 @@ impl State {
                 }
             }
         }
-        (parked.phase, parked.half, parked.splits, parked.led) = (0, half, step.splits, false);
+        (parked.phase, parked.half, parked.splits) = (0, half, step.splits);
         if self.way == Way::Guided {
             parked.site = site;
             parked.touched = step.touches.iter().map(|touched| touched.access.clone()).collect();
@@ -445,7 +519,53 @@ impl State {
             return Arrival::Go;
         }
         self.park(id);
+        self.await_choice(id)
+    }
+
+    /// Whether the step was made in this execution, or passed in.
+    fn is_own(&self, step: &Step<'_>) -> bool {
+        step.serial == self.serial
+            || step.touches.iter().all(|touched| {
+                let slot = touched.thing.key.0;
+                slot.owner() == u32::MAX || self.adopted.contains(&slot)
+            })
+    }
+
+    /// A task has parked. If nobody else has to go on first, and a strategy is there to be asked, it is asked here: a task
+    /// that is picked again goes on without a switch of stacks.
+    fn await_choice(&mut self, id: TaskId) -> Arrival {
+        if self.going.is_empty() && self.scheduler.is_some() && self.choose() == Some(id) {
+            self.going.pop();
+            return Arrival::Go;
+        }
         Arrival::Pause
+    }
+
+    /// Has the strategy pick who steps next, who then is the next to go on.
+    fn choose(&mut self) -> Option<TaskId> {
+        let mut scheduler = self.scheduler.take()?;
+        let picked = Choice::new(self).map(|choice| scheduler.0.pick(&choice));
+        self.scheduler = Some(scheduler);
+        let task = picked?;
+        self.take_step(task);
+        Some(task)
+    }
+
+    /// Who goes on now, with what it has to begin with; nobody if everybody stands before a choice that is not ours, or the
+    /// execution is over.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<(TaskId, Option<JobBox>)> {
+        if self.cut.is_some() {
+            self.give_up();
+            self.going.clear();
+            return None;
+        }
+        if self.going.is_empty() {
+            self.choose();
+        }
+        let id = self.going.pop()?;
+        self.current = id;
+        Some((id, self.tasks[id.index()].job.take()))
     }
 
     /// The task is about to touch something for which others race.
@@ -497,12 +617,13 @@ impl State {
         parked.footprint.clear();
         let hot = writes.iter().filter(|access| self.hot.contains(&access.location));
         hot.cloned().for_each(|access| parked.footprint.push(access));
-        (parked.phase, parked.half, parked.splits, parked.led) = (1, false, false, false);
+        (parked.phase, parked.half, parked.splits) = (1, false, false);
         if self.way == Way::Guided {
             (parked.site, parked.touched) = (site, writes.into_iter().collect());
             self.set_status(id, Status::Parked);
         } else {
             self.park(id);
+            return self.await_choice(id);
         }
         Arrival::Pause
     }
@@ -544,16 +665,20 @@ impl State {
         }
         let parent = self.current;
         let child = self.child(parent, callee);
-        let clock = if self.clocks { self.task().clock.fork(child) } else { Clock::root() };
+        let clock = self.clocks.then(|| self.task().clock.fork(child));
         let task = self.task();
         task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(child.number()));
         task.forked.push(child);
         let modes = task.modes.clone();
-        self.give_birth(child, job, clock);
-        self.tasks[child.index()].modes = modes;
-        self.default_order.forked(child);
+        self.give_birth(child, job);
+        let task = &mut self.tasks[child.index()];
+        task.modes = modes;
+        if let Some(clock) = clock {
+            task.clock = clock;
+        }
         if self.watch.is_some() {
-            let site = self.site(&Step { touches: &[], operator: "fork", at: Some(at), splits: false });
+            let site =
+                self.site(&Step { serial: 0, made: None, touches: &[], operator: "fork", at: Some(at), splits: false });
             let place = (site, self.no_calls());
             self.tasks[child.index()].fork = Some(place.clone());
             self.note_join(parent, Join::Fork(child.number()), site);
@@ -617,7 +742,8 @@ impl State {
         task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(target.number()) ^ 1 << 63);
         task.waits_at = None;
         if self.watch.is_some() {
-            let site = self.site(&Step { touches: &[], operator: "wait", at: Some(at), splits: false });
+            let site =
+                self.site(&Step { serial: 0, made: None, touches: &[], operator: "wait", at: Some(at), splits: false });
             self.note_join(id, Join::Wait(target.number()), site);
         }
         true
@@ -626,7 +752,10 @@ impl State {
     /// The place where a task waits.
     pub(super) fn waiting_at(&self, id: TaskId) -> Option<(Site, Arc<[Site]>)> {
         let at = self.tasks[id.index()].waits_at?;
-        Some((self.site(&Step { touches: &[], operator: "wait", at: Some(at), splits: false }), self.no_calls()))
+        Some((
+            self.site(&Step { serial: 0, made: None, touches: &[], operator: "wait", at: Some(at), splits: false }),
+            self.no_calls(),
+        ))
     }
 
     /// The task that runs has ended.
@@ -634,6 +763,8 @@ impl State {
         let id = self.current;
         let task = self.task();
         task.error = error;
+        self.live -= 1;
+        let task = self.task();
         let waiters = std::mem::take(&mut task.waiters);
         self.set_status(id, Status::Ended);
         if let Some(watch) = &mut self.watch {
@@ -661,7 +792,6 @@ impl State {
             return self.stop(Cut::Refused(reason));
         }
         self.order.push(task);
-        self.default_order.stepped(task);
         self.woken.clear();
         self.tasks[task.index()].status = Status::Going;
         self.going.push(task);
@@ -702,9 +832,38 @@ impl State {
         self.made.iter().fold(0, |sum, task| sum.wrapping_add(mix(self.tasks[task.index()].deeds, 0x5157)))
     }
 
+    /// Whether the task is main before its look, and others can still change what that is at.
+    pub(super) fn is_led(&self, task: TaskId) -> bool {
+        task == TaskId::MAIN && self.leading && self.tasks[0].status == Status::Parked
+    }
+
     /// A place that an error has come through.
     pub(super) fn place(&self, what: &'static str, file: &str, line: u32, column: u32) -> Site {
         self.shared.lock().expect("nobody panics with it").sites.number_at(file, line, column, what)
+    }
+}
+
+impl Moment for State {
+    fn enabled(&self) -> &Enabled {
+        &self.enabled
+    }
+
+    fn woken(&self) -> &[TaskId] {
+        &self.woken
+    }
+
+    fn pending(&self, task: TaskId) -> &Footprint {
+        &self.tasks[task.index()].parked.footprint
+    }
+
+    fn order(&self) -> &[TaskId] {
+        &self.order
+    }
+
+    fn default_next(&self) -> Option<TaskId> {
+        // As for archives: numbers stem from an execution in the default order.
+        let last = self.order.last().copied().filter(|&task| self.enabled.contains(task));
+        last.or_else(|| self.enabled.iter().min())
     }
 }
 

@@ -112,8 +112,16 @@ fn call(row: &'static Row, given: Vec<Value>) -> Value {
     let (operator, at) = (row.get(), Caller::caller());
     let args = with_defaults(operator, given);
     let touches: Vec<Touched> = touched(operator, &args);
-    let step_of = Step { touches: &touches, operator: operator.name, at: Some(at), splits: operator.splits() };
-    let value = if step(step_of) {
+    let serial = world::checked(|state| state.serial).unwrap_or(outside::SERIAL);
+    let step_of = Step {
+        serial,
+        made: None,
+        touches: &touches,
+        operator: operator.name,
+        at: Some(at),
+        splits: operator.splits(),
+    };
+    let value = if step(step_of).half {
         let (copies, later) = compute(|allocator| private_copies(operator, &args, allocator));
         let value = run(operator, &copies);
         store(step_of);
@@ -183,7 +191,7 @@ fn ints(values: &[i64]) -> Value {
 /// Makes something whose parts are named by the task that makes it.
 fn compute<R>(work: impl FnOnce(&mut Allocator) -> R) -> R {
     let mut work = Some(work);
-    let done = world::checked(|state| (work.take().expect("it is done once"))(&mut state.task().allocator));
+    let done = world::checked(|state| state.make(|allocator, _| (work.take().expect("it is done once"))(allocator)));
     done.unwrap_or_else(|| {
         let mut allocator = outside::allocator();
         let done = (work.take().expect("it is done once"))(&mut allocator);
@@ -203,9 +211,9 @@ fn run(operator: &'static Operator, args: &[Value]) -> Value {
         });
         state.drawn |= draws;
         let generator = state.generator.clone();
-        let task = state.task();
-        let (allocator, modes) = (&mut task.allocator, &mut task.modes);
-        kernel(&mut Call { operator, args, allocator, generator: &generator, modes, printed: &mut printed })
+        state.make(|allocator, modes| {
+            kernel(&mut Call { operator, args, allocator, generator: &generator, modes, printed: &mut printed })
+        })
     });
     let result = checked.unwrap_or_else(|| {
         let (mut allocator, generator, mut modes) = (outside::allocator(), outside::generator(), outside::modes());
@@ -248,7 +256,7 @@ impl Tensor {
 
     /// The tensor as an argument of an operator at this place.
     fn value(&self, row: &Row, at: &'static Caller<'static>) -> Value {
-        outside::check(self.serial, self.storage_slot(), "tensor", self.made, row.full_name, at);
+        self.check(row.full_name, at);
         Value::Tensor(self.plain.clone())
     }
 
@@ -319,12 +327,37 @@ impl Tensor {
         numbers.unwrap_or_else(|_| panic!("an element of {} is no real number", self.dtype()))[0]
     }
 
+    /// Sees to it that it is used where it was made.
+    fn check(&self, operator: &'static str, at: &'static Caller<'static>) {
+        let own = world::checked(|state| (state.serial, state.adopted.contains(&self.storage_slot())));
+        let (own, adopted) = own.unwrap_or((outside::SERIAL, false));
+        if own != self.serial && !adopted {
+            outside::refuse(
+                &Step {
+                    serial: self.serial,
+                    made: Some(self.made),
+                    touches: &[],
+                    operator,
+                    at: Some(at),
+                    splits: false,
+                },
+                own,
+            );
+        }
+    }
+
     /// Announces that all elements are read.
     fn read(&self, at: &'static Caller<'static>) {
-        static READ: Row = Row::new("aten::clone");
-        self.value(&READ, at);
+        self.check("read", at);
         let touched: Vec<Touched> = self.touched().into_iter().collect();
-        step(Step { touches: &touched, operator: "read", at: Some(at), splits: false });
+        step(Step {
+            serial: self.serial,
+            made: Some(self.made),
+            touches: &touched,
+            operator: "read",
+            at: Some(at),
+            splits: false,
+        });
     }
 
     fn touched(&self) -> Option<Touched> {
