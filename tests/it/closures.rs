@@ -1,7 +1,7 @@
 //! Rust bodies: what is found, how many executions it takes, and that every schedule can be run again.
 
 use forkcheck::report::{Assurance, Report, Verdict};
-use forkcheck::{Attr, Checker, Future, Global, Tensor, fork, rng, wait};
+use forkcheck::{Attr, Checker, Forward, Future, Global, Module, Tensor, Visitor, fork, rng, wait};
 
 /// n tasks that read a number and write one more.
 fn increments(n: usize) -> impl Fn() -> i64 + Send + Sync + 'static {
@@ -189,4 +189,232 @@ fn eager_mode_runs_on_the_spot() {
     push(order.clone(), 2);
     assert_eq!((wait(&first), wait(&first.clone())), (1, 1));
     assert_eq!(order.get(), [1, 2]);
+}
+
+/// The digests of all outcomes, sorted.
+fn digests(report: &Report) -> Vec<String> {
+    let outcomes = report.outcomes.as_ref().unwrap();
+    let mut digests: Vec<String> = outcomes.witnesses.iter().map(|witness| witness.digest.clone()).collect();
+    digests.sort();
+    assert_eq!(digests.len(), outcomes.distinct, "all of them are shown: {report}");
+    digests
+}
+
+/// A body and its lesson.
+type Named = (&'static str, fn() -> i64);
+
+#[test]
+fn loom_and_both_drivers_agree_with_us() {
+    /// A chain of writes, a lost update, a wait that may come too late, and an error that only some schedules raise.
+    fn bodies() -> Vec<Named> {
+        vec![
+            ("increments", || {
+                let n = Attr::new(0i64);
+                let tasks: Vec<_> = (0..2).map(|_| fork(|n: Attr<i64>| n.set(n.get() + 1), (n.clone(),))).collect();
+                tasks.iter().for_each(wait);
+                n.get()
+            }),
+            ("updates", || {
+                let n = Attr::new(0i64);
+                let add = |n: Attr<i64>, by: i64| {
+                    n.update(|n| n + by);
+                };
+                let tasks = [fork(add, (n.clone(), 1)), fork(add, (n.clone(), 10))];
+                tasks.iter().for_each(wait);
+                n.get()
+            }),
+            ("escaping future", || {
+                let cell: Attr<Option<Future<i64>>> = Attr::new(None);
+                let own = cell.clone();
+                let reader = fork(move || own.get().map_or(-1, |future| wait(&future)), ());
+                cell.set(Some(fork(|| 7, ())));
+                wait(&reader)
+            }),
+            ("error", || {
+                let n = Attr::new(0i64);
+                let task = fork(|n: Attr<i64>| assert_eq!(n.get(), 0, "too late"), (n.clone(),));
+                n.set(1);
+                wait(&task);
+                0
+            }),
+        ]
+    }
+    for (name, body) in bodies() {
+        let ours = digests(&Checker::new().strategy("dpor").run(body));
+        assert!(ours.len() > 1, "{name} has several outcomes");
+        for other in ["loom", "dfs", "auto"] {
+            assert_eq!(digests(&Checker::new().strategy(other).run(body)), ours, "{name} under {other}");
+        }
+        assert_eq!(digests(&Checker::new().threads().strategy("dpor").run(body)), ours, "{name} on threads");
+    }
+}
+
+#[test]
+fn loom_refuses_what_it_has_no_room_for() {
+    let report = Checker::new().strategy("loom").run(increments(5));
+    assert_eq!(report.verdict, Some(Verdict::Unknown));
+    assert!(report.notes[0].ends_with("this program has 5: use --strategy dpor"), "{report}");
+    let report = Checker::new().strategy("states").run(increments(2));
+    assert!(report.notes[0].contains("use --strategy dpor"), "{report}");
+}
+
+/// The message of the error that every schedule of a body raises.
+fn message(body: impl Fn() -> i64 + Send + Sync + 'static) -> String {
+    let report = Checker::new().run(body);
+    report.outcomes.as_ref().unwrap().error.clone().unwrap_or_else(|| panic!("it fails: {report}"))
+}
+
+#[test]
+fn bad_use_gets_a_message_that_names_the_call() {
+    let here = file!();
+    let outside = Attr::new(1i64);
+    let kept = outside.clone();
+    let told = message(move || kept.get());
+    assert!(told.contains(&format!("Attr::get at {here}")) && told.contains("outside of the checked body"), "{told}");
+
+    let tensor = Tensor::from([1.0f32]);
+    let told = message(move || tensor.sum().item() as i64);
+    assert!(told.contains("aten::sum at") && told.contains("audit(&module, inputs)"), "{told}");
+
+    type Leak = std::sync::Mutex<Option<(Attr<i64>, Future<i64>)>>;
+    let leaked: std::sync::Arc<Leak> = Default::default();
+    let leak = leaked.clone();
+    Checker::new().run(move || {
+        *leak.lock().unwrap() = Some((Attr::new(1), fork(|| 1, ())));
+    });
+    let (attr, future) = leaked.lock().unwrap().clone().unwrap();
+    let of = |work: &(dyn Fn() -> i64 + std::panic::RefUnwindSafe)| {
+        let panic = std::panic::catch_unwind(work).unwrap_err();
+        panic.downcast_ref::<String>().unwrap().clone()
+    };
+    let attr = std::panic::AssertUnwindSafe(attr);
+    let told = of(&move || attr.get());
+    assert!(told.contains("used outside of it"), "{told}");
+    let other = std::panic::AssertUnwindSafe(future.clone());
+    let told = of(&move || wait(&*other));
+    assert!(told.contains("cannot be waited for here"), "{told}");
+    let told = message(move || wait(&future));
+    assert!(told.contains("in another execution"), "{told}");
+
+    let told = message(|| {
+        Checker::new().run(|| 1);
+        1
+    });
+    assert!(told.contains("inside of another one"), "{told}");
+
+    let told = message(|| {
+        let n = Attr::new(1i64);
+        std::thread::scope(|scope| scope.spawn(|| n.get()).join().map_err(std::panic::resume_unwind).unwrap())
+    });
+    assert!(told.contains("thread that forkcheck does not run"), "{told}");
+}
+
+/// Reads an attribute when it is dropped.
+struct Nosy(Attr<i64>);
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        self.0.get();
+    }
+}
+
+#[test]
+fn an_access_while_a_panic_unwinds_is_no_choice() {
+    let report = Checker::new().run(|| {
+        let n = Attr::new(0i64);
+        let task = fork(
+            |n: Attr<i64>| {
+                let _nosy = Nosy(n);
+                panic!("down");
+            },
+            (n.clone(),),
+        );
+        wait(&task);
+    });
+    assert_eq!(report.verdict, Some(Verdict::Unknown));
+    assert!(report.notes[0].contains("reached while a panic unwinds"), "{report}");
+}
+
+#[test]
+fn a_body_that_does_not_end_is_cut() {
+    let report = Checker::new().steps(10_000).run(|| {
+        let n = Attr::new(0i64);
+        while n.get() == 0 {}
+    });
+    assert!(report.notes[0].contains("does the program end?"), "{report}");
+}
+
+#[test]
+fn what_escapes_the_instrumentation_is_named() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static HIDDEN: AtomicU64 = AtomicU64::new(0);
+    let report = Checker::new().check_determinism().run(|| {
+        let (a, b) = (Attr::new(0), Attr::new(0));
+        if HIDDEN.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { a.get() } else { b.get() }
+    });
+    assert_eq!(report.verdict, Some(Verdict::Unknown));
+    assert!(report.notes.iter().any(|note| note.contains("event 1 (Attr::get at")), "{report}");
+}
+
+#[test]
+fn a_module_is_audited_as_an_archive_is() {
+    #[derive(Clone)]
+    struct Counter {
+        inner: Inner,
+    }
+    #[derive(Clone)]
+    struct Inner {
+        n: Attr<i64>,
+        weight: Tensor,
+    }
+    impl Module for Counter {
+        fn visit(&self, visitor: &mut Visitor) {
+            visitor.attribute("inner", &self.inner);
+        }
+    }
+    impl Module for Inner {
+        fn visit(&self, visitor: &mut Visitor) {
+            visitor.attribute("n", &self.n);
+            visitor.attribute("weight", &self.weight);
+        }
+    }
+    impl Forward<(Tensor,)> for Inner {
+        type Out = Tensor;
+        fn forward(&self, (x,): (Tensor,)) -> Tensor {
+            self.n.update(|n| n + 1);
+            x * &self.weight
+        }
+    }
+    impl Forward<(Tensor,)> for Counter {
+        type Out = Tensor;
+        fn forward(&self, (x,): (Tensor,)) -> Tensor {
+            let (a, b) = (fork(self.inner.clone(), (x.clone(),)), fork(self.inner.clone(), (x,)));
+            wait(&a) + wait(&b)
+        }
+    }
+    let counter = Counter { inner: Inner { n: Attr::new(0), weight: Tensor::from([2.0f32]) } };
+    let report = forkcheck::audit(&counter, (Tensor::from([1.0f32]),));
+    // Each execution begins with n = 0 and ends with 2, or with 1 where an update was lost.
+    let outcomes = report.outcomes.as_ref().unwrap();
+    assert_eq!((report.verdict, outcomes.distinct), (Some(Verdict::Nondeterministic), 2), "{report}");
+    assert!(report.findings.iter().all(|finding| finding.target == "self.inner.n"), "{report}");
+    assert_eq!(counter.inner.n.get(), 0, "the module is as it was");
+    assert_eq!(report.forks[0].function, "Inner");
+}
+
+#[test]
+fn effects_can_be_allowed_one_by_one() {
+    let body = || {
+        let task = fork(|| HITS.update(|n| n + 1), ());
+        wait(&task)
+    };
+    use forkcheck::check::Kind;
+    Checker::new().allow(Kind::GlobalState, "global HITS").check(body);
+    Checker::new().allow(Kind::GlobalState, None).check(body);
+    Checker::new().expect_deterministic().check(body);
+    for checker in [Checker::new(), Checker::new().allow(Kind::Output, None)] {
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| checker.check(body))).unwrap_err();
+        let text = panic.downcast_ref::<String>().unwrap();
+        assert!(text.starts_with("forkcheck: 1 finding is wrong") && text.contains("global HITS"), "{text}");
+    }
 }

@@ -5,27 +5,15 @@
 
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::value::Value;
-use forkcheck_scheduler::{Location, TaskId};
+use forkcheck_scheduler::TaskId;
 
 use super::code::Action;
 use super::{Flow, Machine, State};
+use crate::execution::Cut;
+use crate::explore::loom::{Alone, Next};
 
-/// What a task comes to that concerns others.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
-    /// A step that touches these hot locations, in ascending order. [`Machine::take`] takes it.
-    Touches(Vec<Location>),
-    /// A wait for the end of this task. `take` it when the task has ended; if it cannot end, the wait is for ever.
-    Waits(TaskId),
-    /// It has just forked this task, and goes on.
-    Forked(TaskId),
-    /// It takes no more steps: it has ended, waits for ever, or the execution was cut.
-    Over,
-}
-
-impl Machine {
-    /// Lets the task run on, the others standing still, until something concerns them.
-    pub fn advance(&mut self, id: TaskId) -> Next {
+impl Alone for Machine {
+    fn advance(&mut self, id: TaskId) -> Next {
         let program = self.program.clone();
         while self.cut.is_none() && self.is_ready(id) {
             if let Some(target) = self.awaited(id) {
@@ -46,16 +34,26 @@ impl Machine {
         Next::Over
     }
 
-    /// Lets the task take the step that [`Machine::advance`] stopped before.
-    pub fn take(&mut self, id: TaskId) {
+    fn take(&mut self, id: TaskId) -> Next {
         let (site, phase, touches) = self.upcoming(id);
         if self.is_hot(&touches) {
             self.order.push(id);
         }
         let half = phase == 0 && self.splits(id, &touches);
         self.perform(&self.program.clone().codes, id, site, &touches, half);
+        self.advance(id)
     }
 
+    fn stop(&mut self, cut: Cut) {
+        Machine::stop(self, cut);
+    }
+
+    fn conclude(&mut self) {
+        Machine::conclude(self);
+    }
+}
+
+impl Machine {
     /// The task whose end the next step waits for, if it is a wait.
     fn awaited(&self, id: TaskId) -> Option<TaskId> {
         let task = self.task(id);

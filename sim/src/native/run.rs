@@ -27,6 +27,7 @@ use super::{panics, stack};
 use crate::check::Findings;
 use crate::config::{Atomicity, Config, Limits};
 use crate::execution::{Cut, Event, Execution, Go, Guide, Outcome, Raised, Site, Subject};
+use crate::explore::loom::{Alone, Next};
 use crate::explore::schedule::replay;
 use crate::explore::{Exploration, Hot};
 use crate::report::Difference;
@@ -36,6 +37,7 @@ use forkcheck_scheduler::strategy::replay::Mode;
 pub(super) type Main = Arc<dyn Fn() -> Arc<dyn Kept> + Send + Sync>;
 
 /// A Rust body with all that its executions share.
+#[derive(Clone)]
 pub(super) struct Body {
     pub(super) main: Main,
     /// What reports call it.
@@ -148,10 +150,7 @@ impl Subject for Body {
     }
 
     fn loom(&self, config: &Config, first: Exploration) -> Exploration {
-        let _ = config;
-        let mut refused = first;
-        refused.refuse("loom".to_string());
-        refused
+        crate::explore::loom::search(self, config, first)
     }
 }
 
@@ -644,10 +643,63 @@ impl Execution for Run {
     }
 }
 
+/// Each task by a thread of somebody else's, who is told of forks, waits and hot steps.
+impl Alone for Run {
+    fn alone(mut self) -> Self {
+        self.begin(Way::Searched, false);
+        self
+    }
+
+    fn advance(&mut self, task: TaskId) -> Next {
+        if self.state().cut.is_some() || self.state().tasks[task.index()].status != Status::Going {
+            return Next::Over;
+        }
+        let state = self.state_mut();
+        // Who goes on is for the threads to say.
+        state.going.clear();
+        let job = state.enter(task);
+        self.inside(|run| run.resume(task, job));
+        let state = self.state();
+        if state.cut.is_some() {
+            return Next::Over;
+        }
+        match state.tasks[task.index()].status {
+            Status::Going => Next::Forked(state.forked_last(task).expect("it has just forked")),
+            Status::Waiting(target) => Next::Waits(target),
+            Status::Ended => Next::Over,
+            Status::Parked => {
+                let accesses = state.tasks[task.index()].parked.footprint.accesses();
+                let mut locations: Vec<Location> = accesses.iter().map(|access| access.location).collect();
+                locations.dedup();
+                Next::Touches(locations)
+            }
+        }
+    }
+
+    fn take(&mut self, task: TaskId) -> Next {
+        if self.state().tasks[task.index()].status == Status::Parked {
+            self.state_mut().take_step(task);
+        }
+        self.advance(task)
+    }
+
+    fn stop(&mut self, cut: Cut) {
+        self.state_mut().stop(cut);
+    }
+
+    fn conclude(&mut self) {
+        self.state_mut().going.clear();
+        self.conclude_search();
+        self.find_outcome();
+    }
+}
+
 impl Drop for Run {
     fn drop(&mut self) {
         // Before the state that their destructors might ask for.
         self.stacks.clear();
+        // What was passed in is left as it was found.
+        self.given.iter().for_each(|given| given.restore());
         debug_assert!(!stack::is_falling());
     }
 }

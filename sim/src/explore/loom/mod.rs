@@ -5,21 +5,60 @@
 #[cfg(feature = "loom")]
 mod threads;
 
+use forkcheck_scheduler::{Location, TaskId};
+
 use crate::config::Config;
+use crate::execution::{Cut, Execution, Subject};
 use crate::explore::Exploration;
-use crate::program::Program;
+
+/// An execution of which each task is driven by itself, as by a thread: whoever drives one is told of all that concerns
+/// other tasks, forks and waits too, so that another's threads, locks and signals can stand for them.
+pub trait Alone: Execution {
+    /// Gets ready to be driven so.
+    fn alone(self) -> Self {
+        self
+    }
+
+    /// Lets the task run on, the others standing still, until something concerns them.
+    fn advance(&mut self, task: TaskId) -> Next;
+
+    /// Lets the task take the step that it stopped before, and run on.
+    fn take(&mut self, task: TaskId) -> Next;
+
+    /// Cuts the execution.
+    fn stop(&mut self, cut: Cut);
+
+    /// The last task is over.
+    fn conclude(&mut self);
+}
+
+/// What a task comes to that concerns others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// A step that touches these hot locations, in ascending order. [`Alone::take`] takes it.
+    Touches(Vec<Location>),
+    /// A wait for the end of this task. `take` it when the task has ended; if it cannot end, the wait is for ever.
+    Waits(TaskId),
+    /// It has just forked this task, and goes on.
+    Forked(TaskId),
+    /// It takes no more steps: it has ended, waits for ever, or the execution was cut.
+    Over,
+}
 
 /// Forks in one execution: loom has room for five threads, the caller's included, and uses none of them twice.
 #[cfg(feature = "loom")]
 const FORKS: u32 = 4;
 
 /// Why loom cannot run `program`, if it cannot.
-pub fn refusal(program: &Program, config: &Config) -> Option<String> {
+pub fn refusal<S: Subject>(program: &S, config: &Config) -> Option<String> {
     refused(&super::certificate(program, config))
 }
 
 /// Goes on from the first run, if anything raced in it, with every schedule that loom finds different.
-pub(crate) fn search(program: &Program, config: &Config, mut first: Exploration) -> Exploration {
+pub(crate) fn search<S>(program: &S, config: &Config, mut first: Exploration) -> Exploration
+where
+    S: Subject<Execution: Alone + 'static> + Clone + Send + 'static,
+{
     if let Some(reason) = refused(&first) {
         first.refuse(reason);
     } else if first.cut.is_none() && !first.hot.is_empty() {
@@ -47,6 +86,6 @@ fn refused(_: &Exploration) -> Option<String> {
 }
 
 #[cfg(not(feature = "loom"))]
-fn run(_: &Program, _: &Config, _: &mut Exploration) {
+fn run<S>(_: &S, _: &Config, _: &mut Exploration) {
     unreachable!("without loom every program is refused")
 }

@@ -17,12 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use corosensei::stack::DefaultStack;
 use forkcheck_scheduler::{Location, TaskId};
 
-use super::{FORKS, too_many};
+use super::{Alone, FORKS, Next, too_many};
 use crate::config::Config;
+use crate::execution::{Cut, Subject};
 use crate::explore::{CUT_EXECUTIONS, Coverage, Exploration, Stage};
-use crate::machine::alone::Next;
-use crate::machine::{Cut, Machine};
-use crate::program::Program;
 
 /// The stack that kernels run on; only what is used of it is committed.
 const STACK_BYTES: usize = 256 << 20;
@@ -33,7 +31,10 @@ const OPERATIONS_PER_TASK: usize = 2;
 
 /// Every schedule that loom finds different, under the budget; started again whenever another location turns out to be
 /// hot.
-pub(super) fn search(program: &Program, config: &Config, exploration: &mut Exploration) {
+pub(super) fn search<S>(program: &S, config: &Config, exploration: &mut Exploration)
+where
+    S: Subject<Execution: Alone + 'static> + Clone + Send + 'static,
+{
     loop {
         (exploration.executions, exploration.discarded, exploration.cuts) = (0, 0, 0);
         let (campaign, finished) = check(Campaign::new(program, config, std::mem::take(exploration)));
@@ -54,7 +55,10 @@ pub(super) fn search(program: &Program, config: &Config, exploration: &mut Explo
 }
 
 /// Runs loom, and says whether it came to its end.
-fn check(campaign: Campaign) -> (Campaign, bool) {
+fn check<S>(campaign: Campaign<S>) -> (Campaign<S>, bool)
+where
+    S: Subject<Execution: Alone + 'static> + Clone + Send + 'static,
+{
     let campaign = Arc::new(campaign);
     let shared = campaign.clone();
     let model = move || {
@@ -91,8 +95,8 @@ fn check(campaign: Campaign) -> (Campaign, bool) {
 struct Stop;
 
 /// What all executions of one search share.
-struct Campaign {
-    program: Program,
+struct Campaign<S> {
+    program: S,
     config: Config,
     progress: Mutex<Progress>,
     stack: Mutex<DefaultStack>,
@@ -108,8 +112,8 @@ struct Progress {
     panic: Option<Box<dyn Any + Send>>,
 }
 
-impl Campaign {
-    fn new(program: &Program, config: &Config, exploration: Exploration) -> Self {
+impl<S: Subject<Execution: Alone> + Clone> Campaign<S> {
+    fn new(program: &S, config: &Config, exploration: Exploration) -> Self {
         let mut config = config.clone();
         config.limits.tasks = config.limits.tasks.min(FORKS + 1);
         let progress = Progress { exploration, newly_hot: Vec::new(), over: false, panic: None };
@@ -136,7 +140,7 @@ impl Campaign {
 
 impl Progress {
     /// Takes down what an execution has led to.
-    fn note(&mut self, mut machine: Machine, config: &Config) {
+    fn note(&mut self, mut machine: impl Alone, config: &Config) {
         machine.conclude();
         self.exploration.note(&machine, None);
         self.exploration.tell(config, Stage::Executions, None);
@@ -158,17 +162,17 @@ impl Progress {
 }
 
 /// One execution, shared by its threads.
-struct Execution {
-    campaign: Arc<Campaign>,
+struct Execution<S: Subject> {
+    campaign: Arc<Campaign<S>>,
     /// One for each location that others race for.
     locks: BTreeMap<Location, loom::sync::Mutex<()>>,
     /// Never held while loom may switch.
-    state: Mutex<State>,
+    state: Mutex<State<S::Execution>>,
 }
 
-struct State {
+struct State<E> {
     /// Until the last thread is done.
-    machine: Option<Machine>,
+    machine: Option<E>,
     /// Who waits for whom, on which thread. Invariant: no circle.
     waits: BTreeMap<TaskId, (TaskId, loom::thread::Thread)>,
     /// Tasks that take no more steps: they have ended, or never will.
@@ -179,12 +183,15 @@ struct State {
     operations: usize,
 }
 
-impl Execution {
-    fn new(campaign: Arc<Campaign>) -> Self {
+impl<S> Execution<S>
+where
+    S: Subject<Execution: Alone + 'static> + Clone + Send + 'static,
+{
+    fn new(campaign: Arc<Campaign<S>>) -> Self {
         let hot = campaign.lock().exploration.hot.clone();
         let locks = hot.iter().map(|&location| (location, loom::sync::Mutex::new(()))).collect();
         let Campaign { program, config, .. } = &*campaign;
-        let machine = campaign.on_stack(|| campaign.lock().exploration.collecting(program, config));
+        let machine = campaign.on_stack(|| campaign.lock().exploration.collecting(program, config).alone());
         let (waits, over) = (BTreeMap::new(), BTreeSet::new());
         let state = State { machine, waits, over, running: 1, operations: OPERATIONS_PER_TASK };
         Self { campaign, locks, state: Mutex::new(state) }
@@ -192,22 +199,25 @@ impl Execution {
 
     /// What a thread does: takes the steps of its task, each in its turn.
     fn drive(self: Arc<Self>, id: TaskId) {
+        let mut next = self.go_on(|machine| machine.advance(id));
         loop {
-            match self.advance(id) {
+            next = match next {
                 Next::Touches(locations) => {
                     // All in one order, so that two threads cannot wait for each other.
                     let locked = locations.iter().map(|location| self.locks[location].lock().expect("nobody panics"));
                     let locked: Vec<_> = locked.collect();
-                    self.take(id);
+                    let next = self.go_on(|machine| machine.take(id));
                     drop(locked);
+                    next
                 }
                 Next::Waits(target) => {
                     self.wait(id, target);
-                    self.take(id);
+                    self.go_on(|machine| machine.take(id))
                 }
                 Next::Forked(child) => {
                     let execution = self.clone();
                     loom::thread::spawn(move || execution.drive(child));
+                    self.go_on(|machine| machine.advance(id))
                 }
                 Next::Over => break,
             }
@@ -215,10 +225,10 @@ impl Execution {
         self.end(id);
     }
 
-    /// Runs the task, and it alone, until it comes to something that concerns others.
-    fn advance(&self, id: TaskId) -> Next {
+    /// Lets a task run, and it alone, until it comes to something that concerns others.
+    fn go_on(&self, work: impl FnOnce(&mut S::Execution) -> Next) -> Next {
         let mut state = self.state();
-        let next = self.on_machine(&mut state, |machine| machine.advance(id)).unwrap_or(Next::Over);
+        let next = self.on_machine(&mut state, work).unwrap_or(Next::Over);
         state.operations += match &next {
             Next::Touches(locations) => locations.len(),
             Next::Waits(_) => 1,
@@ -232,10 +242,6 @@ impl Execution {
         }
         state.running += u32::from(matches!(next, Next::Forked(_)));
         next
-    }
-
-    fn take(&self, id: TaskId) {
-        self.on_machine(&mut self.state(), |machine| machine.take(id));
     }
 
     /// Returns when `target` is over, or would wait for `id` in turn: the last of a circle finds it closed and gives up,
@@ -268,12 +274,12 @@ impl Execution {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<S::Execution>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `None` when that panics, and ever after: a machine that was left in the middle of a step is not run on.
-    fn on_machine<R>(&self, state: &mut State, work: impl FnOnce(&mut Machine) -> R) -> Option<R> {
+    fn on_machine<R>(&self, state: &mut State<S::Execution>, work: impl FnOnce(&mut S::Execution) -> R) -> Option<R> {
         let machine = state.machine.as_mut()?;
         let done = self.campaign.on_stack(|| work(machine));
         if done.is_none() {
@@ -283,7 +289,7 @@ impl Execution {
     }
 }
 
-impl State {
+impl<E> State<E> {
     /// Whether `first` is `last`, or waits for it, or for one who does.
     fn waits_for(&self, first: TaskId, last: TaskId) -> bool {
         std::iter::successors(Some(first), |task| self.waits.get(task).map(|(target, _)| *target))
