@@ -5,8 +5,9 @@
 
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::value::Value;
-use forkcheck_scheduler::TaskId;
+use forkcheck_scheduler::{Location, TaskId};
 
+use super::access::Touches;
 use super::code::Action;
 use super::{Flow, Machine, State};
 use crate::execution::Cut;
@@ -20,11 +21,8 @@ impl Alone for Machine {
                 return Next::Waits(target);
             }
             let (site, _, touches) = self.upcoming(id);
-            if self.is_hot(&touches) {
-                let locations = touches.iter().map(|touch| touch.thing.location());
-                let mut locations: Vec<_> = locations.filter(|location| self.hot.contains(location)).collect();
-                locations.sort_unstable();
-                locations.dedup();
+            let locations = self.hot_of(&touches);
+            if !locations.is_empty() {
                 return Next::Touches(locations);
             }
             if let Flow::Forked(child) = self.perform(&program.codes, id, site, &touches, false) {
@@ -32,6 +30,10 @@ impl Alone for Machine {
             }
         }
         Next::Over
+    }
+
+    fn touches_only(&self, id: TaskId, locations: &[Location]) -> bool {
+        self.hot_of(&self.upcoming(id).2).iter().all(|location| locations.contains(location))
     }
 
     fn take(&mut self, id: TaskId) -> Next {
@@ -54,6 +56,15 @@ impl Alone for Machine {
 }
 
 impl Machine {
+    /// The hot locations among these, ascending.
+    fn hot_of(&self, touches: &Touches) -> Vec<Location> {
+        let locations = touches.iter().map(|touch| touch.thing.location());
+        let mut locations: Vec<_> = locations.filter(|location| self.hot.contains(location)).collect();
+        locations.sort_unstable();
+        locations.dedup();
+        locations
+    }
+
     /// The task whose end the next step waits for, if it is a wait.
     fn awaited(&self, id: TaskId) -> Option<TaskId> {
         let task = self.task(id);

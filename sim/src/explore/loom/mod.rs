@@ -22,6 +22,12 @@ pub trait Alone: Execution {
     /// Lets the task run on, the others standing still, until something concerns them.
     fn advance(&mut self, task: TaskId) -> Next;
 
+    /// Whether the step that the task stopped before still touches none but these locations. Others may have led it elsewhere.
+    fn touches_only(&self, task: TaskId, locations: &[Location]) -> bool {
+        let _ = (task, locations);
+        true
+    }
+
     /// Lets the task take the step that it stopped before, and run on.
     fn take(&mut self, task: TaskId) -> Next;
 

@@ -206,7 +206,11 @@ where
                     // All in one order, so that two threads cannot wait for each other.
                     let locked = locations.iter().map(|location| self.locks[location].lock().expect("nobody panics"));
                     let locked: Vec<_> = locked.collect();
-                    let next = self.go_on(|machine| machine.take(id));
+                    // While it waited for them, others may have led it to more: then it locks that too.
+                    let next = self.go_on(|machine| match machine.touches_only(id, &locations) {
+                        true => machine.take(id),
+                        false => machine.advance(id),
+                    });
                     drop(locked);
                     next
                 }
