@@ -32,6 +32,16 @@ pub struct Named {
 /// What nobody holds in a variable any more, when it is asked for.
 pub(crate) const NAMELESS: &str = "local value";
 
+/// The name of what every program has.
+pub(crate) fn fixed_name(slot: SlotId) -> Option<&'static str> {
+    match slot {
+        SlotId::STDOUT => Some("stdout"),
+        SlotId::PROCESS_FLAGS => Some("process flags"),
+        SlotId::GENERATOR => Some("global RNG"),
+        _ => None,
+    }
+}
+
 /// A slot, and which attribute if it is an object's.
 pub type NameKey = (SlotId, Option<usize>);
 
@@ -111,11 +121,8 @@ fn literal(key: &DictKey) -> String {
 impl Machine {
     /// The name of a thing that could not be reached at the start.
     pub(crate) fn find_name(&self, wanted: NameKey, writer: TaskId) -> Named {
-        match wanted.0 {
-            SlotId::STDOUT => return Named { path: "stdout".into(), attribute: false },
-            SlotId::PROCESS_FLAGS => return Named { path: "process flags".into(), attribute: false },
-            SlotId::GENERATOR => return Named { path: "global RNG".into(), attribute: false },
-            _ => {}
+        if let Some(name) = fixed_name(wanted.0) {
+            return Named { path: name.into(), attribute: false };
         }
         let now = of_entry(&[], &[], &self.entry()[0]);
         if let Some(named) = now.get(&wanted) {

@@ -41,8 +41,7 @@ pub(crate) fn explore(program: &Program, config: &Config, exploration: &mut Expl
 fn seek(program: &Program, config: &Config, exploration: &mut Exploration) -> (Sought, Option<Found>) {
     let jobs = config.jobs;
     let mut found = search(program, config, jobs, exploration);
-    if found.names.count() > exploration.names.count() && jobs > 1 {
-        // Threads give new tasks different numbers, and take the same state for two.
+    if jobs > 1 && found.machines.iter().any(|machine| exploration.is_left_to_chance(machine)) {
         found = search(program, config, 1, exploration);
     }
     if exploration.extend(&found.newly_hot) {
@@ -75,8 +74,8 @@ fn search(program: &Program, config: &Config, jobs: u32, exploration: &Explorati
     let outcome = |machine: &mut Machine| {
         ends.fetch_add(1, Ordering::Relaxed);
         tasks.fetch_max(machine.task_count(), Ordering::Relaxed);
-        let unknown = jobs > 1 && machine.names().count() > exploration.names.count();
-        if unknown || !machine.newly_hot().is_empty() || config.limits.expired() {
+        let chance = jobs > 1 && exploration.is_left_to_chance(machine);
+        if chance || !machine.newly_hot().is_empty() || config.limits.expired() {
             progress.stop();
         }
         if let Some(watch) = &config.watch {
@@ -123,6 +122,12 @@ impl Found {
 }
 
 impl Exploration {
+    /// Whether it would show who of several machines came first: they give new tasks different numbers, and take the same
+    /// state for two; and a thing that only variables hold has the name of whoever holds it when it is met.
+    fn is_left_to_chance(&self, machine: &Machine) -> bool {
+        machine.names().count() > self.names.count() || machine.has_asked_for_names()
+    }
+
     /// The outcome of the steps of these tasks.
     fn along(&self, program: &Program, config: &Config, order: Vec<TaskId>) -> Seen {
         let mut machine = self.fresh(program, config).unwatched();

@@ -8,7 +8,7 @@ use crate::check::blame::{Blame, is_effect};
 use crate::check::scene::{Place, Scene, Standing};
 use crate::check::{Entry, Findings, Races};
 use crate::execution::Site;
-use crate::names::Named;
+use crate::names::{Named, fixed_name};
 
 impl Machine {
     /// Records the accesses of a step, and what is wrong with them.
@@ -49,6 +49,11 @@ impl Machine {
             effects.into_iter().for_each(|thing| blame.effect(id, site, &calls, thing));
             pairs.iter().for_each(|(thing, now, earlier)| blame.race(*thing, now, earlier));
         });
+    }
+
+    /// Whether something was met that had no name at the start.
+    pub(crate) fn has_asked_for_names(&self) -> bool {
+        self.named.borrow().keys().any(|key| fixed_name(key.0).is_none())
     }
 
     /// Lets somebody add to the findings who looks at everything else.
