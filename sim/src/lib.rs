@@ -36,6 +36,6 @@ pub fn text_of(value: &Value) -> String {
 }
 
 pub use native::{
-    Attr, Call, Checker, DType, Element, Forward, Future, Global, Input, Look, Module, Operand, Outcome, Rng, Script,
-    Scripted, Shown, Tensor, Visitor, audit, check, fork, rng, script, wait,
+    Attr, Call, Checker, DType, Element, Forward, Future, Global, Graph, Input, Look, Module, Operand, Outcome, Rng,
+    Script, Scripted, Shown, Tensor, Visitor, audit, check, fork, rng, script, trace, wait,
 };

@@ -13,3 +13,4 @@ mod replay;
 mod reuse;
 mod rewinding;
 mod schema;
+mod traces;

@@ -11,7 +11,7 @@ use super::look::{Look, Outcome, Shown};
 use super::module::{Forward, Visitor};
 use super::outside::SERIAL;
 use super::stack::{self, Job};
-use super::{panics, pool, world};
+use super::{panics, pool, trace, world};
 use crate::execution::{Cut, Raised};
 
 /// Starts `function` on `args` as a task, and gives its future.
@@ -22,6 +22,7 @@ use crate::execution::{Cut, Raised};
 ///
 /// - Under [`check`](crate::check()) the task runs whenever the schedule says.
 /// - Under [`script`](crate::script) it runs on a pool of threads.
+/// - Under [`trace`](crate::trace()) it runs on the spot, and is recorded as `prim::fork`.
 /// - Everywhere else it runs on the spot, and the future is finished: eager mode.
 ///
 /// ```
@@ -39,8 +40,10 @@ where
     K: 'static,
 {
     let at = Caller::caller();
-    if world::checked(|_| ()).is_some() {
-        return fork_checked(function, args, at);
+    match world::kind() {
+        world::Kind::Checked => return fork_checked(function, args, at),
+        world::Kind::Traced => return trace::fork(function, args, at),
+        world::Kind::Plain => {}
     }
     if pool::is_on() {
         let task = Arc::new(Task::new(Work { function, args }, SERIAL, at));
@@ -142,7 +145,11 @@ fn wait_for<T>(future: &Future<T>, at: &'static Caller<'static>) {
                 stack::pause();
             }
         }
-        _ => pool::wait_until(|| future.shared.result().is_some()),
+        Some(_) => pool::wait_until(|| future.shared.result().is_some()),
+        None => {
+            pool::wait_until(|| future.shared.result().is_some());
+            trace::waited(future.task, at);
+        }
     }
 }
 

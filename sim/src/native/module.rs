@@ -64,6 +64,8 @@ pub struct Visitor {
     attribute: bool,
     pub(super) found: Vec<(NameKey, String, bool)>,
     pub(super) held: Vec<(String, Box<dyn Held>)>,
+    /// Modules by path, each with the name of its type.
+    pub(super) modules: Vec<(String, &'static str)>,
 }
 
 /// Something with contents that was met.
@@ -93,7 +95,12 @@ impl Visitor {
 
     /// Names the attributes of what is forked.
     pub(super) fn root(&mut self, module: &impl Module) {
-        self.within("self", true, |visitor| module.visit(visitor));
+        self.within("self", true, |visitor| visitor.module(module));
+    }
+
+    fn module<M: Module>(&mut self, module: &M) {
+        self.modules.push((self.path.clone(), std::any::type_name::<M>()));
+        module.visit(self);
     }
 
     /// Names what the argument number `index` holds.
@@ -136,7 +143,7 @@ impl Visitor {
 
 impl<M: Module> Input for M {
     fn visit_input(&self, visitor: &mut Visitor) {
-        self.visit(visitor);
+        visitor.module(self);
     }
 }
 

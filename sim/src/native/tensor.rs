@@ -19,7 +19,8 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 use super::look::{Look, Outcome, Shown};
 use super::module::Held;
 use super::state::{Step, Touched, step, store};
-use super::{outside, stack, world};
+use super::world::{self, World};
+use super::{outside, stack};
 use crate::execution::Cut;
 use crate::machine::access::{self, Thing};
 use crate::machine::{Store, apply, private_copies, public};
@@ -134,15 +135,24 @@ fn call(row: &'static Row, given: Vec<Value>) -> Value {
     } else {
         run(operator, &args)
     };
-    world::checked(|state| {
-        if let (Value::Tensor(tensor), Some(watch)) = (&value, &mut state.watch) {
-            let slot = tensor.storage().id();
-            if slot.owner() == state.current.number() {
-                watch.made(slot, "tensor", at);
+    note(operator, &args, &value, at);
+    value
+}
+
+/// Tells those who look that an operator was called.
+fn note(operator: &'static Operator, args: &[Value], value: &Value, at: &'static Caller<'static>) {
+    world::with(|world| match world {
+        World::Plain => {}
+        World::Checked(state) => {
+            if let (Value::Tensor(tensor), Some(watch)) = (value, &mut state.watch) {
+                let slot = tensor.storage().id();
+                if slot.owner() == state.current.number() {
+                    watch.made(slot, "tensor", at);
+                }
             }
         }
+        World::Traced(recorder) => recorder.operator(operator, args, value, at),
     });
-    value
 }
 
 /// What a call touches. Nothing here changes the sizes of a tensor, so to read them is no access.
@@ -248,6 +258,11 @@ impl Tensor {
     fn of(plain: Plain, made: &'static Caller<'static>) -> Self {
         let serial = world::checked(|state| state.serial).unwrap_or(outside::SERIAL);
         Self { plain, serial, made }
+    }
+
+    /// The tensor without the place where it was made.
+    pub(super) fn plain(&self) -> &Plain {
+        &self.plain
     }
 
     pub(super) fn storage_slot(&self) -> SlotId {

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 
+use super::recorder::Recorder;
 use super::state::State;
 
 /// What the code of this thread belongs to.
@@ -15,6 +16,16 @@ pub(super) enum World {
     Plain,
     /// An execution under the checker.
     Checked(Box<State>),
+    /// A function whose operators are recorded.
+    Traced(Box<Recorder>),
+}
+
+/// The kinds of worlds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Plain,
+    Checked,
+    Traced,
 }
 
 thread_local! {
@@ -37,6 +48,12 @@ pub(super) fn put(world: World) {
     });
 }
 
+/// Does something with the world. Nothing of the user's may run inside, neither code nor destructors.
+#[inline]
+pub(super) fn with<R>(work: impl FnOnce(&mut World) -> R) -> R {
+    WORLD.with_borrow_mut(work)
+}
+
 /// Does something with the execution that this code belongs to; `None` if it belongs to none. Nothing of the user's may
 /// run inside, neither code nor destructors.
 #[inline]
@@ -47,7 +64,25 @@ pub(super) fn checked<R>(work: impl FnOnce(&mut State) -> R) -> Option<R> {
     })
 }
 
+/// Does something with the trace that this code belongs to, as [`checked`] does with an execution.
+pub(super) fn traced<R>(work: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
+    WORLD.with_borrow_mut(|world| match world {
+        World::Traced(recorder) => Some(work(recorder)),
+        _ => None,
+    })
+}
+
+/// What kind of world this code belongs to.
+#[inline]
+pub(super) fn kind() -> Kind {
+    WORLD.with_borrow(|world| match world {
+        World::Plain => Kind::Plain,
+        World::Checked(_) => Kind::Checked,
+        World::Traced(_) => Kind::Traced,
+    })
+}
+
 /// Whether a harness of ours runs this code.
 pub(super) fn is_harness() -> bool {
-    WORLD.with_borrow(|world| !matches!(world, World::Plain))
+    kind() != Kind::Plain
 }
