@@ -22,6 +22,8 @@ mod native;
 pub mod program;
 pub mod replay;
 pub mod report;
+#[cfg(feature = "proptest")]
+pub mod strategies;
 
 pub use config::{Atomicity, Config};
 pub use program::{Inputs, Program};
@@ -37,5 +39,5 @@ pub fn text_of(value: &Value) -> String {
 
 pub use native::{
     Attr, Call, Checker, DType, Element, Forward, Future, Global, Graph, Input, Look, Module, Operand, Outcome, Rng,
-    Script, Scripted, Shown, Tensor, Visitor, audit, check, fork, rng, script, trace, wait,
+    Script, Scripted, Shown, Tensor, Visitor, audit, check, fork, rng, script, trace, wait, wait_all,
 };

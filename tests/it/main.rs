@@ -8,6 +8,7 @@ mod led;
 mod loom;
 mod many;
 mod progress;
+mod properties;
 mod random_programs;
 mod replay;
 mod reuse;

@@ -117,24 +117,47 @@ impl<T: Clone> Attr<T> {
     /// others race for the attribute, they may come between the read and the write.
     #[track_caller]
     pub fn update(&self, change: impl FnOnce(T) -> T) -> T {
-        let at = Caller::caller();
-        let half = self.step(Kind::Update, "Attr::update", at);
+        self.change("Attr::update", Caller::caller(), |old| {
+            let new = change(old);
+            (new.clone(), new)
+        })
+    }
+
+    /// The same with a change in place, such as a push or an insertion; gives what `change` gives.
+    ///
+    /// ```
+    /// use forkcheck::Attr;
+    ///
+    /// let queue = Attr::new(vec![1, 2]);
+    /// assert_eq!(queue.modify(Vec::pop), Some(2));
+    /// assert_eq!(queue.get(), [1]);
+    /// ```
+    #[track_caller]
+    pub fn modify<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        self.change("Attr::modify", Caller::caller(), |mut value| {
+            let result = change(&mut value);
+            (value, result)
+        })
+    }
+
+    fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
+        let half = self.step(Kind::Update, operator, at);
         let old = self.0.lock().clone();
-        let new = change(old);
+        let (new, result) = change(old);
         if half {
             let touches = &[Touched::whole(self.0.slot, Kind::Update)];
             store(Step {
                 serial: self.0.serial,
                 made: Some(self.0.made),
                 touches,
-                operator: "Attr::update",
+                operator,
                 at: Some(at),
                 splits: true,
             });
         }
-        let old = std::mem::replace(&mut *self.0.lock(), new.clone());
+        let old = std::mem::replace(&mut *self.0.lock(), new);
         drop(old);
-        new
+        result
     }
 }
 
@@ -238,23 +261,31 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
     /// between the two.
     #[track_caller]
     pub fn update(&self, change: impl FnOnce(T) -> T) -> T {
-        let at = Caller::caller();
-        let half = self.step(Kind::Update, "Global::update", at);
-        let new = change(self.with(|value| value.clone()));
+        self.change("Global::update", Caller::caller(), |old| {
+            let new = change(old);
+            (new.clone(), new)
+        })
+    }
+
+    /// The same with a change in place; gives what `change` gives. See [`Attr::modify`].
+    #[track_caller]
+    pub fn modify<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        self.change("Global::modify", Caller::caller(), |mut value| {
+            let result = change(&mut value);
+            (value, result)
+        })
+    }
+
+    fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
+        let half = self.step(Kind::Update, operator, at);
+        let (new, result) = change(self.with(|value| value.clone()));
         if half {
             let touches = &[Touched::whole(global_slot(self.made), Kind::Update)];
-            store(Step {
-                serial: outside::SERIAL,
-                made: None,
-                touches,
-                operator: "Global::update",
-                at: Some(at),
-                splits: true,
-            });
+            store(Step { serial: outside::SERIAL, made: None, touches, operator, at: Some(at), splits: true });
         }
-        let old = self.with(|place| std::mem::replace(place, new.clone()));
+        let old = self.with(|place| std::mem::replace(place, new));
         drop(old);
-        new
+        result
     }
 
     fn step(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> bool {

@@ -18,7 +18,7 @@ use super::stack::Driver;
 use super::world;
 use crate::check::Kind;
 use crate::config::{Atomicity, Config, Limits};
-use crate::execution::ChildFirst;
+use crate::execution::{ChildFirst, Subject as _};
 use crate::explore::repeat::compare;
 use crate::report::{Report, Verdict};
 
@@ -305,7 +305,7 @@ impl Checker {
         let at = Caller::caller();
         let name = self.name.clone().unwrap_or_else(|| body_name(&body));
         let main: Main = Arc::new(move || -> Arc<dyn Kept> { Arc::new(body()) });
-        self.explore(Body::new(main, name, at.file().to_string(), self.driver, edge::read_source), at)
+        self.explore(&Body::new(main, name, at.file().to_string(), self.driver, edge::read_source), None, at)
     }
 
     /// Explores a module on inputs; see [`audit`].
@@ -329,7 +329,7 @@ impl Checker {
         let mut body = Body::new(main, name, at.file().to_string(), self.driver, edge::read_source);
         body.adopted = Arc::new(visitor.found.iter().map(|((slot, _), ..)| *slot).collect());
         body.given = Some(Arc::new(Outside { visitor }));
-        self.explore(body, at)
+        self.explore(&body, None, at)
     }
 
     /// Explores a body, and panics with the report if it is not what it is expected to be.
@@ -338,11 +338,40 @@ impl Checker {
     /// As [`check`].
     #[track_caller]
     pub fn check<T: Outcome + Send + Sync + 'static>(&self, body: impl Fn() -> T + Send + Sync + 'static) {
-        let report = self.run(body);
-        if let Some(what) = self.objection(&report) {
+        if let Some(message) = self.message(&self.run(body)) {
             // The panic is the message; where it began is of no interest.
-            panic!("forkcheck: {what}\n\n{report}");
+            panic!("{message}");
         }
+    }
+
+    /// Explores a body on one of many inputs; the message if it is not what it is expected to be.
+    ///
+    /// Schedules that were printed or stored name the input: a replay is of that input alone, and others are explored as ever.
+    #[cfg(feature = "proptest")]
+    #[track_caller]
+    pub(crate) fn failure_on<I, T>(&self, input: I, body: impl Fn(&I) -> T + Send + Sync + 'static) -> Option<String>
+    where
+        I: fmt::Debug + Send + Sync + 'static,
+        T: Outcome + Send + Sync + 'static,
+    {
+        let at = Caller::caller();
+        let name = self.name.clone().unwrap_or_else(|| body_name(&body));
+        let shown = format!("{input:?}");
+        let main: Main = Arc::new(move || -> Arc<dyn Kept> { Arc::new(body(&input)) });
+        let place = format!("{}\n{shown}", at.file());
+        let body = Body::new(main, name, place, self.driver, edge::read_source);
+        let mut report = self.explore(&body, Some(&shown), at);
+        if let (None, Some(outcomes)) = (&report.replay, &report.outcomes) {
+            // What every schedule shows, the first one does; and it names the input.
+            let first = outcomes.witnesses.first().and_then(|witness| witness.schedule.parse().ok());
+            report.replay = first.map(|schedule| body.replay_command(&schedule));
+        }
+        self.message(&report)
+    }
+
+    /// What a check fails with.
+    fn message(&self, report: &Report) -> Option<String> {
+        Some(format!("forkcheck: {}\n\n{report}", self.objection(report)?))
     }
 
     /// What is wrong with a report, in the eyes of a check.
@@ -366,7 +395,7 @@ impl Checker {
         }
     }
 
-    fn explore(&self, body: Body, at: &Caller<'_>) -> Report {
+    fn explore(&self, body: &Body, input: Option<&str>, at: &Caller<'_>) -> Report {
         if world::is_harness() {
             panic!(
                 "a checked body was begun at {}:{} inside of another one, which could not see what it does: call one after the \
@@ -375,15 +404,16 @@ impl Checker {
                 at.line()
             );
         }
-        if let Some(schedule) = &self.replay {
-            let (mut report, replayed) = crate::replay::replay_report(&body, &self.config, schedule, Mode::Strict);
+        let of_this = |schedule: &&Schedule| input.is_none() || schedule.program == body.tag();
+        if let Some(schedule) = self.replay.as_ref().filter(of_this) {
+            let (mut report, replayed) = crate::replay::replay_report(body, &self.config, schedule, Mode::Strict);
             report.notes.extend(replayed.stale.map(|stale| format!("stale: {stale}")));
             return self.allowing(report);
         }
         let hidden = self
             .twice
-            .then(|| compare(&body, self.config.atomicity, &self.config.limits, &mut ChildFirst, &mut ChildFirst));
-        let mut report = self.store.audit(&body, &self.config);
+            .then(|| compare(body, self.config.atomicity, &self.config.limits, &mut ChildFirst, &mut ChildFirst));
+        let mut report = self.store.audit(body, input, &self.config);
         if let Some(divergence) = hidden.flatten() {
             report.verdict = Some(Verdict::Unknown);
             (report.assurance, report.rests_on) = (None, None);

@@ -14,7 +14,7 @@ use super::checker::Checker;
 use super::run::Body;
 use crate::config::Config;
 use crate::execution::Subject as _;
-use crate::failures::{Failure, Standing, Subject};
+use crate::failures::{Failure, Standing, Subject, program_digest};
 use crate::report::{Report, Verdict, Witness};
 
 /// Where failures are stored if nobody says otherwise.
@@ -121,9 +121,12 @@ impl Store {
     }
 
     /// Audits a body: its stored failure first, and what fails is stored before it is reported.
-    pub(super) fn audit(&self, body: &Body, config: &Config) -> Report {
+    ///
+    /// A body that is checked on many inputs has one file, of the input that failed last: that is the smallest one when
+    /// inputs are shrunk.
+    pub(super) fn audit(&self, body: &Body, input: Option<&str>, config: &Config) -> Report {
         let Some(folder) = &self.0 else { return crate::audit::audit(body, config) };
-        let subject = Subject {
+        let mut subject = Subject {
             program: body.name().to_string(),
             program_digest: String::new(),
             method: body.method().to_string(),
@@ -132,7 +135,12 @@ impl Store {
             input_digest: String::new(),
             atomicity: config.atomicity.to_string(),
         };
-        let case = Case { file: folder.join(subject.file_name()), subject, config: config.clone() };
+        let file = folder.join(subject.file_name());
+        if let Some(input) = input {
+            subject.examples = vec![input.to_string()];
+            subject.input_digest = program_digest(input.as_bytes());
+        }
+        let case = Case { file, subject, config: config.clone() };
         case.audit(body)
     }
 }
@@ -148,13 +156,15 @@ struct Case {
 impl Case {
     fn audit(&self, body: &Body) -> Report {
         let before = self.read().map(|failure| {
-            let (_, standing) = failure.repeat_on(body, false, &self.config, Mode::Strict);
-            (standing, failure)
+            // Of another input, perhaps: its schedules are tried all the same, but nothing follows if they do not apply.
+            let own = failure.subject.input_digest == self.subject.input_digest;
+            let (_, standing) = failure.repeat_on(body, !own, &self.config, Mode::Strict);
+            (standing, failure, own)
         });
         let mut config = self.config.clone();
         match &before {
-            Some((Standing::Holds, failure)) => config.stored = failure.schedules().unwrap_or_default(),
-            Some((Standing::Stale(why), _)) => say(&format!("{} is stale: {why}", self.file.display())),
+            Some((Standing::Holds, failure, _)) => config.stored = failure.schedules().unwrap_or_default(),
+            Some((Standing::Stale(why), _, true)) => say(&format!("{} is stale: {why}", self.file.display())),
             _ => {}
         }
         let case = self.clone();
@@ -168,8 +178,8 @@ impl Case {
                     self.write(&[first.clone(), second.clone()], &replay(second));
                 }
             }
-            (Some(outcomes), _) if before.is_some() && outcomes.complete => {
-                // No schedule has a second outcome any more.
+            (Some(outcomes), _) if before.is_some_and(|(_, _, own)| own) && outcomes.complete => {
+                // No schedule has a second outcome any more, on the input that had two.
                 let _ = std::fs::remove_file(&self.file);
             }
             _ => {}

@@ -1,12 +1,13 @@
 //! What the caller sees of a value: its contents, for telling outcomes apart and for showing where they differ.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::{Kind, TaskId};
+use ndarray::{ArrayBase, Data, Dimension};
 
 use super::state::Touched;
 
@@ -26,6 +27,12 @@ use super::state::Touched;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the outcome of a checked body",
+    label = "forkcheck cannot compare this between schedules",
+    note = "return a number, a string, a tensor, a container or tuple of these, or `()`; or implement `forkcheck::Outcome` \
+            for your type"
+)]
 pub trait Outcome {
     /// The contents of the value. To be made of other looks alone: nothing may be written, forked or waited for here.
     fn look(&self, look: &mut Look) -> Shown;
@@ -167,6 +174,19 @@ impl<T: Outcome> Outcome for Vec<T> {
 impl<T: Outcome, const N: usize> Outcome for [T; N] {
     fn look(&self, look: &mut Look) -> Shown {
         self.as_slice().look(look)
+    }
+}
+
+impl<T: Outcome> Outcome for VecDeque<T> {
+    fn look(&self, look: &mut Look) -> Shown {
+        Shown::all(self.iter().map(|item| item.look(look)))
+    }
+}
+
+/// Its sizes and its elements in row-major order.
+impl<S: Data<Elem: Outcome>, D: Dimension> Outcome for ArrayBase<S, D> {
+    fn look(&self, look: &mut Look) -> Shown {
+        Shown::all([self.shape().look(look), Shown::all(self.iter().map(|item| item.look(look)))])
     }
 }
 

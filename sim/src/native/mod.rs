@@ -4,6 +4,7 @@
 //! they ask [`world`] where they are. Under the checker each access is a [`state::step`]; a task that must let others go
 //! first is paused on a [`stack`] of its own. [`run`] makes of all that an execution that can be explored.
 
+mod all;
 mod baton;
 mod cell;
 mod checker;
@@ -27,6 +28,7 @@ mod trace;
 mod watch;
 mod world;
 
+pub use all::wait_all;
 pub use cell::{Attr, Global, Rng, rng};
 pub use checker::{Checker, audit, check};
 pub use fork::{Call, Future, Input, fork, wait};

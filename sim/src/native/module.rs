@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use forkcheck_model::slot::SlotId;
 use forkcheck_scheduler::TaskId;
+use ndarray::{ArrayBase, Data, Dimension};
 
 use super::cell::Attr;
 use super::fork::{Future, Input};
@@ -227,6 +228,11 @@ impl<T: Input, const N: usize> Input for [T; N] {
     fn visit_input(&self, visitor: &mut Visitor) {
         self.as_slice().visit_input(visitor);
     }
+}
+
+/// Arrays of numbers, which nobody can write who shares them: what can be copied is no handle.
+impl<S: Data<Elem: Input + Copy>, D: Dimension> Input for ArrayBase<S, D> {
+    fn visit_input(&self, _: &mut Visitor) {}
 }
 
 impl<T: Input> Input for VecDeque<T> {
