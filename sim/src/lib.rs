@@ -5,7 +5,7 @@
 //! which of them write what is not their own, and proves on one run that every schedule gives the same result, or
 //! shows two schedules with two results.
 //!
-//! The rooms: [`program`] is what is run, [`machine`] one execution of it, [`explore`] many executions, [`check`] turns
+//! The rooms: [`program`] is what is run, [`machine`] one execution of it, [`explore`] many executions, [`mod@check`] turns
 //! accesses into findings, [`report`] is what is said about it all, [`failures`] what is
 //! kept of it for the next time, and [`audit()`] is the way through.
 

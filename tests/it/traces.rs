@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
-use forkcheck::{Attr, Checker, Forward, Future, Graph, Module, Tensor, Visitor, fork, trace, wait};
+use forkcheck::{Attr, Checker, Forward, Future, Graph, Module, Tensor, Visitor, fork, script, trace, wait};
 
 /// The text of a graph without the places.
 fn text(graph: &Graph) -> String {
@@ -189,6 +189,36 @@ with prim::fork_0 = graph(%input.1 : Tensor):
   %1 : Tensor = aten::log(%input.1)
   %2 : (Tensor, Tensor) = prim::TupleConstruct(%0, %1)
   return (%2)
+",
+    );
+}
+
+#[test]
+fn a_list_of_tensors_is_a_list() {
+    let halves = |x: Tensor| vec![x.narrow(0, 0, 1), x.narrow(0, 1, 1)];
+    let graph = trace(move |x: Tensor| Tensor::cat(&wait(&fork(halves, (x,))), 0), (Tensor::ones(&[2]),));
+    check_text(
+        &graph,
+        "
+graph(%input.1 : Tensor):
+  %0 : Future[Tensor[]] = prim::fork_0(%input.1)
+  %1 : Tensor[] = aten::wait(%0)
+  %2 : Tensor, %3 : Tensor = prim::ListUnpack(%1)
+  %4 : Tensor[] = prim::ListConstruct(%2, %3)
+  %5 : int = prim::Constant[value=0]()
+  %6 : Tensor = aten::cat(%4, %5)
+  return (%6)
+with prim::fork_0 = graph(%input.1 : Tensor):
+  %0 : int = prim::Constant[value=0]()
+  %1 : int = prim::Constant[value=0]()
+  %2 : int = prim::Constant[value=1]()
+  %3 : Tensor = aten::narrow(%input.1, %0, %1, %2)
+  %4 : int = prim::Constant[value=0]()
+  %5 : int = prim::Constant[value=1]()
+  %6 : int = prim::Constant[value=1]()
+  %7 : Tensor = aten::narrow(%input.1, %4, %5, %6)
+  %8 : Tensor[] = prim::ListConstruct(%3, %7)
+  return (%8)
 ",
     );
 }
@@ -385,6 +415,32 @@ fn a_traced_function_does_what_it_does_anywhere() {
     let before = net.forward((ones(),));
     trace(net.clone(), (ones(),));
     assert_eq!(net.forward((ones(),)), before);
+}
+
+fn foo(a: Tensor, b: i64) -> Tensor {
+    a + b
+}
+
+fn bar(a: Tensor) -> Tensor {
+    wait(&fork(foo, (a, 2)))
+}
+
+#[test]
+fn the_example_of_the_documentation_is_as_it_says_scripted_or_not() {
+    let expected = "
+graph(%input.1 : Tensor):
+  %0 : Future[Tensor] = prim::fork_0(%input.1)
+  %1 : Tensor = aten::wait(%0)
+  return (%1)
+with prim::fork_0 = graph(%input.1 : Tensor):
+  %0 : int = prim::Constant[value=2]()
+  %1 : int = prim::Constant[value=1]()
+  %2 : Tensor = aten::add(%input.1, %0, %1)
+  return (%2)
+";
+    check_text(&trace(bar, (ones(),)), expected);
+    check_text(&trace(script(bar), (ones(),)), expected);
+    assert_eq!(text(&trace(script(net()), (ones(),))), text(&trace(net(), (ones(),))));
 }
 
 #[test]

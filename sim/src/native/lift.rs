@@ -24,14 +24,19 @@ fn parameter(value: &ValueInfo) -> Parameter {
     Parameter { name: value.name.clone().unwrap_or_else(|| "".into()), ty: value.ty.clone(), default: None }
 }
 
-/// The type of what a frame returns: one value as it is, none as `None`, several as a tuple.
+/// The type of what a frame returns: a list, one value as it is, none as `None`, several as a tuple.
 fn result(frames: &[Frame], frame: FrameId) -> Type {
     let returns = &frames[frame].graph.body.returns;
     match returns[..] {
+        _ if is_list(&frames[frame]) => Type::list(Type::Tensor),
         [] => Type::None,
         [value] => type_of(frames, frame, value),
         _ => Type::tuple(returns.iter().map(|&value| type_of(frames, frame, value)).collect::<Vec<_>>()),
     }
+}
+
+fn is_list(frame: &Frame) -> bool {
+    frame.list == Some(frame.graph.body.returns.len())
 }
 
 fn type_of(frames: &[Frame], frame: FrameId, value: ValueId) -> Type {
@@ -71,6 +76,7 @@ impl<'a> Lift<'a> {
         }
         let returns: Vec<ValueId> = returns.iter().map(|&value| self.bound(value)).collect();
         let value = match returns[..] {
+            _ if is_list(&self.frames[self.frame]) => self.made(NodeKind::ListConstruct(Type::Tensor), returns),
             [value] => value,
             [] => self.made(NodeKind::Constant(Value::None), Vec::new()),
             _ => self.made(NodeKind::TupleConstruct(None), returns),
@@ -81,20 +87,21 @@ impl<'a> Lift<'a> {
 
     /// A wait binds all that its fork returns, whoever asked for it.
     fn wait(&mut self, node: &Node, fork: FrameId) {
-        let missing = self.frames[fork].graph.body.returns.iter().skip(node.outputs.len());
-        let missing: Vec<Type> = missing.map(|&value| type_of(self.frames, fork, value)).collect();
-        let several = node.outputs.len() + missing.len() > 1;
-        let whole = |lift: &mut Self| lift.value(ValueInfo { name: None, ty: result(lift.frames, fork) });
-        if !several && node.outputs.len() == 1 {
-            let output = self.bind(node.outputs[0]);
+        let returns = &self.frames[fork].graph.body.returns;
+        let list = is_list(&self.frames[fork]);
+        if let ([output], [_], false) = (&node.outputs[..], &returns[..], list) {
+            let output = self.bind(*output);
             return self.push(node, vec![output]);
         }
-        let whole = whole(self);
+        let whole = self.value(ValueInfo { name: None, ty: result(self.frames, fork) });
         self.push(node, vec![whole]);
-        if several {
+        if list || returns.len() > 1 {
             let mut outputs: Vec<ValueId> = node.outputs.iter().map(|&value| self.bind(value)).collect();
-            outputs.extend(missing.into_iter().map(|ty| self.value(ValueInfo { name: None, ty })));
-            self.node(NodeKind::TupleUnpack, vec![whole], outputs);
+            for &value in &returns[outputs.len()..] {
+                outputs.push(self.value(ValueInfo { name: None, ty: type_of(self.frames, fork, value) }));
+            }
+            let kind = if list { NodeKind::ListUnpack } else { NodeKind::TupleUnpack };
+            self.node(kind, vec![whole], outputs);
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) struct Recorder {
     pub(super) frames: Vec<Frame>,
     /// The frames whose code runs now, the innermost one last.
     open: Vec<FrameId>,
-    tensors: Tensors,
+    numbers: Numbers,
     registered: Registered,
     /// The fork of each future of this trace.
     forks: FxHashMap<TaskId, FrameId>,
@@ -45,6 +45,8 @@ pub(super) struct Frame {
     captured: Vec<ValueId>,
     /// What each returned value is.
     returned: Vec<Thing>,
+    /// Of a result that is a list, how many items it has. What else is returned makes a tuple of it.
+    pub(super) list: Option<usize>,
     /// The waits by the forks that they wait for: the nodes' places.
     pub(super) waits: Vec<(FrameId, usize)>,
 }
@@ -59,16 +61,24 @@ enum Thing {
     Attribute(usize),
 }
 
+/// What is known of a result: the tensors that it is made of. Of a type of the user's it is none.
+#[derive(Default)]
+pub(super) struct Tensors {
+    pub(super) tensors: Vec<Plain>,
+    /// Whether it is a list of them, not one or a tuple.
+    pub(super) list: bool,
+}
+
 /// Numbers of tensors. They are kept, so that no other one takes the place of one that is gone.
 #[derive(Default)]
-struct Tensors {
+struct Numbers {
     /// Those of different threads can have one slot.
     by_slot: FxHashMap<SlotId, Vec<(Plain, u32)>>,
     count: u32,
 }
 
-impl Tensors {
-    fn number(&mut self, tensor: &Plain) -> Thing {
+impl Numbers {
+    fn of(&mut self, tensor: &Plain) -> Thing {
         let known = self.by_slot.entry(tensor.id()).or_default();
         let number = known.iter().find(|(other, _)| other.is(tensor)).map(|(_, number)| *number);
         Thing::Tensor(number.unwrap_or_else(|| {
@@ -85,7 +95,7 @@ impl Recorder {
         let mut recorder = Self {
             frames: vec![Frame::default()],
             open: vec![0],
-            tensors: Tensors::default(),
+            numbers: Numbers::default(),
             registered,
             forks: FxHashMap::default(),
         };
@@ -93,7 +103,7 @@ impl Recorder {
             recorder.parameter("self", class, Thing::Attribute(Registered::SELF));
         }
         for input in std::mem::take(&mut recorder.registered.inputs) {
-            let thing = recorder.tensors.number(&input);
+            let thing = recorder.numbers.of(&input);
             recorder.parameter("input", Type::Tensor, thing);
         }
         recorder
@@ -126,7 +136,7 @@ impl Recorder {
         for (result, output) in results.iter().zip(outputs) {
             if let Value::Tensor(tensor) = result {
                 // From now on the tensor is what an operator in place has made of it.
-                let thing = self.tensors.number(tensor);
+                let thing = self.numbers.of(tensor);
                 self.top().known.insert(thing, output);
             }
         }
@@ -139,14 +149,17 @@ impl Recorder {
         self.frames.len() - 1
     }
 
-    /// The body of a fork has returned; of what it returns these tensors are known. The future is known by `task`.
-    pub(super) fn end(&mut self, frame: FrameId, result: &[Plain], task: TaskId, at: &'static Caller<'static>) {
+    /// The body of a fork has returned this. The future is known by `task`.
+    pub(super) fn end(&mut self, frame: FrameId, result: Tensors, task: TaskId, at: &'static Caller<'static>) {
         assert_eq!(self.open.last(), Some(&frame), "forks end in reverse order");
-        for tensor in result {
+        for tensor in &result.tensors {
             let value = self.tensor(tensor);
-            let thing = self.tensors.number(tensor);
-            self.top().returns(thing, value);
+            let thing = self.numbers.of(tensor);
+            let frame = self.top();
+            frame.returned.push(thing);
+            frame.graph.body.returns.push(value);
         }
+        self.top().list = result.list.then_some(result.tensors.len());
         self.open.pop();
         let inputs = std::mem::take(&mut self.frames[frame].captured);
         let parent = self.top();
@@ -206,7 +219,7 @@ impl Recorder {
     }
 
     fn tensor(&mut self, tensor: &Plain) -> ValueId {
-        let thing = self.tensors.number(tensor);
+        let thing = self.numbers.of(tensor);
         if let Some(value) = self.find(self.open.len() - 1, thing) {
             return value;
         }

@@ -113,8 +113,8 @@ impl Registered {
 
 /// The name of a class as PyTorch writes it, after that of a type in the compiler's words.
 fn class_name(full: &str) -> String {
-    let boxed = full.strip_prefix("alloc::boxed::Box<").and_then(|inner| inner.strip_suffix('>'));
-    match boxed {
+    let wrapper = |name| full.strip_prefix(name).and_then(|inner| inner.strip_suffix('>'));
+    match wrapper("alloc::boxed::Box<").or_else(|| wrapper("forkcheck::native::script::Scripted<")) {
         Some(inner) => class_name(inner.strip_prefix("dyn ").unwrap_or(inner)),
         None => format!("__torch__.{}", super::fork::short_name(full)),
     }
@@ -151,6 +151,7 @@ mod tests {
         for (full, class) in [
             ("mine::net::Linear", "__torch__.Linear"),
             ("alloc::boxed::Box<dyn mine::Layer>", "__torch__.Layer"),
+            ("forkcheck::native::script::Scripted<mine::Linear>", "__torch__.Linear"),
             ("mine::Pair<mine::Linear>", "__torch__.Pair"),
         ] {
             assert_eq!(class_name(full), class);

@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use forkcheck_model::graph::{NodeKind, print};
 use forkcheck_model::module::{Function, FunctionId};
-use forkcheck_model::tensor::Tensor as Plain;
 use forkcheck_scheduler::TaskId;
 
 use super::fork::{Call, Future, Task, short_name};
 use super::lift;
 use super::look::{Look, Outcome};
 use super::module::Visitor;
-use super::recorder::{FrameId, Recorder};
+use super::recorder::{FrameId, Recorder, Tensors};
 use super::registered::Registered;
 use super::tensor::Tensor;
 use super::world::{self, World};
@@ -44,13 +43,27 @@ use super::world::{self, World};
 /// assert_eq!(graph.kinds().collect::<Vec<_>>(), ["prim::fork", "aten::wait"]);
 /// ```
 ///
+/// The text, without the places of the source that end its lines:
+///
+/// ```text
+/// graph(%input.1 : Tensor):
+///   %0 : Future[Tensor] = prim::fork_0(%input.1)
+///   %1 : Tensor = aten::wait(%0)
+///   return (%1)
+/// with prim::fork_0 = graph(%input.1 : Tensor):
+///   %0 : int = prim::Constant[value=2]()
+///   %1 : int = prim::Constant[value=1]()
+///   %2 : Tensor = aten::add(%input.1, %0, %1)
+///   return (%2)
+/// ```
+///
 /// What is recorded:
 ///
 /// - The tensors of the inputs are the parameters, in order, those inside of containers too. A module is `%self` before them,
 ///   and each tensor that it [visits](crate::Module::visit) is a `prim::GetAttr`, of a submodule step by step.
 /// - Operators stand under their own names, those in place too. Numbers and other tensors, made in the function or outside, are
 ///   a `prim::Constant`; so is everything that depends on elements that were read ([`item`](Tensor::item),
-///   [`to_vec`](Tensor::to_vec)), or on attributes that are no tensors.
+///   [`to_vec`](Tensor::to_vec)), or on attributes that are no tensors. That an attribute is set is not recorded.
 /// - A fork captures what its body uses. It returns the tensors of its result, and whatever else is used after a wait.
 /// - Nothing is removed or rearranged, and a fork that nobody waits for stays; PyTorch drops it.
 ///
@@ -168,7 +181,7 @@ where
     let body = Body::begin();
     let result = function.call(args);
     let task = TaskId::new(FIRST_FUTURE | FUTURES.fetch_add(1, Ordering::Relaxed));
-    body.end(&tensors_of(&result), task, at);
+    body.end(tensors_of(&result), task, at);
     Future { task, shared: Arc::new(Task::<F, A, K>::done(Ok(result), at)) }
 }
 
@@ -187,7 +200,7 @@ impl Body {
         Self(world::traced(Recorder::begin))
     }
 
-    fn end(mut self, result: &[Plain], task: TaskId, at: &'static Caller<'static>) {
+    fn end(mut self, result: Tensors, task: TaskId, at: &'static Caller<'static>) {
         let frame = self.0.take().expect("it has begun");
         world::traced(|recorder| recorder.end(frame, result, task, at));
     }
@@ -201,19 +214,136 @@ impl Drop for Body {
     }
 }
 
-/// The tensors of a result, if it is made of tensors alone. Of any other only what is used later is known.
-fn tensors_of(result: &dyn Any) -> Vec<Plain> {
-    type T = Tensor;
-    let handles: Vec<&Tensor> = if let Some(tensor) = result.downcast_ref::<T>() {
-        vec![tensor]
-    } else if let Some(tensors) = result.downcast_ref::<Vec<T>>() {
-        tensors.iter().collect()
-    } else if let Some((a, b)) = result.downcast_ref::<(T, T)>() {
-        vec![a, b]
-    } else if let Some((a, b, c)) = result.downcast_ref::<(T, T, T)>() {
-        vec![a, b, c]
-    } else {
-        Vec::new()
-    };
-    handles.into_iter().map(|tensor| tensor.plain().clone()).collect()
+/// The tensors of a result that is made of tensors alone. Of any other only what is used later is known.
+fn tensors_of(result: &dyn Any) -> Tensors {
+    let plain = |tensor: &Tensor| tensor.plain().clone();
+    if let Some(tensors) = result.downcast_ref::<Vec<Tensor>>() {
+        return Tensors { tensors: tensors.iter().map(plain).collect(), list: true };
+    }
+    macro_rules! tuples {
+        ($(($($name:ident)*))*) => { $(
+            if let Some(($($name,)*)) = result.downcast_ref::<($(tuples!(@tensor $name),)*)>() {
+                return Tensors { tensors: vec![$(plain($name)),*], list: false };
+            }
+        )* };
+        (@tensor $name:ident) => { Tensor };
+    }
+    tuples! { (a) (a b) (a b c) (a b c d) (a b c d e) (a b c d e f) }
+    Tensors { tensors: result.downcast_ref::<Tensor>().map(plain).into_iter().collect(), list: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use forkcheck_model::graph::ValueId;
+    use forkcheck_model::operators::Call;
+    use forkcheck_model::slot::{Allocator, Memory};
+    use forkcheck_model::value::{List, ListContent, Value};
+
+    use super::*;
+    use crate::native::fork::{fork, wait};
+    use crate::native::outside;
+
+    /// Runs a function of a graph, forks at once: a second reading of what its nodes mean.
+    fn run(functions: &[Function], id: FunctionId, args: Vec<Value>) -> Value {
+        let graph = &functions[id.0 as usize].graph;
+        let mut values = vec![None; graph.values.len()];
+        let bind = |values: &mut Vec<Option<Value>>, ids: &[ValueId], bound: Vec<Value>| {
+            assert_eq!(ids.len(), bound.len());
+            ids.iter().zip(bound).for_each(|(id, value)| values[id.0 as usize] = Some(value));
+        };
+        bind(&mut values, &graph.body.params, args);
+        let mut allocator = outside::allocator();
+        for node in &graph.body.nodes {
+            let args = node.inputs.iter().map(|id| values[id.0 as usize].clone().expect("it is bound")).collect();
+            let bound = match &node.kind {
+                NodeKind::Constant(value) => vec![value.clone()],
+                NodeKind::Operator(operator) => vec![compute(operator, args)],
+                // A future is its result here, so that there is nothing to wait for.
+                NodeKind::Fork(body) => vec![run(functions, *body, args)],
+                NodeKind::Wait => args,
+                NodeKind::TupleConstruct(_) => vec![Value::tuple(args)],
+                NodeKind::ListConstruct(item) => {
+                    vec![Value::List(List::new(&mut allocator, ListContent { item: item.clone(), items: args }))]
+                }
+                NodeKind::TupleUnpack | NodeKind::ListUnpack => match &args[0] {
+                    Value::Tuple(items) => items.to_vec(),
+                    Value::List(list) => list.content().items.clone(),
+                    other => panic!("{other:?} has no items"),
+                },
+                other => panic!("{other:?} is in no graph of these tests"),
+            };
+            bind(&mut values, &node.outputs, bound);
+        }
+        values[graph.body.returns[0].0 as usize].clone().expect("it is bound")
+    }
+
+    fn compute(operator: &'static forkcheck_model::operators::Operator, args: Vec<Value>) -> Value {
+        let mut allocator = Allocator::new(7, Memory::unlimited());
+        let (generator, mut modes, mut printed) = (outside::generator(), outside::modes(), String::new());
+        let (allocator, modes, printed) = (&mut allocator, &mut modes, &mut printed);
+        let mut call = Call { operator, args: &args, allocator, generator: &generator, modes, printed };
+        operator.kernel.expect("it can be computed")(&mut call).expect("it fits")
+    }
+
+    /// Tensors inside of a type that a trace knows nothing of.
+    #[derive(Clone)]
+    struct Hidden(Vec<Tensor>);
+
+    #[derive(Clone)]
+    enum Pending {
+        Open(Future<Vec<Tensor>>),
+        Hidden(Future<Hidden>),
+    }
+
+    /// A number below `bound`; the same for the same seeds.
+    fn draw(seed: &mut u64, bound: usize) -> usize {
+        *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (*seed >> 33) as usize % bound
+    }
+
+    /// A program by number: operators, views, writes in place, forks that use what they like, and waits for some of them.
+    fn program(seed: &mut u64, depth: usize, mut pool: Vec<Tensor>, mut pending: Vec<Pending>) -> Vec<Tensor> {
+        let body = |seed: &u64, by: u64, pool: &[Tensor], pending: &[Pending]| {
+            let (mut seed, pool, pending) = (seed.wrapping_add(by), pool.to_vec(), pending.to_vec());
+            move || program(&mut seed, depth - 1, pool, pending)
+        };
+        for _ in 0..4 + draw(seed, 6) {
+            let (a, b) = (pool[draw(seed, pool.len())].clone(), pool[draw(seed, pool.len())].clone());
+            match draw(seed, 8) {
+                0 => pool.push((a + b).tanh()),
+                1 => pool.push(a * 0.5),
+                2 => drop(a.add_(0.25)),
+                3 => drop(a.narrow(0, 0, 1).mul_(0.5)),
+                4 => drop(a.copy_(&b.neg())),
+                5 if depth > 0 => pending.push(Pending::Open(fork(body(seed, 9, &pool, &pending), ()))),
+                6 if depth > 0 => {
+                    let body = body(seed, 17, &pool, &pending);
+                    pending.push(Pending::Hidden(fork(|| Hidden(body()), ())));
+                }
+                _ if !pending.is_empty() => pool.extend(match &pending[draw(seed, pending.len())] {
+                    Pending::Open(future) => wait(future),
+                    Pending::Hidden(future) => wait(future).0,
+                }),
+                _ => {}
+            }
+        }
+        let kept = 1 + draw(seed, pool.len());
+        pool.split_off(pool.len() - kept)
+    }
+
+    #[test]
+    fn a_graph_computes_what_the_function_computes_on_other_inputs_too() {
+        let inputs = |by: f32| vec![Tensor::from([by, 1.0]), Tensor::from([0.5, -by])];
+        let mut forks = 0;
+        for seed in 0..300u64 {
+            let whole = move |pool: Vec<Tensor>| Tensor::stack(&program(&mut seed.clone(), 3, pool, Vec::new()), 0);
+            let graph = trace(whole, (inputs(2.0),));
+            forks += graph.functions.len() - 1;
+            let args = inputs(3.0).iter().map(|tensor| Value::Tensor(tensor.plain().clone())).collect();
+            let Value::Tensor(found) = run(&graph.functions, graph.function, args) else { panic!("{graph}") };
+            let expected = whole(inputs(3.0)).to_vec::<f32>();
+            assert_eq!(found.to_vec::<f32>(), expected, "program {seed}\n{graph}");
+        }
+        assert!(forks > 300, "{forks} forks");
+    }
 }
