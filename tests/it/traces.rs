@@ -196,6 +196,15 @@ with prim::fork_0 = graph(%input.1 : Tensor):
 #[test]
 fn a_list_of_tensors_is_a_list() {
     let halves = |x: Tensor| vec![x.narrow(0, 0, 1), x.narrow(0, 1, 1)];
+    check_text(
+        &trace(|x: Tensor| vec![x.exp(), x], (ones(),)),
+        "
+graph(%input.1 : Tensor):
+  %0 : Tensor = aten::exp(%input.1)
+  %1 : Tensor[] = prim::ListConstruct(%0, %input.1)
+  return (%1)
+",
+    );
     let graph = trace(move |x: Tensor| Tensor::cat(&wait(&fork(halves, (x,))), 0), (Tensor::ones(&[2]),));
     check_text(
         &graph,

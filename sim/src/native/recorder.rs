@@ -187,10 +187,16 @@ impl Recorder {
         frame.node(NodeKind::Wait, vec![future], outputs, Some(at));
     }
 
-    /// The function has returned this.
-    pub(super) fn conclude(&mut self, result: &Value) {
+    /// The function has returned this; maybe the items of a list of tensors.
+    pub(super) fn conclude(&mut self, result: &Value, list: bool) {
         assert_eq!(self.open, [0], "all forks have ended");
-        let value = self.value_of(result);
+        let value = match result {
+            Value::Tuple(items) if list => {
+                let inputs = items.iter().map(|item| self.value_of(item)).collect();
+                self.top().single(NodeKind::ListConstruct(Type::Tensor), inputs, Type::list(Type::Tensor))
+            }
+            other => self.value_of(other),
+        };
         self.top().graph.body.returns.push(value);
     }
 

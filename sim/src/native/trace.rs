@@ -73,7 +73,7 @@ use super::world::{self, World};
 pub fn trace<F, A, K>(function: F, inputs: A) -> Graph
 where
     F: Call<A, K>,
-    F::Out: Outcome,
+    F::Out: Outcome + 'static,
 {
     let at = Caller::caller();
     if world::is_harness() {
@@ -98,7 +98,7 @@ where
         at.line()
     );
     let mut recorder = tracing.end();
-    recorder.conclude(&shown.0);
+    recorder.conclude(&shown.0, tensors_of(&result).list);
     let name = short_name(F::callee());
     Graph { functions: lift::functions(&name, &recorder.frames).into(), function: FunctionId(0) }
 }
