@@ -213,8 +213,8 @@ pub fn shapes(dims: impl Into<SizeRange>, sizes: impl Into<SizeRange>) -> VecStr
     vec(sizes.start() as i64..=sizes.end_incl() as i64, dims)
 }
 
-/// Tensors with sizes of one strategy, which are not negative, and elements of another. The sizes shrink first, to the
-/// first of the elements; then each element shrinks by itself.
+/// Tensors with sizes of one strategy, which are not negative, and elements of another. The sizes shrink first, to the first
+/// or the last of the elements; then each element shrinks by itself.
 ///
 /// ```
 /// use forkcheck::strategies::{shapes, tensors};
@@ -256,8 +256,9 @@ where
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Self> {
         let sizes = self.sizes.new_tree(runner)?;
         let own = TestRunner::new_with_rng(runner.config().clone(), runner.new_rng());
-        let elements = Vec::new();
-        let mut tree = TensorTree { sizes, elements, strategy: self.elements.clone(), runner: own, last: Part::Sizes };
+        let strategy = self.elements.clone();
+        let mut tree =
+            TensorTree { sizes, elements: Vec::new(), start: 0, strategy, runner: own, failed: 0, last: Part::Sizes };
         tree.fill()?;
         Ok(tree)
     }
@@ -266,11 +267,14 @@ where
 /// A [`TensorData`] that can shrink.
 pub struct TensorTree<S, E: Strategy> {
     sizes: S,
-    /// At least as many as the sizes say; the first of them count.
+    /// Those from `start` on count, as many as the sizes say; there are enough.
     elements: Vec<E::Tree>,
+    start: usize,
     strategy: Arc<E>,
     /// Picks the elements.
     runner: TestRunner,
+    /// How many elements there were when it failed last.
+    failed: usize,
     /// What was changed last.
     last: Part,
 }
@@ -278,7 +282,12 @@ pub struct TensorTree<S, E: Strategy> {
 /// What shrinks.
 #[derive(Debug, Clone, Copy)]
 enum Part {
+    /// The sizes, and all elements are kept.
     Sizes,
+    /// The sizes: so many elements at the end are left out.
+    End(usize),
+    /// The sizes: so many elements at the front are left out.
+    Front(usize),
     Element(usize),
 }
 
@@ -289,21 +298,30 @@ impl<S, E: Strategy> fmt::Debug for TensorTree<S, E> {
 }
 
 impl<S: ValueTree<Value = Vec<i64>>, E: Strategy> TensorTree<S, E> {
+    fn count(&self) -> usize {
+        numel(&self.sizes.current())
+    }
+
     /// Picks elements that the sizes ask for and that there never were.
     fn fill(&mut self) -> Result<(), proptest::test_runner::Reason> {
-        while self.elements.len() < numel(&self.sizes.current()) {
+        while self.elements.len() < self.start + self.count() {
             self.elements.push(self.strategy.new_tree(&mut self.runner)?);
         }
         Ok(())
     }
 
-    /// The same after the sizes have changed: on to other sizes, if there are no elements for these.
+    /// The sizes have changed: the elements are left out at the end, if there are fewer.
     fn settle(&mut self) -> bool {
         while self.fill().is_err() {
+            // There are no elements for these sizes, so on to others.
             if !self.sizes.complicate() {
                 return false;
             }
         }
+        self.last = match self.failed.saturating_sub(self.count()) {
+            0 => Part::Sizes,
+            gone => Part::End(gone),
+        };
         true
     }
 }
@@ -317,17 +335,18 @@ where
 
     fn current(&self) -> Self::Value {
         let sizes = self.sizes.current();
-        let elements = self.elements[..numel(&sizes)].iter().map(ValueTree::current).collect();
+        let elements = self.elements[self.start..][..numel(&sizes)].iter().map(ValueTree::current).collect();
         TensorData { sizes, elements }
     }
 
     fn simplify(&mut self) -> bool {
+        self.failed = self.count();
         let first = match self.last {
-            Part::Sizes if self.sizes.simplify() => return self.settle(),
-            Part::Sizes => 0,
             Part::Element(index) => index,
+            _ if self.sizes.simplify() => return self.settle(),
+            _ => self.start,
         };
-        for index in first..numel(&self.sizes.current()) {
+        for index in first..self.start + self.failed {
             self.last = Part::Element(index);
             if self.elements[index].simplify() {
                 return true;
@@ -338,6 +357,15 @@ where
 
     fn complicate(&mut self) -> bool {
         match self.last {
+            Part::End(gone) => {
+                self.start += gone;
+                self.last = Part::Front(gone);
+                true
+            }
+            Part::Front(gone) => {
+                self.start -= gone;
+                self.sizes.complicate() && self.settle()
+            }
             Part::Sizes => self.sizes.complicate() && self.settle(),
             Part::Element(index) => self.elements[index].complicate(),
         }

@@ -117,7 +117,9 @@ fn average(outputs: &[Tensor]) -> Tensor {
 mod tests {
     use forkcheck::audit;
     use forkcheck::report::Verdict;
+    use forkcheck::strategies::{TensorData, check_on, tensors};
     use ndarray::array;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::testing::{check_certified, check_finds, line_of};
@@ -145,5 +147,22 @@ mod tests {
     #[test]
     fn a_caller_that_writes_them_is_certified() {
         check_certified(&audit(&ensemble(), (input(),)));
+    }
+
+    /// Matrices of two columns.
+    fn batches() -> impl Strategy<Value = TensorData<f32>> {
+        tensors((1..=4i64).prop_map(|rows| vec![rows, 2]), -2.0f32..2.0)
+    }
+
+    proptest! {
+        #[test]
+        fn it_says_on_any_batch_what_its_members_say_one_after_another(x in batches()) {
+            check_on(x, |x| {
+                let (ensemble, x) = (ensemble(), x.tensor());
+                let together = ensemble.forward((x.clone(),));
+                let alone: Vec<_> = ensemble.members.iter().map(|member| member.forward((x.clone(),))).collect();
+                assert!(together.equal(&average(&alone)));
+            })?;
+        }
     }
 }
