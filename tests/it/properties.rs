@@ -181,6 +181,18 @@ fn stored_schedules_run_first_on_whatever_input_comes_next() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+#[test]
+fn a_replay_is_of_the_input_that_its_schedule_names() {
+    let said = |checker: &Checker, input| checker.check_on(input, overlapping).unwrap_err().to_string();
+    let explored = said(&checker(), minimal());
+    // It is the schedule of an update that is lost: the findings stay errors, unless one outcome is all that is asked for.
+    let replay = checker().expect_pure().replay(replayed(&explored));
+    assert!(said(&replay, minimal()).contains("replayed main of it::planted"));
+    // Another input has the same deviations, but another schedule. It is explored.
+    let larger = (TensorData::new(&[7], &[9; 7]), 500);
+    assert!(said(&replay, larger).contains("4 executions"));
+}
+
 /// Run by the test below in a process of its own, with files where a variable says.
 #[test]
 #[ignore = "it fails, to show how"]

@@ -137,6 +137,8 @@ plain! {
     str: |value| Shown::text(value),
     String: |value| Shown::text(value.as_str()),
     (): |_value| Shown::nothing(),
+    std::cmp::Ordering: |value| Shown(Value::Int(*value as i64)),
+    std::time::Duration: |value| Shown::text(format!("{value:?}")),
     std::convert::Infallible: |value| match *value {},
     std::io::Error: |value| Shown::text(value.to_string()),
     Box<dyn std::error::Error + Send + Sync>: |value| Shown::text(value.to_string()),
@@ -228,6 +230,17 @@ impl<K: Outcome, V: Outcome, S> Outcome for std::collections::HashMap<K, V, S> {
         let mut pairs: Vec<_> = pairs.map(|(key, value)| (crate::text_of(&key.0), key, value)).collect();
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         Shown::all(pairs.into_iter().map(|(_, key, value)| Shown::all([key, value])))
+    }
+}
+
+/// In the order of the items' contents: that of the set is different in every process.
+#[expect(clippy::disallowed_types, reason = "users return them, and they are sorted here")]
+impl<T: Outcome, S> Outcome for std::collections::HashSet<T, S> {
+    fn look(&self, look: &mut Look) -> Shown {
+        let items = self.iter().map(|item| item.look(look));
+        let mut items: Vec<_> = items.map(|item| (crate::text_of(&item.0), item)).collect();
+        items.sort_by(|a, b| a.0.cmp(&b.0));
+        Shown::all(items.into_iter().map(|(_, item)| item))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Modules: things with attributes and submodules, as `torch.nn.Module` is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -260,6 +261,30 @@ impl<K: std::fmt::Debug, V: Input, S> Input for std::collections::HashMap<K, V, 
         let mut items: Vec<_> = self.iter().map(|(key, item)| (format!("{key:?}"), item)).collect();
         items.sort_by(|a, b| a.0.cmp(&b.0));
         items.into_iter().for_each(|(key, item)| visitor.item(key, item));
+    }
+}
+
+/// In the order of the items: that of the set is different in every process.
+#[expect(clippy::disallowed_types, reason = "users pass them, and they are sorted here")]
+impl<T: std::fmt::Debug + Input, S> Input for std::collections::HashSet<T, S> {
+    fn visit_input(&self, visitor: &mut Visitor) {
+        let mut items: Vec<_> = self.iter().map(|item| (format!("{item:?}"), item)).collect();
+        items.sort_by(|a, b| a.0.cmp(&b.0));
+        items.into_iter().enumerate().for_each(|(i, (_, item))| visitor.item(i, item));
+    }
+}
+
+impl<T: Input> Input for Range<T> {
+    fn visit_input(&self, visitor: &mut Visitor) {
+        visitor.item("start", &self.start);
+        visitor.item("end", &self.end);
+    }
+}
+
+impl<T: Input> Input for RangeInclusive<T> {
+    fn visit_input(&self, visitor: &mut Visitor) {
+        visitor.item("start", self.start());
+        visitor.item("end", self.end());
     }
 }
 
