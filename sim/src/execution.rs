@@ -46,6 +46,11 @@ pub trait Subject: Sync {
     /// What is executed at a site, in a few words.
     fn operator(&self, site: Site) -> String;
 
+    /// What is written, as a user would write it: `raw` is how the execution calls it.
+    fn target(&self, raw: &str) -> String {
+        raw.to_string()
+    }
+
     /// The command that repeats a schedule.
     fn replay_command(&self, schedule: &Schedule) -> String;
 

@@ -418,3 +418,75 @@ fn effects_can_be_allowed_one_by_one() {
         assert!(text.starts_with("forkcheck: 1 finding is wrong") && text.contains("global HITS"), "{text}");
     }
 }
+
+/// Every event of every execution: a body that tells what it reads, under a strategy that draws.
+#[test]
+#[ignore = "run by the test below, in processes of its own"]
+fn tell_events() {
+    let told = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let tell = told.clone();
+    let report = Checker::new().strategy("random").seed(7).budget(50).run(move || {
+        let n = Attr::new(0i64);
+        let mut handles = std::collections::BTreeMap::new();
+        for i in 0..4 {
+            let (own, tell) = (n.clone(), tell.clone());
+            let task = fork(
+                move || {
+                    let seen = own.get();
+                    tell.lock().unwrap().push_str(&format!("{i}:{seen} "));
+                    own.set(seen + i);
+                },
+                (),
+            );
+            handles.insert(i, task);
+        }
+        handles.values().for_each(wait);
+        n.get()
+    });
+    use std::io::Write as _;
+    write!(std::io::stdout(), "<<<{}\n{}>>>", told.lock().unwrap(), report.to_json()).unwrap();
+}
+
+#[test]
+fn the_same_seed_gives_the_same_events_in_another_process() {
+    let run = || {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = command.args(["--exact", "closures::tell_events", "--ignored", "--nocapture"]).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (_, told) = text.split_once("<<<").expect("it tells");
+        told.split_once(">>>").unwrap().0.to_string()
+    };
+    let first = run();
+    assert!(first.matches("3:").count() >= 50, "{first}");
+    assert_eq!(first, run());
+}
+
+#[test]
+fn a_schedule_of_another_body_is_never_passed() {
+    let schedule = {
+        let report = Checker::new().name("first").run(increments(2));
+        report.outcomes.unwrap().witnesses[1].schedule.clone()
+    };
+    let panic = std::panic::catch_unwind(|| Checker::new().name("second").replay(&schedule).check(increments(2)));
+    let panic = panic.unwrap_err();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.starts_with("forkcheck: the schedule no longer applies"), "{text}");
+}
+
+#[test]
+fn a_failure_is_stored_and_run_first_the_next_time() {
+    let folder = std::env::temp_dir().join(format!("forkcheck-stored-{}", std::process::id()));
+    let checker = Checker::new().name("stored").persist(&folder);
+    let report = checker.run(increments(2));
+    assert_eq!(report.verdict, Some(Verdict::Nondeterministic));
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
+    let text = std::fs::read_to_string(&files[0]).unwrap();
+    assert!(files.len() == 1 && text.contains("FORKCHECK_REPLAY=fc1."), "{text}");
+    // One execution would not show the second outcome; the stored schedules do.
+    let again = Checker::new().name("stored").persist(&folder).strategy("child-first").run(increments(2));
+    assert_eq!(again.verdict, Some(Verdict::Nondeterministic), "{again}");
+    // A body that is fixed has no failure any more.
+    let fixed = Checker::new().name("stored").persist(&folder).run(|| 1i64);
+    assert_eq!((fixed.verdict, std::fs::read_dir(&folder).unwrap().count()), (Some(Verdict::Pure), 0));
+    std::fs::remove_dir_all(&folder).unwrap();
+}

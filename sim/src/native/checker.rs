@@ -127,6 +127,8 @@ pub struct Checker {
     expects: Expects,
     store: Store,
     replay: Option<Schedule>,
+    /// Whether a schedule of another body is passed over: the environment speaks to all tests at once.
+    lenient: bool,
     twice: bool,
     name: Option<String>,
 }
@@ -157,6 +159,7 @@ impl Checker {
             expects: Expects::Pure,
             store: Store::off(),
             replay: None,
+            lenient: false,
             twice: false,
             name: None,
         }
@@ -170,7 +173,7 @@ impl Checker {
     /// | `FORKCHECK_SEED` | of the strategies that draw |
     /// | `FORKCHECK_ITERS` | executions: with 1 and a run's seed, that run |
     /// | `FORKCHECK_BUDGET` | executions, or a time such as `30s` |
-    /// | `FORKCHECK_REPLAY` | a schedule `fc1.…` that a report printed: it alone is run |
+    /// | `FORKCHECK_REPLAY` | a schedule `fc1.…` that a report printed: of the body that it belongs to, it alone is run |
     /// | `FORKCHECK_PERSIST` | the folder where failures are stored, or `off`; otherwise `forkcheck-failures` |
     /// | `FORKCHECK_LOG` | what is logged, such as `info` |
     /// | `FORKCHECK_CHECK_DETERMINISM` | 1: the default schedule runs twice, and the first event that differs is named |
@@ -288,8 +291,8 @@ impl Checker {
         &mut self.config
     }
 
-    pub(super) fn replay_schedule(&mut self, schedule: Schedule) {
-        self.replay = Some(schedule);
+    pub(super) fn replay_if_own(&mut self, schedule: Schedule) {
+        (self.replay, self.lenient) = (Some(schedule), true);
     }
 
     pub(super) fn store(&mut self, store: Store) {
@@ -404,9 +407,12 @@ impl Checker {
                 at.line()
             );
         }
-        let of_this = |schedule: &&Schedule| input.is_none() || schedule.program == body.tag();
-        if let Some(schedule) = self.replay.as_ref().filter(of_this) {
+        let own = |schedule: &&Schedule| (input.is_none() && !self.lenient) || schedule.program == body.tag();
+        if let Some(schedule) = self.replay.as_ref().filter(own) {
             let (mut report, replayed) = crate::replay::replay_report(body, &self.config, schedule, Mode::Strict);
+            if schedule.program != body.tag() {
+                report.notes.push("stale: the schedule is of another body".to_string());
+            }
             report.notes.extend(replayed.stale.map(|stale| format!("stale: {stale}")));
             return self.allowing(report);
         }

@@ -54,7 +54,7 @@ pub(super) fn configure(mut checker: Checker) -> Result<Checker, Error> {
     }
     if let Some(value) = text("FORKCHECK_REPLAY")? {
         let schedule = value.parse().map_err(|error| Error::new(format!("FORKCHECK_REPLAY: {error}")))?;
-        checker.replay_schedule(schedule);
+        checker.replay_if_own(schedule);
     }
     match text("FORKCHECK_CHECK_DETERMINISM")?.as_deref() {
         None | Some("0") => {}

@@ -40,10 +40,11 @@ where
     K: 'static,
 {
     let at = Caller::caller();
-    match world::kind() {
-        world::Kind::Checked => return fork_checked(function, args, at),
-        world::Kind::Traced => return trace::fork(function, args, at),
-        world::Kind::Plain => {}
+    if let Some((serial, watched)) = world::checked(|state| (state.serial, state.watch.is_some())) {
+        return fork_checked(function, args, at, serial, watched);
+    }
+    if world::kind() == world::Kind::Traced {
+        return trace::fork(function, args, at);
     }
     if pool::is_on() {
         let task = Arc::new(Task::new(Work { function, args }, SERIAL, at));
@@ -54,29 +55,32 @@ where
     Future { task: TaskId::MAIN, shared: Arc::new(Task::<F, A, K>::done(Ok(function.call(args)), at)) }
 }
 
-fn fork_checked<F, A, K>(function: F, args: A, at: &'static Caller<'static>) -> Future<F::Out>
+fn fork_checked<F, A, K>(
+    function: F,
+    args: A,
+    at: &'static Caller<'static>,
+    serial: u64,
+    watched: bool,
+) -> Future<F::Out>
 where
     F: Call<A, K>,
     A: Send + 'static,
     F::Out: Send + 'static,
     K: 'static,
 {
-    let serial = world::checked(|state| state.serial).expect("it was asked before");
     // Names are only needed by those who watch.
-    let names = (world::checked(|state| state.watch.is_some()) == Some(true)).then(|| {
+    let names = watched.then(|| {
         let mut visitor = Visitor::new();
         F::visit(&function, &args, &mut visitor);
         visitor
     });
     let task = Arc::new(Task::new(Work { function, args }, serial, at));
-    let forked = match stack::is_falling() {
-        true => None,
-        false => world::checked(|state| state.fork(F::callee(), task.clone(), at)).flatten(),
-    };
-    match forked {
-        Some(id) => {
+    match world::checked(|state| state.fork(F::callee(), task.clone(), at)).flatten() {
+        Some((id, first)) => {
             names.iter().for_each(|names| names.tell(id));
-            stack::pause();
+            if first {
+                stack::pause();
+            }
             Future { task: id, shared: task }
         }
         None => never(),
@@ -114,43 +118,60 @@ pub fn wait<T: Clone>(future: &Future<T>) -> T {
     }
 }
 
+/// Where a wait stands.
+enum Waiting {
+    /// The task has ended.
+    Over,
+    /// It has not, and this stack pauses.
+    Pause,
+    /// The task belongs to another execution than this one.
+    Foreign,
+}
+
 fn wait_for<T>(future: &Future<T>, at: &'static Caller<'static>) {
-    let own = world::checked(|state| state.serial);
     let serial = future.shared.serial();
-    if serial != own.unwrap_or(SERIAL) && serial != SERIAL {
-        if stack::is_falling() {
-            return;
-        }
-        let (made, what) = (future.shared.made(), if own.is_some() { "another execution" } else { "a checked body" });
-        panic!(
-            "wait at {}:{}: this future was made at {}:{} in {what}, and its task cannot be waited for here",
-            at.file(),
-            at.line(),
-            made.file(),
-            made.line()
-        );
-    }
-    match own {
-        Some(_) if serial != SERIAL => {
-            if stack::is_falling() {
-                return;
+    let panicking = std::thread::panicking();
+    loop {
+        let waiting = world::checked(|state| match serial {
+            SERIAL => Waiting::Over,
+            serial if serial != state.serial => Waiting::Foreign,
+            _ if panicking => {
+                let reason = format!("wait at {}:{} was reached while a panic unwinds", at.file(), at.line());
+                state.stop(Cut::Refused(reason));
+                Waiting::Pause
             }
-            if std::thread::panicking() {
-                world::checked(|state| {
-                    let reason = format!("wait at {}:{} was reached while a panic unwinds", at.file(), at.line());
-                    state.stop(Cut::Refused(reason));
-                });
+            _ if state.wait(future.task, at) => Waiting::Over,
+            _ => Waiting::Pause,
+        });
+        match waiting {
+            Some(Waiting::Over) if serial != SERIAL => return,
+            Some(Waiting::Pause) => stack::pause(),
+            Some(Waiting::Foreign) => return foreign(future, at, "another execution"),
+            None if serial != SERIAL => return foreign(future, at, "a checked body"),
+            Some(Waiting::Over) => return pool::wait_until(|| future.shared.result().is_some()),
+            None => {
+                pool::wait_until(|| future.shared.result().is_some());
+                return trace::waited(future.task, at);
             }
-            while world::checked(|state| state.wait(future.task, at)) == Some(false) {
-                stack::pause();
-            }
-        }
-        Some(_) => pool::wait_until(|| future.shared.result().is_some()),
-        None => {
-            pool::wait_until(|| future.shared.result().is_some());
-            trace::waited(future.task, at);
         }
     }
+}
+
+/// # Panics
+/// Unless the stack is being taken down, when nothing matters any more.
+#[cold]
+fn foreign<T>(future: &Future<T>, at: &Caller<'_>, what: &str) {
+    if stack::is_falling() {
+        return;
+    }
+    let made = future.shared.made();
+    panic!(
+        "wait at {}:{}: this future was made at {}:{} in {what}, and its task cannot be waited for here",
+        at.file(),
+        at.line(),
+        made.file(),
+        made.line()
+    );
 }
 
 /// What a task will have returned. A clone is the same future.

@@ -21,7 +21,7 @@ use super::fork::attempt;
 use super::look::{Kept, Look, Shown};
 use super::sites::{ReadSource, Sites};
 use super::stack::{Driver, Job, Pause, Stack};
-use super::state::{GivenBox, JobBox, Shared, State, Status, Step, Strategy, Way, step};
+use super::state::{GivenBox, JobBox, Shared, State, Status, Step, Strategy, Turn, Way, step};
 use super::world::{self, World};
 use super::{panics, stack};
 use crate::check::Findings;
@@ -124,6 +124,10 @@ impl Subject for Body {
         self.sites(|sites| sites.operator(site).to_string())
     }
 
+    fn target(&self, raw: &str) -> String {
+        self.sites(|sites| sites.named(raw))
+    }
+
     fn replay_command(&self, schedule: &Schedule) -> String {
         let test = self.name.split_once("::").map_or(&*self.name, |(_, test)| test);
         format!("FORKCHECK_REPLAY={schedule} cargo test {test}")
@@ -171,7 +175,7 @@ impl Job for MainJob {
             Err(failed) => (None, Some(failed.0)),
         };
         world::checked(|state| {
-            state.task().error = error.clone();
+            state.task().error = error.clone().map(Box::new);
             state.result = kept;
         });
         let (look, mut shown) = look();
@@ -195,7 +199,7 @@ impl Job for MainJob {
 /// What the caller sees now: the result, what was passed in, the globals, the generator if anybody drew.
 fn look() -> (Look, Vec<Value>) {
     let found = world::checked(|state| {
-        let error = state.tasks[0].error.clone();
+        let error = state.tasks[0].error.as_deref().cloned();
         (
             state.result.clone(),
             error,
@@ -206,6 +210,12 @@ fn look() -> (Look, Vec<Value>) {
     });
     let (result, error, globals, generator, given) = found.expect("it is asked by executions");
     look_at(result.as_deref(), error.as_ref(), &globals, generator, given.as_ref().map(|given| &*given.0))
+}
+
+/// Finds out anew what the caller's look is about to touch, where others may have led it elsewhere.
+fn look_again() {
+    let (look, _) = look();
+    world::checked(|state| state.park_look(&look.touches));
 }
 
 type Globals = [(forkcheck_model::slot::SlotId, Arc<dyn Kept>)];
@@ -298,7 +308,7 @@ impl Run {
         let slot = &mut self.stacks[place];
         if job.is_some() {
             assert!(slot.is_none(), "a task has one stack");
-            *slot = Some(self.idle.pop().unwrap_or_else(|| Stack::new(self.driver)));
+            *slot = Some(self.idle.pop().unwrap_or_else(|| stack::take(self.driver)));
         }
         let stack = slot.as_mut().expect("a task has a stack from its first step to its end");
         if stack.resume(job.map(|job| job.0)) == Pause::Done {
@@ -326,21 +336,13 @@ impl Run {
     /// to be asked.
     fn settle(&mut self) {
         self.inside(|run| {
-            while let Some((next, job)) = world::checked(State::next).flatten() {
-                run.resume(next, job);
-                if world::checked(|state| state.leading) == Some(true) {
-                    run.look_again();
+            while let Some(turn) = world::checked(State::next).flatten() {
+                match turn {
+                    Turn::Run(next, job) => run.resume(next, job),
+                    Turn::Look => look_again(),
                 }
             }
         });
-    }
-
-    /// Finds out anew what the caller's look is about to touch, where others may have led it elsewhere.
-    fn look_again(&mut self) {
-        if world::checked(|state| state.is_led(TaskId::MAIN)) == Some(true) {
-            let (look, _) = look();
-            world::checked(|state| state.park_look(&look.touches));
-        }
     }
 
     /// Goes on by the steps of these tasks.
@@ -390,7 +392,7 @@ impl Run {
     fn seen(&self) -> (Look, Vec<Value>) {
         let state = self.state();
         let main = &state.tasks[0];
-        let error = main.error.as_ref().filter(|_| main.status == Status::Ended);
+        let error = main.error.as_deref().filter(|_| main.status == Status::Ended);
         let result = state.result.as_deref();
         let generator = state.drawn.then(|| state.generator.clone());
         look_at(result, error, &state.globals, generator, self.given.as_deref())
@@ -419,7 +421,7 @@ impl Run {
         };
         let state = self.state();
         let main = &state.tasks[0];
-        let error = main.error.clone().filter(|_| main.status == Status::Ended);
+        let error = main.error.as_deref().filter(|_| main.status == Status::Ended).cloned();
         let digests = (state.at_return.unwrap_or(at_rest), at_rest);
         self.outcome = Some(Outcome { digests, error, deadlock: state.stuck() });
     }
@@ -561,7 +563,7 @@ impl Execution for Run {
             }
             let job = self.state_mut().enter(current);
             self.inside(|run| run.resume(current, job));
-            // Who forked goes on after its child; who was woken is ready.
+            // A child goes first; who was woken is ready.
             if let Some(&next) = self.state().going.last() {
                 if self.state().forked_last(current) == Some(next) {
                     current = next;
@@ -646,7 +648,7 @@ impl Execution for Run {
 /// Each task by a thread of somebody else's, who is told of forks, waits and hot steps.
 impl Alone for Run {
     fn alone(mut self) -> Self {
-        self.begin(Way::Searched, false);
+        self.begin(Way::Driven, false);
         self
     }
 
@@ -668,7 +670,7 @@ impl Alone for Run {
             Status::Waiting(target) => Next::Waits(target),
             Status::Ended => Next::Over,
             Status::Parked => {
-                let accesses = state.tasks[task.index()].parked.footprint.accesses();
+                let accesses = state.tasks[task.index()].parked.footprint().accesses();
                 let mut locations: Vec<Location> = accesses.iter().map(|access| access.location).collect();
                 locations.dedup();
                 Next::Touches(locations)
@@ -698,6 +700,7 @@ impl Drop for Run {
     fn drop(&mut self) {
         // Before the state that their destructors might ask for.
         self.stacks.clear();
+        stack::keep(self.driver, std::mem::take(&mut self.idle));
         // What was passed in is left as it was found.
         self.given.iter().for_each(|given| given.restore());
         debug_assert!(!stack::is_falling());

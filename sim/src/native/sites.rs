@@ -111,6 +111,21 @@ impl Sites {
         })
     }
 
+    /// What a user calls a thing: the variable that it was made for, if it is the writer's own or a global and the source says.
+    pub(super) fn named(&mut self, raw: &str) -> String {
+        let mut variable = || {
+            let (what, place) = raw.split_once(" made at ")?;
+            let (file, line) = place.rsplit_once(':')?;
+            let text = self.line_text(file, line.parse().ok()?)?;
+            match what {
+                "global" => static_name(&text).map(|name| format!("global {name}")),
+                "tensor" | "attribute" => variable_name(&text).map(|name| format!("local {name}")),
+                _ => None,
+            }
+        };
+        variable().unwrap_or_else(|| raw.to_string())
+    }
+
     /// The line of the user's source at a place.
     pub(super) fn line_text(&mut self, file: &str, line: u32) -> Option<String> {
         let source = self.source(file)?;
@@ -176,6 +191,22 @@ fn words(text: &str) -> usize {
     }
     let line = text.lines().next().unwrap_or_default();
     line.trim_end().trim_end_matches([';', ',']).len().max(1)
+}
+
+/// The variable that a line binds: `let mut x = …`.
+fn variable_name(line: &str) -> Option<&str> {
+    let rest = line.trim_start().strip_prefix("let ")?.trim_start();
+    name_of(rest.strip_prefix("mut ").unwrap_or(rest).trim_start())
+}
+
+/// The name that a line gives to a static: `pub static HITS: …`.
+fn static_name(line: &str) -> Option<&str> {
+    name_of(line.split_once("static ")?.1.trim_start())
+}
+
+fn name_of(text: &str) -> Option<&str> {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+    (end > 0).then(|| &text[..end])
 }
 
 #[cfg(test)]

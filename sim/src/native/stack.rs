@@ -11,11 +11,11 @@
 //! whenever control comes to a stack, and taken away when control leaves it.
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::sync::Arc;
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, STACK_ALIGNMENT, Stack as Memory, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use super::baton::Baton;
@@ -63,8 +63,35 @@ thread_local! {
 
 /// A coroutine, and whether it is in the middle of a job.
 pub(super) struct Fiber {
-    coroutine: Coroutine<Option<Arc<dyn Job>>, Pause, ()>,
+    coroutine: Coroutine<Option<Arc<dyn Job>>, Pause, (), Shifted>,
     busy: bool,
+}
+
+/// Stacks that are kept for the next check on this thread: to map memory for one takes as long as a hundred steps.
+const KEPT: usize = 64;
+
+thread_local! {
+    static IDLE: RefCell<Vec<(Driver, Stack)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A stack with nothing to do: one that was kept, if there is one of its kind.
+pub(super) fn take(driver: Driver) -> Stack {
+    let kept = IDLE.with_borrow_mut(|idle| {
+        let place = idle.iter().rposition(|(kind, _)| *kind == driver)?;
+        Some(idle.swap_remove(place).1)
+    });
+    kept.unwrap_or_else(|| Stack::new(driver))
+}
+
+/// Keeps stacks that have nothing to do, as many as there is room for.
+pub(super) fn keep(driver: Driver, stacks: Vec<Stack>) {
+    let left = IDLE.with_borrow_mut(|idle| {
+        let mut stacks = stacks.into_iter();
+        let room = KEPT.saturating_sub(idle.len());
+        idle.extend(stacks.by_ref().take(room).map(|stack| (driver, stack)));
+        stacks
+    });
+    drop(left);
 }
 
 impl Stack {
@@ -116,8 +143,7 @@ pub(super) fn is_falling() -> bool {
 
 impl Fiber {
     fn new(bytes: usize) -> Self {
-        let stack = DefaultStack::new(bytes).expect("address space for a stack");
-        let coroutine = Coroutine::with_stack(stack, |switch: &Switch, mut job: Option<Arc<dyn Job>>| {
+        let coroutine = Coroutine::with_stack(Shifted::new(bytes), |switch: &Switch, mut job: Option<Arc<dyn Job>>| {
             while let Some(work) = job {
                 SWITCH.set(switch);
                 work.run();
@@ -135,6 +161,56 @@ impl Fiber {
         let CoroutineResult::Yield(pause) = result else { unreachable!("it was given a job") };
         self.busy = pause == Pause::Stopped;
         pause
+    }
+}
+
+/// Memory for a stack that begins somewhat below its end, each somewhere else. All ends lie at the same place of a page, and
+/// so the tops of a thousand stacks would share a few sets of a cache; shifted, a random walk through them is 1.5 times as
+/// fast.
+struct Shifted {
+    memory: DefaultStack,
+    shift: usize,
+}
+
+/// Shifts are multiples of a cache line, below a page.
+const LINE: usize = 64;
+const PAGE: usize = 4096;
+
+thread_local! {
+    static NEXT_SHIFT: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Shifted {
+    fn new(bytes: usize) -> Self {
+        let memory = DefaultStack::new(bytes + PAGE).expect("address space for a stack");
+        // Seven lines are what a paused task mostly has in use.
+        let shift = NEXT_SHIFT.replace((NEXT_SHIFT.get() + 7 * LINE) % PAGE);
+        assert!(shift.is_multiple_of(STACK_ALIGNMENT) && memory.base().get() - shift > memory.limit().get());
+        Self { memory, shift }
+    }
+}
+
+// SAFETY: what is between `base` and `limit` is a part of the memory of a `DefaultStack`, which guarantees all that is wanted
+// for the whole of it: that it is mapped, writable, of no use to anybody else, has a guard page at its limit, and stays where
+// it is when the value is moved. `new` has asserted that the base is aligned and lies above the limit. The memory is given
+// back when `memory` is dropped, with the whole value.
+unsafe impl Memory for Shifted {
+    fn base(&self) -> StackPointer {
+        StackPointer::new(self.memory.base().get() - self.shift).expect("it lies above the limit")
+    }
+
+    fn limit(&self) -> StackPointer {
+        self.memory.limit()
+    }
+
+    #[cfg(windows)]
+    fn teb_fields(&self) -> corosensei::stack::StackTebFields {
+        self.memory.teb_fields()
+    }
+
+    #[cfg(windows)]
+    fn update_teb_fields(&mut self, stack_limit: usize, guaranteed_stack_bytes: usize) {
+        self.memory.update_teb_fields(stack_limit, guaranteed_stack_bytes);
     }
 }
 

@@ -5,6 +5,7 @@
 //! so. In the default order it stops before whatever it touches, because a schedule may send the execution elsewhere
 //! there. Nothing here allocates or hashes once an execution like this one has been run: tables are used again.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location as Caller;
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use forkcheck_model::slot::{Allocator, Memory, SlotId};
 use forkcheck_model::value::Generator;
 use forkcheck_scheduler::pool::Join;
 use forkcheck_scheduler::{
-    Access, Choice, Clock, Enabled, Footprint, Kind, Location, Moment, Scheduler, TaskId, Tasks,
+    Access, Choice, Clock, Enabled, Footprint, Kind, Location, Moment, Region, Scheduler, TaskId, Tasks,
 };
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
@@ -81,6 +82,8 @@ pub(super) enum Way {
     Guided,
     /// As a search or a strategy says, who are asked at hot locations.
     Searched,
+    /// As somebody says who drives each task by itself, and is told of forks too.
+    Driven,
 }
 
 /// How a task stands.
@@ -116,7 +119,7 @@ pub(super) struct Task {
     pub(super) fork: Option<(Site, Arc<[Site]>)>,
     /// Where it waits.
     pub(super) waits_at: Option<&'static Caller<'static>>,
-    pub(super) error: Option<Raised>,
+    pub(super) error: Option<Box<Raised>>,
     age: u32,
 }
 
@@ -145,13 +148,37 @@ pub(super) struct Parked {
     /// By number, if anybody guides or watches.
     pub(super) site: Option<Site>,
     pub(super) phase: u8,
-    /// Of what is touched, that for which others race.
-    pub(super) footprint: Footprint,
+    /// Of what is touched, that for which others race; made when somebody asks, if it is `one` access.
+    footprint: OnceCell<Footprint>,
+    one: Option<(Location, Kind)>,
     /// All that is touched, if anybody guides.
     pub(super) touched: Footprint,
     pub(super) splits: bool,
     /// Whether it is to do the first half only.
     pub(super) half: bool,
+}
+
+impl Parked {
+    /// Of what is touched, that for which others race.
+    pub(super) fn footprint(&self) -> &Footprint {
+        self.footprint.get_or_init(|| self.one.iter().map(|&(location, kind)| Access::whole(location, kind)).collect())
+    }
+
+    /// Sets the footprint; says whether it is not empty.
+    fn is_about(&mut self, accesses: impl Iterator<Item = Access>) -> bool {
+        let footprint: Footprint = accesses.collect();
+        let some = !footprint.is_empty();
+        (self.footprint, self.one) = (OnceCell::from(footprint), None);
+        some
+    }
+
+    /// Sets the footprint to one access of something that has a location for itself.
+    #[inline]
+    fn is_about_one(&mut self, location: Location, kind: Kind) -> bool {
+        self.footprint.take();
+        self.one = Some((location, kind));
+        true
+    }
 }
 
 /// The k-th fork of a task, as it was seen before.
@@ -224,8 +251,18 @@ pub(super) struct State {
     pub(super) at_return: Option<u128>,
     /// Whether nobody else was left at the look.
     pub(super) alone: bool,
-    /// Whether attributes decide what the look is at.
+    /// Whether attributes decide what the look is at, and whether a step was taken since that was found out.
     pub(super) leading: bool,
+    stale: bool,
+}
+
+/// What is to be done next with an execution.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// This task goes on, with what it has to begin with.
+    Run(TaskId, Option<JobBox>),
+    /// It is to be found out anew what the caller's look is at.
+    Look,
 }
 
 /// What comes of a step that is about to be taken.
@@ -349,6 +386,7 @@ impl State {
             at_return: None,
             alone: false,
             leading: false,
+            stale: false,
         }
     }
 
@@ -490,21 +528,25 @@ impl State {
         }
         let id = self.current;
         let site = (self.way == Way::Guided).then(|| self.site(step));
-        let half = self.way == Way::Searched && self.splits(step);
+        let half = self.way != Way::Guided && self.splits(step);
         let task = &mut self.tasks[id.index()];
         let parked = &mut task.parked;
-        parked.footprint.clear();
-        for touched in step.touches {
-            if self.hot.contains(&touched.access.location) {
-                match touched.access.kind {
-                    Kind::Write if half => {}
-                    kind => {
-                        let kind = if half { Kind::Read } else { kind };
-                        parked.footprint.push(Access { kind, ..touched.access.clone() });
-                    }
-                }
+        let hot = &self.hot;
+        let some = match step.touches {
+            [Touched { access: Access { location, region: Region::Whole, kind }, .. }] => {
+                hot.contains(location) && parked.is_about_one(*location, if half { Kind::Read } else { *kind })
             }
-        }
+            touches => {
+                let accesses =
+                    touches.iter().map(|touched| &touched.access).filter(|access| hot.contains(&access.location));
+                // The first half only reads.
+                let accesses = accesses.filter(|access| !half || access.kind != Kind::Write);
+                parked.is_about(accesses.map(|access| match half {
+                    true => Access { kind: Kind::Read, ..access.clone() },
+                    false => access.clone(),
+                }))
+            }
+        };
         (parked.phase, parked.half, parked.splits) = (0, half, step.splits);
         if self.way == Way::Guided {
             parked.site = site;
@@ -515,7 +557,7 @@ impl State {
             self.set_status(id, Status::Parked);
             return Arrival::Pause;
         }
-        if parked.footprint.is_empty() {
+        if !some {
             return Arrival::Go;
         }
         self.park(id);
@@ -554,7 +596,10 @@ impl State {
     /// Who goes on now, with what it has to begin with; nobody if everybody stands before a choice that is not ours, or the
     /// execution is over.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<(TaskId, Option<JobBox>)> {
+    pub(super) fn next(&mut self) -> Option<Turn> {
+        if self.going.is_empty() && std::mem::take(&mut self.stale) && self.is_led(TaskId::MAIN) {
+            return Some(Turn::Look);
+        }
         if self.cut.is_some() {
             self.give_up();
             self.going.clear();
@@ -565,7 +610,7 @@ impl State {
         }
         let id = self.going.pop()?;
         self.current = id;
-        Some((id, self.tasks[id.index()].job.take()))
+        Some(Turn::Run(id, self.tasks[id.index()].job.take()))
     }
 
     /// The task is about to touch something for which others race.
@@ -591,7 +636,7 @@ impl State {
         for touched in step.touches {
             let access = &touched.access;
             let region = match &access.region {
-                forkcheck_scheduler::Region::Whole => 0,
+                Region::Whole => 0,
                 region => hash_of(region),
             };
             task.deeds = mix(task.deeds, access.location.0 ^ region.rotate_left(7) ^ (access.kind as u64) << 62);
@@ -614,9 +659,8 @@ impl State {
         let writes: SmallVec<[Access; 2]> =
             writes.map(|touched| Access { kind: Kind::Write, ..touched.access.clone() }).collect();
         let parked = &mut self.tasks[id.index()].parked;
-        parked.footprint.clear();
-        let hot = writes.iter().filter(|access| self.hot.contains(&access.location));
-        hot.cloned().for_each(|access| parked.footprint.push(access));
+        let hot = &self.hot;
+        parked.is_about(writes.iter().filter(|access| hot.contains(&access.location)).cloned());
         (parked.phase, parked.half, parked.splits) = (1, false, false);
         if self.way == Way::Guided {
             (parked.site, parked.touched) = (site, writes.into_iter().collect());
@@ -649,13 +693,13 @@ impl State {
         }
     }
 
-    /// Forks a task, and lets it go on first. The caller pauses then.
+    /// Forks a task; `None` if the execution was cut. Says whether the caller pauses so that it goes on first.
     pub(super) fn fork(
         &mut self,
         callee: &'static str,
         job: Arc<dyn Job>,
         at: &'static Caller<'static>,
-    ) -> Option<TaskId> {
+    ) -> Option<(TaskId, bool)> {
         if !self.count() {
             return None;
         }
@@ -684,9 +728,10 @@ impl State {
             self.note_join(parent, Join::Fork(child.number()), site);
             self.watch.as_mut().expect("it watches").forked(child, place.0);
         }
-        self.going.push(parent);
         self.going.push(child);
-        Some(child)
+        // Child first. In a search it does not matter who comes first to where others race, and it saves two switches that the
+        // parent goes on.
+        Some((child, self.way != Way::Searched))
     }
 
     /// The task that this fork of `parent` makes: the same as the last time if the parent forks the same.
@@ -762,7 +807,7 @@ impl State {
     pub(super) fn end(&mut self, error: Option<Raised>) {
         let id = self.current;
         let task = self.task();
-        task.error = error;
+        task.error = error.map(Box::new);
         self.live -= 1;
         let task = self.task();
         let waiters = std::mem::take(&mut task.waiters);
@@ -792,6 +837,7 @@ impl State {
             return self.stop(Cut::Refused(reason));
         }
         self.order.push(task);
+        self.stale = self.leading;
         self.woken.clear();
         self.tasks[task.index()].status = Status::Going;
         self.going.push(task);
@@ -807,11 +853,9 @@ impl State {
 
     /// The caller's look is about to touch this.
     pub(super) fn park_look(&mut self, touches: &[Touched]) {
-        let parked = &mut self.tasks[0].parked;
-        parked.footprint.clear();
-        for touched in touches.iter().filter(|touched| self.hot.contains(&touched.access.location)) {
-            parked.footprint.push(touched.access.clone());
-        }
+        let accesses = touches.iter().map(|touched| &touched.access);
+        let hot = &self.hot;
+        self.tasks[0].parked.is_about(accesses.filter(|access| hot.contains(&access.location)).cloned());
     }
 
     /// The task that this one forked last.
@@ -853,7 +897,7 @@ impl Moment for State {
     }
 
     fn pending(&self, task: TaskId) -> &Footprint {
-        &self.tasks[task.index()].parked.footprint
+        self.tasks[task.index()].parked.footprint()
     }
 
     fn order(&self) -> &[TaskId] {
@@ -878,7 +922,7 @@ fn mix(hash: u64, word: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64).rotate_left(17) ^ word
 }
 
-fn hash_of(region: &forkcheck_scheduler::Region) -> u64 {
+fn hash_of(region: &Region) -> u64 {
     use std::hash::{Hash, Hasher};
     let mut hasher = rustc_hash::FxHasher::default();
     region.hash(&mut hasher);

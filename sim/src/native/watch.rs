@@ -135,7 +135,7 @@ impl Scene for Scenery<'_> {
             Status::Waiting(target) => {
                 Standing::Waiting(target, self.state.waiting_at(task).expect("it waits somewhere"))
             }
-            Status::Ended => Standing::Ended(found.error.as_ref()),
+            Status::Ended => Standing::Ended(found.error.as_deref()),
             Status::Going | Status::Parked => Standing::Going,
         }
     }
@@ -173,32 +173,11 @@ impl Scene for Scenery<'_> {
         }
         let Some(&(what, at)) = self.watch.made.get(&slot) else { return plain("something".into(), false) };
         let place = format!("{}:{}", at.file(), at.line());
-        let mut shared = self.state.shared.lock().expect("nobody panics with it");
-        let line = shared.sites.line_text(at.file(), at.line());
-        if slot.owner() == u32::MAX {
-            let name = line.as_deref().and_then(static_name);
-            return plain(name.map_or(format!("global made at {place}"), |name| format!("global {name}")), false);
-        }
-        match line.as_deref().and_then(variable_name) {
-            Some(name) if own => plain(format!("local {name}"), false),
-            _ if own => plain(format!("{what} made at {place}"), false),
-            _ => plain(format!("captured {what} made at {place}"), what == "attribute"),
+        // The report may find a variable there; nobody reads sources before there is a report.
+        match own {
+            _ if slot.owner() == u32::MAX => plain(format!("global made at {place}"), false),
+            true => plain(format!("{what} made at {place}"), false),
+            false => plain(format!("captured {what} made at {place}"), what == "attribute"),
         }
     }
-}
-
-/// The variable that a line binds: `let mut x = …`.
-fn variable_name(line: &str) -> Option<&str> {
-    let rest = line.trim_start().strip_prefix("let ")?.trim_start();
-    name_of(rest.strip_prefix("mut ").unwrap_or(rest).trim_start())
-}
-
-/// The name that a line gives to a static: `pub static HITS: …`.
-fn static_name(line: &str) -> Option<&str> {
-    name_of(line.split_once("static ")?.1.trim_start())
-}
-
-fn name_of(text: &str) -> Option<&str> {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
-    (end > 0).then(|| &text[..end])
 }

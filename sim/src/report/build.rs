@@ -202,7 +202,7 @@ pub(crate) fn finding_report<S: Subject>(program: &S, names: &Tasks, finding: &F
         kind: finding.kind.name(),
         severity: if finding.kind.severity() == Severity::Error { "error" } else { "warning" },
         operator: finding.operator.clone(),
-        target: finding.targets.join(", "),
+        target: finding.targets.iter().map(|target| program.target(target)).collect::<Vec<_>>().join(", "),
         file: file(&here),
         line: here.as_ref().map(Span::line),
         column: here.as_ref().map(|span| span.column() + 1),

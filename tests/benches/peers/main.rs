@@ -3,6 +3,7 @@
 //! Everything is measured by criterion; the table at the end has the ratio of the medians, row by row. Ours runs plain
 //! state machines with the schedule recorded and the outcome hashed.
 
+mod closures;
 mod interpreted;
 mod ours;
 mod table;
@@ -11,6 +12,7 @@ mod workloads;
 use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use criterion::Criterion;
@@ -26,6 +28,8 @@ fn main() {
         .output_directory(&folder)
         .configure_from_args();
     ours::measure(&mut criterion);
+    closures::measure(&mut criterion);
+    shuttle_bugs(&mut criterion);
     shuttle_samples(&mut criterion);
     loom_exhausts(&mut criterion);
     criterion.final_summary();
@@ -44,6 +48,39 @@ fn shuttle_samples(criterion: &mut Criterion) {
     });
     one("W5 N=100", || on_shuttle::updates(100, 10));
     one("W5 N=1000", || on_shuttle::updates(1000, 10));
+}
+
+/// Until each bug is seen for the first time, one seed after another, under the strategy of shuttle's that is best at it.
+fn shuttle_bugs(criterion: &mut Criterion) {
+    bug(criterion, "chain reversed", 2, on_shuttle::chain_reversed);
+    bug(criterion, "cycle", 4, on_shuttle::cycle);
+}
+
+/// More executions than any seed takes.
+const PATIENCE: usize = 1000;
+
+fn bug(criterion: &mut Criterion, name: &str, depth: usize, body: fn() -> bool) {
+    criterion.bench_function(&format!("bug/{name}/shuttle"), |bencher| {
+        let mut seed = 0;
+        bencher.iter_custom(|runs| {
+            let mut sum = Duration::ZERO;
+            for _ in 0..runs {
+                seed += 1;
+                let mut config = shuttle::Config::new();
+                config.failure_persistence = shuttle::FailurePersistence::None;
+                let seen = Arc::new(OnceLock::new());
+                let first = seen.clone();
+                let start = Instant::now();
+                shuttle::Runner::new(PctScheduler::new_from_seed(seed, depth, PATIENCE), config).run(move || {
+                    if body() {
+                        first.get_or_init(Instant::now);
+                    }
+                });
+                sum += seen.get().map_or_else(|| start.elapsed(), |seen| seen.duration_since(start));
+            }
+            sum
+        });
+    });
 }
 
 fn shuttle<S: Scheduler + 'static>(criterion: &mut Criterion, name: &str, scheduler: impl Fn(usize) -> S, body: fn()) {

@@ -17,6 +17,17 @@ const ROWS: &[(&str, &str, &str, f64)] = &[
     ("exhaustive", "W1 N=2", "loom", 1.0),
     ("exhaustive", "W1 N=3", "loom", 1000.0),
     ("exhaustive", "W2 N=4", "loom", 1000.0),
+    ("closures random", "W1 N=4", "shuttle", 6.0),
+    ("closures pct", "W1 N=4", "shuttle", 1.0),
+    ("closures uniform", "W1 N=4", "shuttle", 1.0),
+    ("closures random", "W5 N=100", "shuttle", 1.0),
+    ("closures random", "W5 N=1000", "shuttle", 5.0),
+    ("closures pct", "W5 N=1000", "shuttle", 50.0),
+    ("closures exhaustive", "W1 N=2", "loom", 1.0),
+    ("closures exhaustive", "W1 N=3", "loom", 300.0),
+    ("closures exhaustive", "W2 N=4", "loom", 1.0),
+    ("closures bug", "chain reversed", "shuttle", 10.0),
+    ("closures bug", "cycle", "shuttle", 10.0),
 ];
 
 /// What we alone do: loom and shuttle do not finish, or have no such thing.
@@ -24,6 +35,7 @@ const ALONE: &[(&str, &str)] = &[
     ("pos", "W1 N=4"),
     ("pos", "W5 N=1000"),
     ("exhaustive", "W1 N=4"),
+    ("closures exhaustive", "W1 N=4"),
     ("exhaustive", "W3"),
     ("exhaustive", "W4 depth 3"),
     ("states", "10 writers"),
@@ -46,9 +58,10 @@ pub(crate) fn render(folder: &Path) -> String {
     let mut text =
         String::from("\n| strategy | workload | forkcheck | peer | ratio | wanted |\n|---|---|---|---|---|---|\n");
     for &(group, workload, peer, wanted) in ROWS {
-        let (Some(ours), Some(theirs)) =
-            (median(folder, group, workload, "forkcheck"), median(folder, group, workload, peer))
-        else {
+        let (Some(ours), Some(theirs)) = (
+            median(folder, group, workload, "forkcheck"),
+            median(folder, group.trim_start_matches("closures "), workload, peer),
+        ) else {
             continue;
         };
         let wanted = if wanted > 1.0 { format!("{wanted}x") } else { String::new() };

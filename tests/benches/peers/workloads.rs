@@ -41,6 +41,67 @@ macro_rules! workloads {
             }));
         }
 
+        /// A task of ten steps: stores to a cell of its own, but for a load of the cell `from` as the step `load`, and a store
+        /// of what it saw to the cell `to` as the step `store`.
+        fn steps(
+            cells: &Arc<Vec<AtomicUsize>>,
+            own: usize,
+            from: (usize, usize),
+            to: (usize, usize),
+        ) -> Box<dyn FnOnce() + Send> {
+            let cells = cells.clone();
+            Box::new(move || {
+                let mut seen = usize::from(from.0 == 0);
+                for step in 1..=10 {
+                    match step {
+                        step if step == from.0 => seen = cells[from.1].load(SeqCst),
+                        step if step == to.0 => cells[to.1].store(seen, SeqCst),
+                        step => cells[own].store(step, SeqCst),
+                    }
+                }
+                if to.0 == 0 && from.0 > 0 {
+                    cells[from.1].store(2 * seen, SeqCst);
+                }
+            })
+        }
+
+        /// Four tasks, forked last first: the bug wants A's 8th step before B's 3rd, B's 8th before C's 3rd, C's 8th before
+        /// D's 3rd.
+        pub(crate) fn chain_reversed() -> bool {
+            let cells = cells(7);
+            join_all([
+                steps(&cells, 6, (3, 2), (0, 0)),
+                steps(&cells, 5, (3, 1), (8, 2)),
+                steps(&cells, 4, (3, 0), (8, 1)),
+                steps(&cells, 3, (0, 0), (8, 0)),
+            ]);
+            cells[2].load(SeqCst) == 2
+        }
+
+        /// The bug wants A's 3rd step before B's 3rd, B's 6th before C's 4th, and C's 7th before A's 8th.
+        pub(crate) fn cycle() -> bool {
+            let cells = cells(8);
+            let own = cells.clone();
+            let a = Box::new(move || {
+                let mut seen = 0;
+                for step in 1..=10 {
+                    match step {
+                        3 => own[0].store(1, SeqCst),
+                        8 => seen = own[2].load(SeqCst),
+                        step => own[3].store(step, SeqCst),
+                    }
+                }
+                own[7].store(seen, SeqCst);
+            });
+            join_all([
+                a as Box<dyn FnOnce() + Send>,
+                steps(&cells, 4, (3, 0), (6, 1)),
+                steps(&cells, 5, (4, 1), (7, 2)),
+                steps(&cells, 6, (0, 0), (0, 0)),
+            ]);
+            cells[7].load(SeqCst) == 1
+        }
+
         /// W5: n tasks of k atomic additions each to one cell.
         pub(crate) fn updates(n: usize, k: usize) {
             let cell = cells(1);
