@@ -182,6 +182,23 @@ fn stored_schedules_run_first_on_whatever_input_comes_next() {
 }
 
 #[test]
+fn a_panic_is_shown_whole_and_with_its_places() {
+    let base = line!();
+    let body = |one: &i64| {
+        let one = *one;
+        let task = fork(move || assert_eq!(one, 2), ()); // base + 3
+        wait(&task); // base + 4
+    };
+    let text = Checker::new().check_on(1, body).unwrap_err().to_string();
+    let (file, panic, wait) = (file!(), base + 3, base + 4);
+    let said = format!(
+        "forkcheck: panic: assertion `left == right` failed\n  left: 1\n right: 2\n  panic at {file}:{panic}\n  wait at {file}:{wait}\n"
+    );
+    assert!(text.contains(&said), "{text}");
+    assert!(text.contains("raises panic: assertion `left == right` failed left: 1 right: 2, in the default"), "{text}");
+}
+
+#[test]
 fn a_replay_is_of_the_input_that_its_schedule_names() {
     let said = |checker: &Checker, input| checker.check_on(input, overlapping).unwrap_err().to_string();
     let explored = said(&checker(), minimal());

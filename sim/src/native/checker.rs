@@ -20,7 +20,7 @@ use crate::check::Kind;
 use crate::config::{Atomicity, Config, Limits};
 use crate::execution::{ChildFirst, Subject as _};
 use crate::explore::repeat::compare;
-use crate::report::{Report, Verdict};
+use crate::report::{Report, Verdict, message_of};
 
 /// How many executions of a test, if nobody says otherwise.
 const EXECUTIONS: u64 = 1000;
@@ -392,7 +392,10 @@ impl Checker {
             None if report.notes.iter().any(|note| note.starts_with("stale")) => {
                 Some("the schedule no longer applies".to_string())
             }
-            _ if error.is_some() => error.map(|error| error.lines().last().unwrap_or_default().to_string()),
+            _ if error.is_some() => error.map(|error| {
+                let (message, places) = message_of(error);
+                places.lines().fold(message.to_string(), |text, place| format!("{text}\n  {place}"))
+            }),
             _ if wrong => Some(format!("{} wrong", counted(errors.len()))),
             _ => None,
         }

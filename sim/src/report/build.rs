@@ -134,7 +134,7 @@ pub(crate) fn witness<S: Subject>(program: &S, schedule: &Schedule, seen: &Seen)
     );
     let mut summary = match (&seen.outcome.error, seen.outcome.deadlock.is_empty()) {
         (_, false) => "deadlock".to_string(),
-        (Some(raised), _) => format!("raises {}", program.error_text(raised).lines().last().unwrap_or_default()),
+        (Some(raised), _) => format!("raises {}", super::message_line(&program.error_text(raised))),
         (None, _) => format!("result {:08x}", (at_return >> 96) as u32),
     };
     match schedule.deviations.len() {

@@ -292,3 +292,17 @@ impl Assurance {
         }
     }
 }
+
+/// What an error's text says in the end, class and message, and before it the places that it came through.
+///
+/// A panic's message may have several lines; of other errors it is the last line.
+pub(crate) fn message_of(error: &str) -> (&str, &str) {
+    let panic = if error.starts_with("panic: ") { Some(0) } else { error.find("\npanic: ").map(|at| at + 1) };
+    let start = panic.unwrap_or_else(|| error.rfind('\n').map_or(0, |at| at + 1));
+    (&error[start..], &error[..start])
+}
+
+/// The same message on one line.
+pub(crate) fn message_line(error: &str) -> String {
+    message_of(error).0.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}

@@ -182,7 +182,7 @@ fn summary(report: &Report) -> String {
     }
     if let Some(outcomes) = &report.outcomes {
         if let Some(error) = &outcomes.error {
-            line(format_args!("  raises: {}", error.lines().last().unwrap_or_default()));
+            line(format_args!("  raises: {}", super::message_line(error)));
         }
         if let Some(difference) = &outcomes.first_difference {
             line(format_args!("  first difference: {}: {} or {}", difference.place, difference.a, difference.b));
