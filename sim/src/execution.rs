@@ -200,6 +200,11 @@ pub struct Event<'a, E: Execution = Machine> {
 pub trait Guide<E: Execution = Machine> {
     /// Called before each event that touches anything: stay with the task, go to another, or do the first half only.
     fn before(&mut self, execution: &E, event: &Event<'_, E>) -> Go;
+
+    /// Whether it lets everything happen, so that nobody need stop to ask.
+    fn is_plain(&self) -> bool {
+        false
+    }
 }
 
 /// How an execution ended.
@@ -233,6 +238,10 @@ pub struct ChildFirst;
 impl<E: Execution> Guide<E> for ChildFirst {
     fn before(&mut self, _: &E, _: &Event<'_, E>) -> Go {
         Go::On
+    }
+
+    fn is_plain(&self) -> bool {
+        true
     }
 }
 

@@ -533,6 +533,7 @@ impl Execution for Run {
 
     fn run(&mut self, guide: &mut dyn Guide<Self>) {
         self.begin(Way::Guided, true);
+        self.state_mut().asks = !guide.is_plain();
         self.state_mut().going.clear();
         let mut current = TaskId::MAIN;
         loop {

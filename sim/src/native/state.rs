@@ -211,6 +211,8 @@ pub(super) struct State {
     /// Tells this execution from all others of the process.
     pub(super) serial: u64,
     pub(super) way: Way,
+    /// Whether a guide is asked before each access.
+    pub(super) asks: bool,
     pub(super) atomicity: Atomicity,
     pub(super) limits: Limits,
     pub(super) shared: Arc<Mutex<Shared>>,
@@ -355,6 +357,7 @@ impl State {
         Self {
             serial: 0,
             way: Way::Guided,
+            asks: true,
             atomicity,
             limits,
             shared,
@@ -527,6 +530,9 @@ impl State {
             return Arrival::Go;
         }
         let id = self.current;
+        if self.way == Way::Guided && !self.asks {
+            return Arrival::Go;
+        }
         let site = (self.way == Way::Guided).then(|| self.site(step));
         let half = self.way != Way::Guided && self.splits(step);
         let task = &mut self.tasks[id.index()];
