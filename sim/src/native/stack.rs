@@ -164,9 +164,8 @@ impl Fiber {
     }
 }
 
-/// Memory for a stack that begins somewhat below its end, each somewhere else. All ends lie at the same place of a page, and
-/// so the tops of a thousand stacks would share a few sets of a cache; shifted, a random walk through them is 1.5 times as
-/// fast.
+/// Memory for a stack that begins somewhat below its end, each somewhere else. All ends lie at the same place of a page, and so
+/// the tops of a thousand stacks would share a few sets of a cache.
 struct Shifted {
     memory: DefaultStack,
     shift: usize,

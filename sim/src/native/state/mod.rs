@@ -5,7 +5,6 @@
 //! so. In the default order it stops before whatever it touches, because a schedule may send the execution elsewhere
 //! there. Nothing here allocates or hashes once an execution like this one has been run: tables are used again.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location as Caller;
 use std::sync::{Arc, Mutex};
@@ -14,25 +13,29 @@ use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::{Allocator, Memory, SlotId};
 use forkcheck_model::value::Generator;
 use forkcheck_scheduler::pool::Join;
-use forkcheck_scheduler::{
-    Access, Choice, Clock, Enabled, Footprint, Kind, Location, Moment, Region, Scheduler, TaskId, Tasks,
-};
+use forkcheck_scheduler::{Choice, Clock, Enabled, Footprint, Location, Moment, Scheduler, TaskId, Tasks};
 use rustc_hash::FxHashSet;
-use smallvec::SmallVec;
 
+use super::look;
 use super::sites::Sites;
-use super::stack::{self, Job};
+use super::stack::Job;
 use super::watch::Watch;
-use super::{look, outside, world};
 use crate::check::joins::Joined;
 use crate::config::{Atomicity, Limits};
 use crate::execution::{Cut, Raised, Site};
 use crate::explore::Hot;
 use crate::machine::Ready;
-use crate::machine::access::ThingId;
 
 /// The seed of the generator at the start of every execution.
 const GENERATOR_SEED: u64 = 0;
+
+mod step;
+mod task;
+
+use step::mix;
+pub(super) use step::{Step, Taken, Touched, step, store};
+use task::is_ready;
+pub(super) use task::{JobBox, Status, Task};
 
 /// What all executions of one body share.
 #[derive(Debug, Default)]
@@ -42,37 +45,6 @@ pub(super) struct Shared {
     /// Which executions were watched, by what they did: the watch has nothing to learn from another one that does the
     /// same. Only asked.
     pub(super) familiar: FxHashSet<u64>,
-}
-
-/// One access of a step.
-#[derive(Debug, Clone)]
-pub(super) struct Touched {
-    pub(super) thing: ThingId,
-    pub(super) access: Access,
-}
-
-impl Touched {
-    /// An access to a thing that has one location for itself.
-    pub(super) fn whole(slot: SlotId, kind: Kind) -> Self {
-        let thing = ThingId { key: (slot, None), generator: slot == SlotId::GENERATOR };
-        Self { thing, access: Access::whole(Location(slot.bits()), kind) }
-    }
-}
-
-/// A step that a task is about to take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Step<'a> {
-    /// The execution that what it touches was made in, and where.
-    pub(super) serial: u64,
-    pub(super) made: Option<&'static Caller<'static>>,
-    /// What it touches.
-    pub(super) touches: &'a [Touched],
-    /// What a report calls it.
-    pub(super) operator: &'static str,
-    /// Where the user wrote it; nowhere for the caller's look.
-    pub(super) at: Option<&'static Caller<'static>>,
-    /// Whether it takes two steps where others race for what it reads and writes.
-    pub(super) splits: bool,
 }
 
 /// In which way an execution goes.
@@ -86,52 +58,6 @@ pub(super) enum Way {
     Driven,
 }
 
-/// How a task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    /// It can go on by itself.
-    Going,
-    /// It is about to touch something, and goes on when somebody says so.
-    Parked,
-    /// It waits for another one to end.
-    Waiting(TaskId),
-    /// It has ended.
-    Ended,
-}
-
-/// A task of this execution.
-#[derive(Debug)]
-pub(super) struct Task {
-    pub(super) born: bool,
-    pub(super) status: Status,
-    pub(super) job: Option<JobBox>,
-    pub(super) parked: Parked,
-    waiters: Vec<TaskId>,
-    /// Tasks that it forked, in order.
-    forked: Vec<TaskId>,
-    /// How many things it has made that have a name.
-    pub(super) slots: u32,
-    pub(super) modes: Modes,
-    pub(super) clock: Clock,
-    /// A hash of the places, accesses, forks and waits on its way.
-    pub(super) deeds: u64,
-    /// Where it was forked, if anybody watches.
-    pub(super) fork: Option<(Site, Arc<[Site]>)>,
-    /// Where it waits.
-    pub(super) waits_at: Option<&'static Caller<'static>>,
-    pub(super) error: Option<Box<Raised>>,
-    age: u32,
-}
-
-/// A job that has a `Debug`.
-pub(super) struct JobBox(pub(super) Arc<dyn Job>);
-
-impl std::fmt::Debug for JobBox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a job")
-    }
-}
-
 /// What was given from outside, with a `Debug`.
 #[derive(Clone)]
 pub(super) struct GivenBox(pub(super) Arc<dyn super::run::Given>);
@@ -139,45 +65,6 @@ pub(super) struct GivenBox(pub(super) Arc<dyn super::run::Given>);
 impl std::fmt::Debug for GivenBox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("what was given")
-    }
-}
-
-/// What a parked task is about to do.
-#[derive(Debug, Default)]
-pub(super) struct Parked {
-    /// By number, if anybody guides or watches.
-    pub(super) site: Option<Site>,
-    pub(super) phase: u8,
-    /// Of what is touched, that for which others race; made when somebody asks, if it is `one` access.
-    footprint: OnceCell<Footprint>,
-    one: Option<(Location, Kind)>,
-    /// All that is touched, if anybody guides.
-    pub(super) touched: Footprint,
-    pub(super) splits: bool,
-    /// Whether it is to do the first half only.
-    pub(super) half: bool,
-}
-
-impl Parked {
-    /// Of what is touched, that for which others race.
-    pub(super) fn footprint(&self) -> &Footprint {
-        self.footprint.get_or_init(|| self.one.iter().map(|&(location, kind)| Access::whole(location, kind)).collect())
-    }
-
-    /// Sets the footprint; says whether it is not empty.
-    fn is_about(&mut self, accesses: impl Iterator<Item = Access>) -> bool {
-        let footprint: Footprint = accesses.collect();
-        let some = !footprint.is_empty();
-        (self.footprint, self.one) = (OnceCell::from(footprint), None);
-        some
-    }
-
-    /// Sets the footprint to one access of something that has a location for itself.
-    #[inline]
-    fn is_about_one(&mut self, location: Location, kind: Kind) -> bool {
-        self.footprint.take();
-        self.one = Some((location, kind));
-        true
     }
 }
 
@@ -265,90 +152,6 @@ pub(super) enum Turn {
     Run(TaskId, Option<JobBox>),
     /// It is to be found out anew what the caller's look is at.
     Look,
-}
-
-/// What comes of a step that is about to be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrival {
-    /// It is taken at once.
-    Go,
-    /// It is taken when this stack is resumed.
-    Pause,
-    /// It is never taken: the execution was cut.
-    Never,
-}
-
-/// Announces a step, and returns when it is to be taken. Says whether only its first half is, which reads; the second half
-/// is announced by [`store`].
-///
-/// # Panics
-/// If what it touches was made in another execution.
-#[inline]
-pub(super) fn step(step: Step<'_>) -> Taken {
-    let arrival = world::checked(|state| match state.is_own(&step) {
-        false => Err(state.serial),
-        true => Ok(match state.arrive(&step) {
-            Arrival::Go => Ok(state.pass(&step)),
-            arrival => Err(arrival),
-        }),
-    });
-    let arrival = match arrival {
-        None if step.serial == outside::SERIAL => return Taken::default(),
-        None => return outside::refuse(&step, outside::SERIAL),
-        Some(Err(own)) => return outside::refuse(&step, own),
-        Some(Ok(Ok(half))) => return Taken { half, paused: false },
-        Some(Ok(Err(arrival))) => arrival,
-    };
-    await_turn(arrival);
-    let half = world::checked(|state| state.pass(&step)).unwrap_or(false);
-    Taken { half, paused: true }
-}
-
-/// How a step was taken.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Taken {
-    /// Only its first half was.
-    pub(super) half: bool,
-    /// Others may have gone before.
-    pub(super) paused: bool,
-}
-
-/// Announces the second half of a step, which writes.
-pub(super) fn store(step: Step<'_>) {
-    let Some(arrival) = world::checked(|state| state.arrive_to_store(&step)) else { return };
-    await_turn(arrival);
-    world::checked(|state| state.pass_store());
-}
-
-fn await_turn(arrival: Arrival) {
-    match arrival {
-        Arrival::Go => {}
-        Arrival::Pause => stack::pause(),
-        Arrival::Never => loop {
-            stack::pause();
-        },
-    }
-}
-
-impl Task {
-    fn new() -> Self {
-        Self {
-            born: false,
-            status: Status::Ended,
-            job: None,
-            parked: Parked::default(),
-            waiters: Vec::new(),
-            forked: Vec::new(),
-            slots: 0,
-            modes: Modes::default(),
-            clock: Clock::root(),
-            deeds: 0,
-            fork: None,
-            waits_at: None,
-            error: None,
-            age: 0,
-        }
-    }
 }
 
 impl State {
@@ -517,78 +320,6 @@ impl State {
         self.cut.is_none()
     }
 
-    fn arrive(&mut self, step: &Step<'_>) -> Arrival {
-        if !self.count() {
-            return Arrival::Never;
-        }
-        if std::thread::panicking() {
-            // Who is suspended while it unwinds leaves the thread panicking for everybody else.
-            let at = step.at.map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
-            let reason =
-                format!("{}{at} was reached while a panic unwinds: nothing can be chosen there", step.operator);
-            self.stop(Cut::Refused(reason));
-            return Arrival::Go;
-        }
-        let id = self.current;
-        if self.way == Way::Guided && !self.asks {
-            return Arrival::Go;
-        }
-        let site = (self.way == Way::Guided).then(|| self.site(step));
-        let half = self.way != Way::Guided && self.splits(step);
-        let task = &mut self.tasks[id.index()];
-        let parked = &mut task.parked;
-        let hot = &self.hot;
-        let some = match step.touches {
-            [Touched { access: Access { location, region: Region::Whole, kind }, .. }] => {
-                hot.contains(location) && parked.is_about_one(*location, if half { Kind::Read } else { *kind })
-            }
-            touches => {
-                let accesses =
-                    touches.iter().map(|touched| &touched.access).filter(|access| hot.contains(&access.location));
-                // The first half only reads.
-                let accesses = accesses.filter(|access| !half || access.kind != Kind::Write);
-                parked.is_about(accesses.map(|access| match half {
-                    true => Access { kind: Kind::Read, ..access.clone() },
-                    false => access.clone(),
-                }))
-            }
-        };
-        (parked.phase, parked.half, parked.splits) = (0, half, step.splits);
-        if self.way == Way::Guided {
-            parked.site = site;
-            parked.touched = step.touches.iter().map(|touched| touched.access.clone()).collect();
-            if step.touches.is_empty() {
-                return Arrival::Go;
-            }
-            self.set_status(id, Status::Parked);
-            return Arrival::Pause;
-        }
-        if !some {
-            return Arrival::Go;
-        }
-        self.park(id);
-        self.await_choice(id)
-    }
-
-    /// Whether the step was made in this execution, or passed in.
-    fn is_own(&self, step: &Step<'_>) -> bool {
-        step.serial == self.serial
-            || step.touches.iter().all(|touched| {
-                let slot = touched.thing.key.0;
-                slot.owner() == u32::MAX || self.adopted.contains(&slot)
-            })
-    }
-
-    /// A task has parked. If nobody else has to go on first, and a strategy is there to be asked, it is asked here: a task
-    /// that is picked again goes on without a switch of stacks.
-    fn await_choice(&mut self, id: TaskId) -> Arrival {
-        if self.going.is_empty() && self.scheduler.is_some() && self.choose() == Some(id) {
-            self.going.pop();
-            return Arrival::Go;
-        }
-        Arrival::Pause
-    }
-
     /// Has the strategy pick who steps next, who then is the next to go on.
     fn choose(&mut self) -> Option<TaskId> {
         let mut scheduler = self.scheduler.take()?;
@@ -617,78 +348,6 @@ impl State {
         let id = self.going.pop()?;
         self.current = id;
         Some(Turn::Run(id, self.tasks[id.index()].job.take()))
-    }
-
-    /// The task is about to touch something for which others race.
-    fn park(&mut self, id: TaskId) {
-        self.set_status(id, Status::Parked);
-        assert!(self.enabled.insert(id), "a task is parked once");
-        if self.order.last() != Some(&id) || self.woken_all() {
-            self.woken.push(id);
-        }
-    }
-
-    /// Before the first step all tasks count as woken.
-    fn woken_all(&self) -> bool {
-        self.order.is_empty()
-    }
-
-    /// The step is taken; says whether only the first half is.
-    fn pass(&mut self, step: &Step<'_>) -> bool {
-        let task = &mut self.tasks[self.current.index()];
-        let half = std::mem::take(&mut task.parked.half);
-        let (line, column) = step.at.map_or((0, 0), |at| (at.line(), at.column()));
-        task.deeds = mix(task.deeds, u64::from(line) << 32 | u64::from(column));
-        for touched in step.touches {
-            let access = &touched.access;
-            let region = match &access.region {
-                Region::Whole => 0,
-                region => hash_of(region),
-            };
-            task.deeds = mix(task.deeds, access.location.0 ^ region.rotate_left(7) ^ (access.kind as u64) << 62);
-        }
-        if let Some(mut watch) = self.watch.take() {
-            let site = self.site(step);
-            watch.observe(self, site, step.touches);
-            self.watch = Some(watch);
-        }
-        half
-    }
-
-    fn arrive_to_store(&mut self, step: &Step<'_>) -> Arrival {
-        if !self.count() {
-            return Arrival::Never;
-        }
-        let id = self.current;
-        let site = (self.way == Way::Guided).then(|| self.site(step));
-        let writes = step.touches.iter().filter(|touched| touched.access.kind.writes());
-        let writes: SmallVec<[Access; 2]> =
-            writes.map(|touched| Access { kind: Kind::Write, ..touched.access.clone() }).collect();
-        let parked = &mut self.tasks[id.index()].parked;
-        let hot = &self.hot;
-        parked.is_about(writes.iter().filter(|access| hot.contains(&access.location)).cloned());
-        (parked.phase, parked.half, parked.splits) = (1, false, false);
-        if self.way == Way::Guided {
-            (parked.site, parked.touched) = (site, writes.into_iter().collect());
-            self.set_status(id, Status::Parked);
-        } else {
-            self.park(id);
-            return self.await_choice(id);
-        }
-        Arrival::Pause
-    }
-
-    /// What the step touches was seen with its first half.
-    fn pass_store(&mut self) {
-        let parked = &mut self.task().parked;
-        parked.phase = 0;
-    }
-
-    /// Whether the step takes two: it reads and writes where others race.
-    fn splits(&self, step: &Step<'_>) -> bool {
-        let hot = |touched: &&Touched| self.hot.contains(&touched.access.location) && !touched.thing.generator;
-        let any = |test: fn(Kind) -> bool| step.touches.iter().filter(hot).any(|touched| test(touched.access.kind));
-        step.splits && self.atomicity == Atomicity::Split && any(Kind::reads) && any(Kind::writes)
     }
 
     /// The number of a place.
@@ -857,13 +516,6 @@ impl State {
         }
     }
 
-    /// The caller's look is about to touch this.
-    pub(super) fn park_look(&mut self, touches: &[Touched]) {
-        let accesses = touches.iter().map(|touched| &touched.access);
-        let hot = &self.hot;
-        self.tasks[0].parked.is_about(accesses.filter(|access| hot.contains(&access.location)).cloned());
-    }
-
     /// The task that this one forked last.
     pub(super) fn forked_last(&self, task: TaskId) -> Option<TaskId> {
         self.tasks[task.index()].forked.last().copied()
@@ -880,11 +532,6 @@ impl State {
     /// A hash of all that was done by all tasks, whatever the order.
     pub(super) fn signature(&self) -> u64 {
         self.made.iter().fold(0, |sum, task| sum.wrapping_add(mix(self.tasks[task.index()].deeds, 0x5157)))
-    }
-
-    /// Whether the task is main before its look, and others can still change what that is at.
-    pub(super) fn is_led(&self, task: TaskId) -> bool {
-        task == TaskId::MAIN && self.leading && self.tasks[0].status == Status::Parked
     }
 
     /// A place that an error has come through.
@@ -917,25 +564,7 @@ impl Moment for State {
     }
 }
 
-fn is_ready(status: Status) -> bool {
-    matches!(status, Status::Going | Status::Parked)
-}
-
-/// Multiplies and folds, so that every bit of the result depends on all of both.
-#[inline]
-fn mix(hash: u64, word: u64) -> u64 {
-    let product = u128::from(hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(u128::from(word ^ 0xa409_3822_299f_31d1 | 1));
-    (product as u64) ^ ((product >> 64) as u64).rotate_left(17) ^ word
-}
-
-fn hash_of(region: &Region) -> u64 {
-    use std::hash::{Hash, Hasher};
-    let mut hasher = rustc_hash::FxHasher::default();
-    region.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// Things that are named, and tasks that have them; kept here so that both watch and state can be built apart.
+/// Where things were made, and what they are.
 pub(super) type Made = BTreeMap<SlotId, (&'static str, &'static Caller<'static>)>;
 
 /// Locations that turned out to be raced for.

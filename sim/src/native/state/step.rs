@@ -1,0 +1,279 @@
+//! The steps of a task: announced before they are taken, in halves where others race, and summed up.
+
+use std::panic::Location as Caller;
+
+use forkcheck_model::slot::SlotId;
+use forkcheck_scheduler::{Access, Kind, Location, Region, TaskId};
+use smallvec::SmallVec;
+
+use super::{State, Status, Way};
+use crate::config::Atomicity;
+use crate::execution::Cut;
+use crate::machine::access::ThingId;
+use crate::native::{outside, stack, world};
+
+/// One access of a step.
+#[derive(Debug, Clone)]
+pub(in crate::native) struct Touched {
+    pub(in crate::native) thing: ThingId,
+    pub(in crate::native) access: Access,
+}
+
+impl Touched {
+    /// An access to a thing that has one location for itself.
+    pub(in crate::native) fn whole(slot: SlotId, kind: Kind) -> Self {
+        let thing = ThingId { key: (slot, None), generator: slot == SlotId::GENERATOR };
+        Self { thing, access: Access::whole(Location(slot.bits()), kind) }
+    }
+}
+
+/// A step that a task is about to take.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::native) struct Step<'a> {
+    /// The execution that what it touches was made in, and where.
+    pub(in crate::native) serial: u64,
+    pub(in crate::native) made: Option<&'static Caller<'static>>,
+    /// What it touches.
+    pub(in crate::native) touches: &'a [Touched],
+    /// What a report calls it.
+    pub(in crate::native) operator: &'static str,
+    /// Where the user wrote it; nowhere for the caller's look.
+    pub(in crate::native) at: Option<&'static Caller<'static>>,
+    /// Whether it takes two steps where others race for what it reads and writes.
+    pub(in crate::native) splits: bool,
+}
+
+/// What comes of a step that is about to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Arrival {
+    /// It is taken at once.
+    Go,
+    /// It is taken when this stack is resumed.
+    Pause,
+    /// It is never taken: the execution was cut.
+    Never,
+}
+
+/// Announces a step, and returns when it is to be taken. Says whether only its first half is, which reads; the second half
+/// is announced by [`store`].
+///
+/// # Panics
+/// If what it touches was made in another execution.
+#[inline]
+pub(in crate::native) fn step(step: Step<'_>) -> Taken {
+    let arrival = world::checked(|state| match state.is_own(&step) {
+        false => Err(state.serial),
+        true => Ok(match state.arrive(&step) {
+            Arrival::Go => Ok(state.pass(&step)),
+            arrival => Err(arrival),
+        }),
+    });
+    let arrival = match arrival {
+        None if step.serial == outside::SERIAL => return Taken::default(),
+        None => return outside::refuse(&step, outside::SERIAL),
+        Some(Err(own)) => return outside::refuse(&step, own),
+        Some(Ok(Ok(half))) => return Taken { half, paused: false },
+        Some(Ok(Err(arrival))) => arrival,
+    };
+    await_turn(arrival);
+    let half = world::checked(|state| state.pass(&step)).unwrap_or(false);
+    Taken { half, paused: true }
+}
+
+/// How a step was taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::native) struct Taken {
+    /// Only its first half was.
+    pub(in crate::native) half: bool,
+    /// Others may have gone before.
+    pub(in crate::native) paused: bool,
+}
+
+/// Announces the second half of a step, which writes.
+pub(in crate::native) fn store(step: Step<'_>) {
+    let Some(arrival) = world::checked(|state| state.arrive_to_store(&step)) else { return };
+    await_turn(arrival);
+    world::checked(|state| state.pass_store());
+}
+
+fn await_turn(arrival: Arrival) {
+    match arrival {
+        Arrival::Go => {}
+        Arrival::Pause => stack::pause(),
+        Arrival::Never => loop {
+            stack::pause();
+        },
+    }
+}
+
+impl State {
+    fn arrive(&mut self, step: &Step<'_>) -> Arrival {
+        if !self.count() {
+            return Arrival::Never;
+        }
+        if std::thread::panicking() {
+            // Who is suspended while it unwinds leaves the thread panicking for everybody else.
+            let at = step.at.map_or(String::new(), |at| format!(" at {}:{}", at.file(), at.line()));
+            let reason =
+                format!("{}{at} was reached while a panic unwinds: nothing can be chosen there", step.operator);
+            self.stop(Cut::Refused(reason));
+            return Arrival::Go;
+        }
+        let id = self.current;
+        if self.way == Way::Guided && !self.asks {
+            return Arrival::Go;
+        }
+        let site = (self.way == Way::Guided).then(|| self.site(step));
+        let half = self.way != Way::Guided && self.splits(step);
+        let task = &mut self.tasks[id.index()];
+        let parked = &mut task.parked;
+        let hot = &self.hot;
+        let some = match step.touches {
+            [Touched { access: Access { location, region: Region::Whole, kind }, .. }] => {
+                hot.contains(location) && parked.is_about_one(*location, if half { Kind::Read } else { *kind })
+            }
+            touches => {
+                let accesses =
+                    touches.iter().map(|touched| &touched.access).filter(|access| hot.contains(&access.location));
+                // The first half only reads.
+                let accesses = accesses.filter(|access| !half || access.kind != Kind::Write);
+                parked.is_about(accesses.map(|access| match half {
+                    true => Access { kind: Kind::Read, ..access.clone() },
+                    false => access.clone(),
+                }))
+            }
+        };
+        (parked.phase, parked.half, parked.splits) = (0, half, step.splits);
+        if self.way == Way::Guided {
+            parked.site = site;
+            parked.touched = step.touches.iter().map(|touched| touched.access.clone()).collect();
+            if step.touches.is_empty() {
+                return Arrival::Go;
+            }
+            self.set_status(id, Status::Parked);
+            return Arrival::Pause;
+        }
+        if !some {
+            return Arrival::Go;
+        }
+        self.park(id);
+        self.await_choice(id)
+    }
+
+    /// Whether the step was made in this execution, or passed in.
+    fn is_own(&self, step: &Step<'_>) -> bool {
+        step.serial == self.serial
+            || step.touches.iter().all(|touched| {
+                let slot = touched.thing.key.0;
+                slot.owner() == u32::MAX || self.adopted.contains(&slot)
+            })
+    }
+
+    /// A task has parked. If nobody else has to go on first, and a strategy is there to be asked, it is asked here: a task
+    /// that is picked again goes on without a switch of stacks.
+    fn await_choice(&mut self, id: TaskId) -> Arrival {
+        if self.going.is_empty() && self.scheduler.is_some() && self.choose() == Some(id) {
+            self.going.pop();
+            return Arrival::Go;
+        }
+        Arrival::Pause
+    }
+
+    /// The task is about to touch something for which others race.
+    fn park(&mut self, id: TaskId) {
+        self.set_status(id, Status::Parked);
+        assert!(self.enabled.insert(id), "a task is parked once");
+        if self.order.last() != Some(&id) || self.woken_all() {
+            self.woken.push(id);
+        }
+    }
+
+    /// Before the first step all tasks count as woken.
+    fn woken_all(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The step is taken; says whether only the first half is.
+    fn pass(&mut self, step: &Step<'_>) -> bool {
+        let task = &mut self.tasks[self.current.index()];
+        let half = std::mem::take(&mut task.parked.half);
+        let (line, column) = step.at.map_or((0, 0), |at| (at.line(), at.column()));
+        task.deeds = mix(task.deeds, u64::from(line) << 32 | u64::from(column));
+        for touched in step.touches {
+            let access = &touched.access;
+            let region = match &access.region {
+                Region::Whole => 0,
+                region => hash_of(region),
+            };
+            task.deeds = mix(task.deeds, access.location.0 ^ region.rotate_left(7) ^ (access.kind as u64) << 62);
+        }
+        if let Some(mut watch) = self.watch.take() {
+            let site = self.site(step);
+            watch.observe(self, site, step.touches);
+            self.watch = Some(watch);
+        }
+        half
+    }
+
+    fn arrive_to_store(&mut self, step: &Step<'_>) -> Arrival {
+        if !self.count() {
+            return Arrival::Never;
+        }
+        let id = self.current;
+        let site = (self.way == Way::Guided).then(|| self.site(step));
+        let writes = step.touches.iter().filter(|touched| touched.access.kind.writes());
+        let writes: SmallVec<[Access; 2]> =
+            writes.map(|touched| Access { kind: Kind::Write, ..touched.access.clone() }).collect();
+        let parked = &mut self.tasks[id.index()].parked;
+        let hot = &self.hot;
+        parked.is_about(writes.iter().filter(|access| hot.contains(&access.location)).cloned());
+        (parked.phase, parked.half, parked.splits) = (1, false, false);
+        if self.way == Way::Guided {
+            (parked.site, parked.touched) = (site, writes.into_iter().collect());
+            self.set_status(id, Status::Parked);
+        } else {
+            self.park(id);
+            return self.await_choice(id);
+        }
+        Arrival::Pause
+    }
+
+    /// What the step touches was seen with its first half.
+    fn pass_store(&mut self) {
+        let parked = &mut self.task().parked;
+        parked.phase = 0;
+    }
+
+    /// Whether the step takes two: it reads and writes where others race.
+    fn splits(&self, step: &Step<'_>) -> bool {
+        let hot = |touched: &&Touched| self.hot.contains(&touched.access.location) && !touched.thing.generator;
+        let any = |test: fn(Kind) -> bool| step.touches.iter().filter(hot).any(|touched| test(touched.access.kind));
+        step.splits && self.atomicity == Atomicity::Split && any(Kind::reads) && any(Kind::writes)
+    }
+
+    /// The caller's look is about to touch this.
+    pub(in crate::native) fn park_look(&mut self, touches: &[Touched]) {
+        let accesses = touches.iter().map(|touched| &touched.access);
+        let hot = &self.hot;
+        self.tasks[0].parked.is_about(accesses.filter(|access| hot.contains(&access.location)).cloned());
+    }
+
+    /// Whether the task is main before its look, and others can still change what that is at.
+    pub(in crate::native) fn is_led(&self, task: TaskId) -> bool {
+        task == TaskId::MAIN && self.leading && self.tasks[0].status == Status::Parked
+    }
+}
+
+/// Multiplies and folds, so that every bit of the result depends on all of both.
+#[inline]
+pub(super) fn mix(hash: u64, word: u64) -> u64 {
+    let product = u128::from(hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(u128::from(word ^ 0xa409_3822_299f_31d1 | 1));
+    (product as u64) ^ ((product >> 64) as u64).rotate_left(17) ^ word
+}
+
+fn hash_of(region: &Region) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut hasher = rustc_hash::FxHasher::default();
+    region.hash(&mut hasher);
+    hasher.finish()
+}
