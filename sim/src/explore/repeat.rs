@@ -144,7 +144,9 @@ impl fmt::Display for Divergence {
             Difference::State => "leads to another state",
             Difference::Event => "is another event",
             Difference::Length => "does not happen",
-            Difference::Outcome => "is not reached: the outcomes differ",
+            Difference::Outcome => {
+                return f.write_str("the second time, every event is the same, and the outcome is another one");
+            }
         };
         write!(f, "the second time, event {} ({event}) {what}", self.index + 1)
     }

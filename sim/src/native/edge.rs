@@ -105,6 +105,11 @@ pub(super) fn read_source(file: &str) -> Option<String> {
     here.ancestors().find_map(|folder| std::fs::read_to_string(folder.join(file)).ok())
 }
 
+/// The test that runs now: the harness of `cargo test` gives each a thread of its name.
+pub(super) fn test() -> Option<String> {
+    std::thread::current().name().filter(|name| *name != "main").map(str::to_string)
+}
+
 /// Where failures are stored; nowhere, if there is no folder.
 #[derive(Debug, Clone)]
 pub(super) struct Store(Option<PathBuf>);
@@ -210,8 +215,7 @@ impl Case {
 
 /// The command that runs a body again, stored failure first.
 fn replay_of(body: &Body) -> String {
-    let name = body.name();
-    format!("cargo test {}", name.split_once("::").map_or(name, |(_, test)| test))
+    format!("cargo test {}", body.test())
 }
 
 /// Whole or not at all: another test may read it.

@@ -97,7 +97,8 @@ fn never() -> ! {
 /// Forces a future: what its task has returned, once it has ended.
 ///
 /// A future can be waited for any number of times, by anybody; each wait gets a clone of the result, and a clone of a handle is
-/// the same thing.
+/// the same thing. To wait for many there is [`wait_all`](crate::wait_all), whose line is the one that reports name; with
+/// `futures.iter().map(wait)` it is the standard library's.
 ///
 /// # Panics
 /// If the task has panicked, with its message and fork path, at each wait; and if the future belongs to another execution.

@@ -42,6 +42,8 @@ pub(super) struct Body {
     pub(super) main: Main,
     /// What reports call it.
     pub(super) name: String,
+    /// The test that runs it, for the command that repeats a schedule.
+    pub(super) test: Option<String>,
     /// Where the check stands.
     pub(super) file: String,
     pub(super) driver: Driver,
@@ -64,8 +66,14 @@ pub(super) trait Given: Send + Sync {
 impl Body {
     pub(super) fn new(main: Main, name: String, file: String, driver: Driver, read: ReadSource) -> Self {
         let shared = Shared { sites: Sites::reading(read), ..Shared::default() };
-        let (adopted, given) = (Arc::default(), None);
-        Self { main, name, file, driver, shared: Arc::new(Mutex::new(shared)), adopted, given }
+        let (adopted, given, test) = (Arc::default(), None, super::edge::test());
+        Self { main, name, test, file, driver, shared: Arc::new(Mutex::new(shared)), adopted, given }
+    }
+
+    /// The test that the body is of: the one that runs now, or else what its name says.
+    pub(super) fn test(&self) -> &str {
+        let of_name = || self.name.split_once("::").map_or(&*self.name, |(_, test)| test);
+        self.test.as_deref().unwrap_or_else(of_name)
     }
 
     fn sites<R>(&self, work: impl FnOnce(&mut Sites) -> R) -> R {
@@ -129,8 +137,7 @@ impl Subject for Body {
     }
 
     fn replay_command(&self, schedule: &Schedule) -> String {
-        let test = self.name.split_once("::").map_or(&*self.name, |(_, test)| test);
-        format!("FORKCHECK_REPLAY={schedule} cargo test {test}")
+        format!("FORKCHECK_REPLAY={schedule} cargo test {}", self.test())
     }
 
     fn error_text(&self, raised: &Raised) -> String {
