@@ -367,7 +367,7 @@ impl Rng {
         });
         world::checked(|state| {
             state.drawn = true;
-            state.generator.slot().update(|generator| generator.next_u64())
+            state.generator().slot().update(|generator| generator.next_u64())
         })
         .unwrap_or_else(outside::draw)
     }

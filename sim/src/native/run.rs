@@ -207,13 +207,7 @@ impl Job for MainJob {
 fn look() -> (Look, Vec<Value>) {
     let found = world::checked(|state| {
         let error = state.tasks[0].error.as_deref().cloned();
-        (
-            state.result.clone(),
-            error,
-            state.globals.clone(),
-            state.drawn.then(|| state.generator.clone()),
-            state.given.clone(),
-        )
+        (state.result.clone(), error, state.globals.clone(), state.drawn_from(), state.given.clone())
     });
     let (result, error, globals, generator, given) = found.expect("it is asked by executions");
     look_at(result.as_deref(), error.as_ref(), &globals, generator, given.as_ref().map(|given| &*given.0))
@@ -401,8 +395,7 @@ impl Run {
         let main = &state.tasks[0];
         let error = main.error.as_deref().filter(|_| main.status == Status::Ended);
         let result = state.result.as_deref();
-        let generator = state.drawn.then(|| state.generator.clone());
-        look_at(result, error, &state.globals, generator, self.given.as_deref())
+        look_at(result, error, &state.globals, state.drawn_from(), self.given.as_deref())
     }
 
     /// What the caller sees when all is over, as one value.

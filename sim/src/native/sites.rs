@@ -34,6 +34,8 @@ pub(super) struct Sites {
     records: FxHashMap<(usize, &'static str), Site>,
     /// By name: the text, if there is one.
     sources: FxHashMap<String, Option<Arc<Source>>>,
+    /// Only looked up.
+    anchors: FxHashMap<Site, u64>,
     read: Option<ReadSource>,
     no_calls: Option<Arc<[Site]>>,
 }
@@ -135,6 +137,15 @@ impl Sites {
     /// A name that outlasts edits elsewhere: a hash of the file, what is executed, the user's line, the column in it, and
     /// how many lines of the same words stand before it. Without the source it is the number of the line.
     pub(super) fn anchor(&mut self, site: Site) -> u64 {
+        if let Some(&anchor) = self.anchors.get(&site) {
+            return anchor;
+        }
+        let anchor = self.find_anchor(site);
+        self.anchors.insert(site, anchor);
+        anchor
+    }
+
+    fn find_anchor(&mut self, site: Site) -> u64 {
         let Some(place) = self.places.get(site.0 as usize) else { return site_hash(xxh3_64(b"look")) };
         let (file, line, column, operator) = (place.file.clone(), place.line, place.column, place.operator);
         let words = match self.source(&file) {

@@ -157,7 +157,7 @@ fn note(operator: &'static Operator, args: &[Value], value: &Value, at: &'static
 
 /// What a call touches. Nothing here changes the sizes of a tensor, so to read them is no access.
 fn touched(operator: &Operator, args: &[Value]) -> Vec<Touched> {
-    let generator = world::checked(|state| state.generator.clone()).unwrap_or_else(outside::generator);
+    let generator = world::checked(super::state::State::generator).unwrap_or_else(outside::generator);
     let touches = access::of_operator(operator, args, &generator);
     let touches = touches.into_iter().filter(|touch| !matches!(touch.thing, Thing::Shape(_)));
     touches.map(|touch| Touched { thing: touch.thing.identity(), access: touch.to_access() }).collect()
@@ -220,7 +220,7 @@ fn run(operator: &'static Operator, args: &[Value]) -> Value {
             matches!(row, Correction::Draws(_) | Correction::Seeds)
         });
         state.drawn |= draws;
-        let generator = state.generator.clone();
+        let generator = state.generator();
         state.make(|allocator, modes| {
             kernel(&mut Call { operator, args, allocator, generator: &generator, modes, printed: &mut printed })
         })

@@ -133,7 +133,8 @@ pub(super) struct State {
     pub(super) joined: Vec<Joined>,
     pub(super) steps: u64,
     pub(super) cut: Option<Cut>,
-    pub(super) generator: Generator,
+    /// Made when somebody asks for it, for that takes as long as a short execution.
+    generator: Option<Generator>,
     pub(super) drawn: bool,
     pub(super) globals: Vec<(SlotId, Arc<dyn look::Kept>)>,
     pub(super) result: Option<Arc<dyn look::Kept>>,
@@ -185,7 +186,7 @@ impl State {
             joined: Vec::new(),
             steps: 0,
             cut: None,
-            generator: Generator::default_seeded(GENERATOR_SEED),
+            generator: None,
             drawn: false,
             globals: Vec::new(),
             result: None,
@@ -221,8 +222,7 @@ impl State {
         (self.steps, self.live, self.cut, self.at_return) = (0, 0, None, None);
         (self.alone, self.leading) = (false, false);
         if self.drawn {
-            self.generator = Generator::default_seeded(GENERATOR_SEED);
-            self.drawn = false;
+            (self.generator, self.drawn) = (None, false);
         }
         left.globals.append(&mut self.globals);
         left.result = self.result.take();
@@ -256,6 +256,16 @@ impl State {
         task.job = Some(JobBox(job));
         task.slots = 0;
         task.deeds = u64::from(id.number());
+    }
+
+    /// The generator of random numbers, which begins alike in every execution.
+    pub(super) fn generator(&mut self) -> Generator {
+        self.generator.get_or_insert_with(|| Generator::default_seeded(GENERATOR_SEED)).clone()
+    }
+
+    /// The generator, if anybody has drawn from it.
+    pub(super) fn drawn_from(&self) -> Option<Generator> {
+        self.generator.clone().filter(|_| self.drawn)
     }
 
     /// The identity of something that the task that runs now makes.
