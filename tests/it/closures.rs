@@ -490,3 +490,15 @@ fn a_failure_is_stored_and_run_first_the_next_time() {
     assert_eq!((fixed.verdict, std::fs::read_dir(&folder).unwrap().count()), (Some(Verdict::Pure), 0));
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn an_error_that_only_some_schedules_lose_is_found() {
+    // All schedules make the same accesses; in some of them the reader comes too late, fails, and nobody waits for it.
+    let report = Checker::new().run(|| {
+        let n = Attr::new(0i64);
+        fork(|n: Attr<i64>| assert_eq!(n.get(), 0, "too late"), (n.clone(),));
+        n.set(1);
+    });
+    let lost: Vec<_> = report.findings.iter().filter(|finding| finding.kind == "lost-error").collect();
+    assert!(lost.len() == 1 && lost[0].target.contains("too late"), "{report}");
+}

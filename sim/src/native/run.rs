@@ -355,19 +355,27 @@ impl Run {
         }
     }
 
-    /// An execution that has come to its end: if it did something new, it is watched.
+    /// An execution that has come to its end: its outcome is found, and if it did something new, it is watched.
     fn conclude_search(&mut self) {
+        self.find_outcome();
         let state = self.state();
         if !self.watches || !state.enabled.is_empty() || state.cut.is_some() {
             return;
         }
-        let signature = state.signature();
+        let signature = self.signature();
         if state.watch.is_none() && !self.shared.lock().expect("nobody panics with it").familiar.contains(&signature) {
             let order = state.order.clone();
             self.begin(Way::Searched, true);
             self.follow(&order);
             self.conclude_watch(signature);
+            self.find_outcome();
         }
+    }
+
+    /// A number for what all tasks did, and what came of it: which futures the caller holds, say, and which errors are lost.
+    fn signature(&self) -> u64 {
+        let outcome = self.outcome.as_ref().map_or(0, |outcome| outcome.digests.0 ^ outcome.digests.1.rotate_left(1));
+        self.state().signature() ^ outcome as u64
     }
 
     /// Takes what a watch has seen of an execution that is over.
@@ -461,7 +469,6 @@ impl System for Run {
         }
         if self.state().enabled.is_empty() {
             self.conclude_search();
-            self.find_outcome();
         }
         Ok(())
     }
@@ -502,7 +509,6 @@ impl Execution for Run {
         self.begin(Way::Searched, false);
         self.settle();
         self.conclude_search();
-        self.find_outcome();
         self
     }
 
@@ -527,7 +533,6 @@ impl Execution for Run {
             return Ending::Cut;
         }
         self.conclude_search();
-        self.find_outcome();
         Ending::Complete
     }
 
@@ -572,9 +577,9 @@ impl Execution for Run {
                 self.state_mut().going.clear();
             }
         }
-        let signature = self.state().signature();
-        self.conclude_watch(signature);
         self.find_outcome();
+        let signature = self.signature();
+        self.conclude_watch(signature);
     }
 
     fn outcome(&self) -> Option<Outcome> {
@@ -693,7 +698,6 @@ impl Alone for Run {
     fn conclude(&mut self) {
         self.state_mut().going.clear();
         self.conclude_search();
-        self.find_outcome();
     }
 }
 

@@ -50,7 +50,8 @@ impl Watch {
 
     /// Something was made there.
     pub(super) fn made(&mut self, slot: SlotId, what: &'static str, at: &'static Caller<'static>) {
-        self.made.insert(slot, (what, at));
+        // An operator in place gives what was made before.
+        self.made.entry(slot).or_insert((what, at));
     }
 
     /// `task` calls something so; the first name stays. What main was given, and attributes, are called so by everybody.

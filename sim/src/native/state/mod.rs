@@ -482,6 +482,8 @@ impl State {
     pub(super) fn end(&mut self, error: Option<Raised>) {
         let id = self.current;
         let task = self.task();
+        // An error is a deed too: the last thing that a task read may be all that tells it from another one.
+        task.deeds = mix(task.deeds, u64::from(error.is_some()));
         task.error = error.map(Box::new);
         self.live -= 1;
         let task = self.task();
