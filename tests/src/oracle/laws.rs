@@ -126,7 +126,7 @@ pub fn draws() -> Draws {
     let mut code = String::from("class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n");
     code.push_str("  def forward(self: __torch__.M,\n    seed: int) -> List[Tensor]:\n");
     code.push_str("    l = annotate(List[Tensor], [])\n    if torch.gt(seed, 0):\n      torch.manual_seed(seed)\n");
-    code.push_str("    else:\n      pass\n    for i in range(64):\n      t = torch.randint(0, 100, [2])\n");
+    code.push_str("    else:\n      pass\n    for i in range(512):\n      t = torch.randint(0, 100, [2])\n");
     code.push_str("      _0 = torch.append(l, t)\n    return l\n");
     let drawn = |seed: u64| {
         let program = program_of(&code, &[], vec![Value::Int(seed as i64)]);
