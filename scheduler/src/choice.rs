@@ -79,7 +79,12 @@ pub trait Moment {
     fn order(&self) -> &[TaskId];
 
     /// Who goes next by the child-first order, see [`DefaultOrder`](crate::DefaultOrder); `None` if nobody is enabled.
-    fn default_next(&self) -> Option<TaskId>;
+    ///
+    /// Where numbers stem from an execution in the default order, the smaller of two tasks that can go went first there.
+    fn default_next(&self) -> Option<TaskId> {
+        let last = self.order().last().copied().filter(|&task| self.enabled().contains(task));
+        last.or_else(|| self.enabled().iter().min())
+    }
 }
 
 /// The tasks that can take the next step, and what they would do.

@@ -1,7 +1,9 @@
 //! Every number that an audit depends on, explicit; none is read from the environment here.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use forkcheck_scheduler::Atomicity;
 use forkcheck_scheduler::{Schedule, Spec};
@@ -74,6 +76,40 @@ impl Default for Config {
     }
 }
 
+/// How much may be explored: a number of executions, or a time.
+///
+/// ```
+/// use forkcheck::config::Budget;
+///
+/// assert_eq!("40".parse(), Ok(Budget::Executions(40)));
+/// assert_eq!("1.5s".parse(), Ok(Budget::Time(std::time::Duration::from_millis(1500))));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Budget {
+    /// So many executions, at least one.
+    Executions(u64),
+    /// As many as there are in this time.
+    Time(Duration),
+}
+
+impl FromStr for Budget {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(0) => return Err("expected at least 1".to_string()),
+            Ok(executions) => return Ok(Budget::Executions(executions)),
+            Err(_) => {}
+        }
+        let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
+        let seconds =
+            units.iter().find_map(|&(unit, seconds)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * seconds));
+        let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        time.map(Budget::Time)
+            .ok_or_else(|| "expected a number of executions, or a time such as 500ms, 30s, 5m".to_string())
+    }
+}
+
 /// What one execution may take before it is cut.
 #[derive(Clone)]
 pub struct Limits {
@@ -132,6 +168,16 @@ impl Library {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budgets_are_numbers_or_times() {
+        assert_eq!("40".parse(), Ok(Budget::Executions(40)));
+        assert_eq!("1.5s".parse(), Ok(Budget::Time(Duration::from_millis(1500))));
+        assert_eq!("20ms".parse(), Ok(Budget::Time(Duration::from_millis(20))));
+        for bad in ["0", "", "s", "-1s", "3 days", "1e99h"] {
+            assert!(bad.parse::<Budget>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn installed_packages_are_libraries_unless_the_user_says_otherwise() {

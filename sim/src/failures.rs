@@ -16,6 +16,9 @@ use crate::program::Program;
 use crate::replay::{Repeated, repeat};
 use crate::report::Witness;
 
+/// The folder where failures are stored if nobody says otherwise.
+pub const FOLDER: &str = "forkcheck-failures";
+
 /// The version of the format.
 const FORMAT: u32 = 1;
 

@@ -118,6 +118,7 @@ mod convert;
 pub mod execution;
 pub mod explore;
 pub mod failures;
+pub mod files;
 pub mod machine;
 pub mod names;
 mod native;

@@ -104,6 +104,11 @@ impl Parts {
         if site == Site::LOOK { None } else { self.codes.site(site).span.as_ref() }
     }
 
+    /// PyTorch's name of what stands at a site.
+    pub fn operator(&self, site: Site) -> &str {
+        if site == Site::LOOK { "return" } else { &self.codes.site(site).operator }
+    }
+
     /// The name of the function that a site is in.
     pub fn function_name(&self, site: Site) -> &str {
         if site == Site::LOOK {

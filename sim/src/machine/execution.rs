@@ -50,7 +50,7 @@ impl Subject for Program {
     }
 
     fn operator(&self, site: Site) -> String {
-        if site == Site::LOOK { "return".to_string() } else { self.codes.site(site).operator.to_string() }
+        (**self).operator(site).to_string()
     }
 
     fn replay_command(&self, schedule: &Schedule) -> String {

@@ -51,10 +51,10 @@ use task::{Frame, Returns};
 pub use task::{State, Task};
 
 /// The seed of the default generator at the start of every execution.
-const GENERATOR_SEED: u64 = 0;
+pub(crate) const GENERATOR_SEED: u64 = 0;
 
 /// After how many steps it is asked whether the time is up.
-const LIMITS_EVERY: u64 = 4096;
+pub(crate) const LIMITS_EVERY: u64 = 4096;
 
 /// One execution of a program.
 #[derive(Debug)]

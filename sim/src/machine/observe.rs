@@ -100,10 +100,7 @@ impl Scene for Machine {
     }
 
     fn operator(&self, site: Site) -> String {
-        match site {
-            Site::LOOK => "return".to_string(),
-            site => self.program.codes.site(site).operator.to_string(),
-        }
+        self.program.operator(site).to_string()
     }
 
     fn line(&self, stack: &[Site]) -> Option<(String, u32)> {

@@ -235,12 +235,6 @@ impl Moment for Machine {
     fn order(&self) -> &[TaskId] {
         &self.order
     }
-
-    fn default_next(&self) -> Option<TaskId> {
-        // Numbers stem from an execution in the default order, so the smaller of two tasks that can go went first there.
-        let last = self.order.last().copied().filter(|&task| self.enabled.contains(task));
-        last.or_else(|| self.enabled.iter().min())
-    }
 }
 
 impl System for Machine {

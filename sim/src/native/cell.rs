@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::Location as Caller;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use forkcheck_model::slot::SlotId;
 use forkcheck_scheduler::Kind;
@@ -11,7 +11,7 @@ use forkcheck_scheduler::Kind;
 use super::look::{Kept, Look, Outcome, Shown};
 use super::module::Held;
 use super::state::{Step, Touched, step, store};
-use super::{outside, world};
+use super::{lock, outside, world};
 
 /// A value that several tasks may read and write: the attribute of a module.
 ///
@@ -40,9 +40,57 @@ struct Cell<T> {
 }
 
 impl<T> Cell<T> {
+    fn place(&self) -> Place {
+        Place { slot: self.slot, serial: self.serial, made: Some(self.made) }
+    }
+
+    /// Nothing of the user's runs under the lock but `clone`.
     fn lock(&self) -> MutexGuard<'_, T> {
-        // Nothing of the user's runs under the lock but `clone`.
-        self.value.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.value)
+    }
+
+    /// Puts another value in place; the old one is dropped when the lock is free again.
+    fn put(&self, value: T) {
+        let old = std::mem::replace(&mut *self.lock(), value);
+        drop(old);
+    }
+}
+
+/// Where a value lies, and who may touch it: what its accesses are announced with.
+struct Place {
+    slot: SlotId,
+    serial: u64,
+    made: Option<&'static Caller<'static>>,
+}
+
+impl Place {
+    /// Announces an access of one step, and returns when it is to be made.
+    fn access(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) {
+        step(self.step(&[Touched::whole(self.slot, kind)], operator, at));
+    }
+
+    /// Reads a value and writes what `change` makes of it: in two steps where others race for it.
+    fn change<T, R>(
+        &self,
+        operator: &'static str,
+        at: &'static Caller<'static>,
+        get: impl FnOnce() -> T,
+        put: impl FnOnce(T),
+        change: impl FnOnce(T) -> (T, R),
+    ) -> R {
+        let touches = [Touched::whole(self.slot, Kind::Update)];
+        let update = self.step(&touches, operator, at);
+        let half = step(update).half;
+        let (new, result) = change(get());
+        if half {
+            store(update);
+        }
+        put(new);
+        result
+    }
+
+    fn step<'a>(&self, touches: &'a [Touched], operator: &'static str, at: &'static Caller<'static>) -> Step<'a> {
+        Step { serial: self.serial, made: self.made, touches, operator, at: Some(at), splits: true }
     }
 }
 
@@ -65,12 +113,6 @@ impl<T> Attr<T> {
     pub(super) fn slot(&self) -> SlotId {
         self.0.slot
     }
-
-    fn step(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> bool {
-        let touches = &[Touched::whole(self.0.slot, kind)];
-        step(Step { serial: self.0.serial, made: Some(self.0.made), touches, operator, at: Some(at), splits: true })
-            .half
-    }
 }
 
 /// An attribute, and its value when it was met.
@@ -88,8 +130,7 @@ impl<T: Clone> Attr<T> {
 impl<T: Outcome + Clone + Send + Sync> Held for HeldAttr<T> {
     fn restore(&self) {
         let value = lock(&self.value).clone();
-        let old = std::mem::replace(&mut *self.attr.0.lock(), value);
-        drop(old);
+        self.attr.0.put(value);
     }
 
     fn look(&self, look: &mut Look) -> Shown {
@@ -101,16 +142,15 @@ impl<T: Clone> Attr<T> {
     /// The value as it is now.
     #[track_caller]
     pub fn get(&self) -> T {
-        self.step(Kind::Read, "Attr::get", Caller::caller());
+        self.0.place().access(Kind::Read, "Attr::get", Caller::caller());
         self.0.lock().clone()
     }
 
     /// Another value from now on.
     #[track_caller]
     pub fn set(&self, value: T) {
-        self.step(Kind::Write, "Attr::set", Caller::caller());
-        let old = std::mem::replace(&mut *self.0.lock(), value);
-        drop(old);
+        self.0.place().access(Kind::Write, "Attr::set", Caller::caller());
+        self.0.put(value);
     }
 
     /// Reads the value and writes what `change` makes of it; gives what was written. No more atomic than `x += 1` is: where
@@ -141,23 +181,7 @@ impl<T: Clone> Attr<T> {
     }
 
     fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
-        let half = self.step(Kind::Update, operator, at);
-        let old = self.0.lock().clone();
-        let (new, result) = change(old);
-        if half {
-            let touches = &[Touched::whole(self.0.slot, Kind::Update)];
-            store(Step {
-                serial: self.0.serial,
-                made: Some(self.0.made),
-                touches,
-                operator,
-                at: Some(at),
-                splits: true,
-            });
-        }
-        let old = std::mem::replace(&mut *self.0.lock(), new);
-        drop(old);
-        result
+        self.0.place().change(operator, at, || self.0.lock().clone(), |new| self.0.put(new), change)
     }
 }
 
@@ -222,10 +246,6 @@ impl<T: Outcome + Clone + Send> Outcome for GlobalValue<T> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Globals are told apart by where they stand in the source.
 fn global_slot(made: &Caller<'_>) -> SlotId {
     let hash = xxhash_rust::xxh3::xxh3_64(format!("{}:{}:{}", made.file(), made.line(), made.column()).as_bytes());
@@ -244,17 +264,15 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
     /// The value as it is now.
     #[track_caller]
     pub fn get(&self) -> T {
-        let at = Caller::caller();
-        self.step(Kind::Read, "Global::get", at);
+        self.place().access(Kind::Read, "Global::get", Caller::caller());
         self.with(|value| value.clone())
     }
 
     /// Another value from now on.
     #[track_caller]
     pub fn set(&self, value: T) {
-        self.step(Kind::Write, "Global::set", Caller::caller());
-        let old = self.with(|place| std::mem::replace(place, value));
-        drop(old);
+        self.place().access(Kind::Write, "Global::set", Caller::caller());
+        self.put(value);
     }
 
     /// Reads the value and writes what `change` makes of it; gives what was written. As with [`Attr::update`], others may come
@@ -277,26 +295,22 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
     }
 
     fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
-        let half = self.step(Kind::Update, operator, at);
-        let (new, result) = change(self.with(|value| value.clone()));
-        if half {
-            let touches = &[Touched::whole(global_slot(self.made), Kind::Update)];
-            store(Step { serial: outside::SERIAL, made: None, touches, operator, at: Some(at), splits: true });
-        }
-        let old = self.with(|place| std::mem::replace(place, new));
-        drop(old);
-        result
+        self.place().change(operator, at, || self.with(|value| value.clone()), |new| self.put(new), change)
     }
 
-    fn step(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> bool {
+    fn place(&self) -> Place {
         let slot = global_slot(self.made);
         world::checked(|state| {
             if let Some(watch) = &mut state.watch {
                 watch.made(slot, "global", self.made);
             }
         });
-        let touches = &[Touched::whole(slot, kind)];
-        step(Step { serial: outside::SERIAL, made: None, touches, operator, at: Some(at), splits: true }).half
+        Place { slot, serial: outside::SERIAL, made: None }
+    }
+
+    fn put(&self, value: T) {
+        let old = self.with(|place| std::mem::replace(place, value));
+        drop(old);
     }
 
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {

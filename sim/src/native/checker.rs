@@ -308,7 +308,7 @@ impl Checker {
         let at = Caller::caller();
         let name = self.name.clone().unwrap_or_else(|| body_name(&body));
         let main: Main = Arc::new(move || -> Arc<dyn Kept> { Arc::new(body()) });
-        self.explore(&Body::new(main, name, at.file().to_string(), self.driver, edge::read_source), None, at)
+        self.explore(&Body::new(main, name, at.file().to_string(), self.driver), None, at)
     }
 
     /// Explores a module on inputs; see [`audit`].
@@ -329,7 +329,7 @@ impl Checker {
         let name = self.name.clone().unwrap_or_else(|| std::any::type_name::<M>().to_string());
         let module = module.clone();
         let main: Main = Arc::new(move || -> Arc<dyn Kept> { Arc::new(module.forward(inputs.clone())) });
-        let mut body = Body::new(main, name, at.file().to_string(), self.driver, edge::read_source);
+        let mut body = Body::new(main, name, at.file().to_string(), self.driver);
         body.adopted = Arc::new(visitor.found.iter().map(|((slot, _), ..)| *slot).collect());
         body.given = Some(Arc::new(Outside { visitor }));
         self.explore(&body, None, at)
@@ -362,7 +362,7 @@ impl Checker {
         let shown = format!("{input:?}");
         let main: Main = Arc::new(move || -> Arc<dyn Kept> { Arc::new(body(&input)) });
         let place = format!("{}\n{shown}", at.file());
-        let body = Body::new(main, name, place, self.driver, edge::read_source);
+        let body = Body::new(main, name, place, self.driver);
         let mut report = self.explore(&body, Some(&shown), at);
         if let (None, Some(outcomes)) = (&report.replay, &report.outcomes) {
             // What every schedule shows, the first one does; and it names the input.

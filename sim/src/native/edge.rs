@@ -2,9 +2,9 @@
 //! that are times.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use forkcheck_model::Error;
 use forkcheck_scheduler::strategy::replay::Mode;
@@ -12,13 +12,11 @@ use tracing_subscriber::EnvFilter;
 
 use super::checker::Checker;
 use super::run::Body;
-use crate::config::Config;
+use crate::config::{Budget, Config};
 use crate::execution::Subject as _;
-use crate::failures::{Failure, Standing, Subject, program_digest};
+use crate::failures::{FOLDER, Failure, Standing, Subject, program_digest};
+use crate::files::replace;
 use crate::report::{Report, Verdict, Witness};
-
-/// Where failures are stored if nobody says otherwise.
-const FOLDER: &str = "forkcheck-failures";
 
 /// Sets what the variables say.
 pub(super) fn configure(mut checker: Checker) -> Result<Checker, Error> {
@@ -36,14 +34,14 @@ pub(super) fn configure(mut checker: Checker) -> Result<Checker, Error> {
         checker.config().seed = seed;
     }
     if let Some(value) = text("FORKCHECK_BUDGET")? {
-        match (value.parse::<u64>(), time(&value)) {
-            (Ok(executions), _) if executions > 0 => checker.config().executions = executions,
-            (Err(_), Some(time)) => {
+        match value.parse() {
+            Ok(Budget::Executions(executions)) => checker.config().executions = executions,
+            Ok(Budget::Time(time)) => {
                 let end = Instant::now().checked_add(time);
                 checker.config().executions = u64::MAX;
                 checker.config().limits.expired = Some(Arc::new(move || end.is_some_and(|end| Instant::now() >= end)));
             }
-            _ => {
+            Err(_) => {
                 let expected = "a number of executions from 1, or a time such as 500ms, 30s, 5m";
                 return Err(wrong("FORKCHECK_BUDGET", expected, &value));
             }
@@ -85,13 +83,6 @@ fn number(name: &str, least: u64) -> Result<Option<u64>, Error> {
         Ok(number) if number >= least => Ok(Some(number)),
         _ => Err(wrong(name, &format!("a number from {least}"), &value)),
     }
-}
-
-fn time(text: &str) -> Option<Duration> {
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let seconds =
-        units.iter().find_map(|&(unit, seconds)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * seconds));
-    Duration::try_from_secs_f64(seconds?).ok()
 }
 
 fn wrong(name: &str, expected: &str, found: &str) -> Error {
@@ -207,7 +198,7 @@ impl Case {
     fn write(&self, witnesses: &[Witness], replay: &str) {
         let mut failure = Failure::new(self.subject.clone(), &self.config, witnesses);
         failure.replay = replay.to_string();
-        if let Err(error) = put(&self.file, &failure.to_json()) {
+        if let Err(error) = replace(&self.file, failure.to_json().as_bytes()) {
             say(&format!("{} could not be written: {error}", self.file.display()));
         }
     }
@@ -216,16 +207,6 @@ impl Case {
 /// The command that runs a body again, stored failure first.
 fn replay_of(body: &Body) -> String {
     format!("cargo test {}", body.test())
-}
-
-/// Whole or not at all: another test may read it.
-fn put(file: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, file)
 }
 
 fn say(text: &str) {

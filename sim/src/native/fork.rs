@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location as Caller, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use forkcheck_scheduler::TaskId;
 
@@ -11,7 +11,7 @@ use super::look::{Look, Outcome, Shown};
 use super::module::{Forward, Visitor};
 use super::outside::SERIAL;
 use super::stack::{self, Job};
-use super::{panics, pool, trace, world};
+use super::{lock, panics, pool, trace, world};
 use crate::execution::{Cut, Raised};
 
 /// Starts `function` on `args` as a task, and gives its future.
@@ -83,14 +83,7 @@ where
             }
             Future { task: id, shared: task }
         }
-        None => never(),
-    }
-}
-
-/// The execution was cut: this stack is taken down where it stands.
-fn never() -> ! {
-    loop {
-        stack::pause();
+        None => stack::never(),
     }
 }
 
@@ -240,10 +233,6 @@ impl<F: Call<A, K>, A, K> Task<F, A, K> {
     pub(super) fn done(result: Result<F::Out, Failed>, made: &'static Caller<'static>) -> Self {
         Self { work: Mutex::new(None), result: Mutex::new(Some(result)), serial: SERIAL, made }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<F, A, K> Results<F::Out> for Task<F, A, K>

@@ -37,3 +37,10 @@ pub use module::{Forward, Module, Visitor};
 pub use script::{Script, Scripted, script};
 pub use tensor::{DType, Element, Operand, Tensor};
 pub use trace::{Graph, trace};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a mutex guards. Whatever panics while it is held leaves it whole, for values are replaced and not built there.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

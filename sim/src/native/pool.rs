@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::lock;
 use super::stack::Job;
 
 thread_local! {
@@ -62,7 +63,7 @@ fn pool() -> &'static Pool {
 
 impl Pool {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.queue)
     }
 
     /// Sees to it that jobs have a thread: one more where too few run.

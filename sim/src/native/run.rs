@@ -10,20 +10,22 @@ use std::sync::{Arc, Mutex};
 
 use forkcheck_model::digest::Digest;
 use forkcheck_model::graph::Span;
-use forkcheck_model::value::Value;
+use forkcheck_model::slot::SlotId;
+use forkcheck_model::value::{Generator, Value};
 use forkcheck_scheduler::schedule::program_tag;
 use forkcheck_scheduler::{
-    Access, Clock, Enabled, Ending, Footprint, Location, Moment, Refused, Schedule, Scheduler, System, TaskId, Tasks,
+    Access, Clock, Enabled, Ending, Footprint, Kind, Location, Moment, Refused, Schedule, Scheduler, System, TaskId,
+    Tasks,
 };
 use rustc_hash::FxHashSet;
 
 use super::fork::attempt;
 use super::look::{Kept, Look, Shown};
-use super::sites::{ReadSource, Sites};
+use super::sites::Sites;
 use super::stack::{Driver, Job, Pause, Stack};
-use super::state::{GivenBox, JobBox, Shared, State, Status, Step, Strategy, Turn, Way, step};
+use super::state::{JobBox, Shared, State, Status, Step, Strategy, Touched, Turn, Way, step};
 use super::world::{self, World};
-use super::{panics, stack};
+use super::{edge, lock, panics, stack};
 use crate::check::Findings;
 use crate::config::{Atomicity, Config, Limits};
 use crate::execution::{Cut, Event, Execution, Go, Guide, Outcome, Raised, Site, Subject};
@@ -48,7 +50,7 @@ pub(super) struct Body {
     pub(super) file: String,
     pub(super) driver: Driver,
     pub(super) shared: Arc<Mutex<Shared>>,
-    pub(super) adopted: Arc<FxHashSet<forkcheck_model::slot::SlotId>>,
+    pub(super) adopted: Arc<FxHashSet<SlotId>>,
     /// What was passed in from outside: by path its contents, and how to put them back.
     pub(super) given: Option<Arc<dyn Given>>,
 }
@@ -64,9 +66,9 @@ pub(super) trait Given: Send + Sync {
 }
 
 impl Body {
-    pub(super) fn new(main: Main, name: String, file: String, driver: Driver, read: ReadSource) -> Self {
-        let shared = Shared { sites: Sites::reading(read), ..Shared::default() };
-        let (adopted, given, test) = (Arc::default(), None, super::edge::test());
+    pub(super) fn new(main: Main, name: String, file: String, driver: Driver) -> Self {
+        let shared = Shared { sites: Sites::reading(edge::read_source), ..Shared::default() };
+        let (adopted, given, test) = (Arc::default(), None, edge::test());
         Self { main, name, test, file, driver, shared: Arc::new(Mutex::new(shared)), adopted, given }
     }
 
@@ -77,7 +79,7 @@ impl Body {
     }
 
     fn sites<R>(&self, work: impl FnOnce(&mut Sites) -> R) -> R {
-        work(&mut self.shared.lock().expect("nobody panics with it").sites)
+        work(&mut lock(&self.shared).sites)
     }
 }
 
@@ -91,8 +93,6 @@ impl Subject for Body {
         let main = Arc::new(MainJob { main: self.main.clone(), given: self.given.clone() });
         Run {
             main,
-            given: self.given.clone(),
-            shared: self.shared.clone(),
             driver: self.driver,
             state: Some(Box::new(state)),
             stacks: Vec::new(),
@@ -185,14 +185,15 @@ impl Job for MainJob {
             state.task().error = error.clone().map(Box::new);
             state.result = kept;
         });
-        let (look, mut shown) = look();
+        let given = self.given.as_deref();
+        let (look, mut shown) = look(given);
         let serial = world::checked(|state| {
             state.leading |= look.led;
             state.serial
         });
         let (serial, touches) = (serial.unwrap_or_default(), &look.touches);
         if step(Step { serial, made: None, touches, operator: "return", at: None, splits: false }).paused {
-            shown = self::look().1;
+            shown = self::look(given).1;
         }
         let digest = Digest::of(&shown).0;
         world::checked(|state| {
@@ -204,32 +205,30 @@ impl Job for MainJob {
 }
 
 /// What the caller sees now: the result, what was passed in, the globals, the generator if anybody drew.
-fn look() -> (Look, Vec<Value>) {
+fn look(given: Option<&dyn Given>) -> (Look, Vec<Value>) {
     let found = world::checked(|state| {
         let error = state.tasks[0].error.as_deref().cloned();
-        (state.result.clone(), error, state.globals.clone(), state.drawn_from(), state.given.clone())
+        (state.result.clone(), error, state.globals.clone(), state.drawn_from())
     });
-    let (result, error, globals, generator, given) = found.expect("it is asked by executions");
-    look_at(result.as_deref(), error.as_ref(), &globals, generator, given.as_ref().map(|given| &*given.0))
+    let (result, error, globals, generator) = found.expect("it is asked by executions");
+    look_at(result.as_deref(), error.as_ref(), &globals, generator, given)
 }
 
 /// Finds out anew what the caller's look is about to touch, where others may have led it elsewhere.
-fn look_again() {
-    let (look, _) = look();
+fn look_again(given: Option<&dyn Given>) {
+    let (look, _) = look(given);
     world::checked(|state| state.park_look(&look.touches));
 }
 
-type Globals = [(forkcheck_model::slot::SlotId, Arc<dyn Kept>)];
+type Globals = [(SlotId, Arc<dyn Kept>)];
 
 fn look_at(
     result: Option<&dyn Kept>,
     error: Option<&Raised>,
     globals: &Globals,
-    generator: Option<forkcheck_model::value::Generator>,
+    generator: Option<Generator>,
     given: Option<&dyn Given>,
 ) -> (Look, Vec<Value>) {
-    use super::state::Touched;
-    use forkcheck_scheduler::Kind;
     let mut look = Look::default();
     let mut shown = vec![match (result, error) {
         (Some(result), _) => result.look(&mut look).0,
@@ -247,15 +246,13 @@ fn look_at(
         shown.push(Value::Generator(generator));
     }
     // A draw that is still to come would change the generator, so the look is at it even if nobody has drawn yet.
-    look.reads(Touched::whole(forkcheck_model::slot::SlotId::GENERATOR, Kind::Read));
+    look.reads(Touched::whole(SlotId::GENERATOR, Kind::Read));
     (look, shown)
 }
 
 /// One execution of a body after another.
 pub(super) struct Run {
     main: Arc<MainJob>,
-    given: Option<Arc<dyn Given>>,
-    shared: Arc<Mutex<Shared>>,
     driver: Driver,
     /// Not here while tasks run: then it is in the world that they see.
     state: Option<Box<State>>,
@@ -286,15 +283,12 @@ impl Run {
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
         let left = self.state_mut().reset(serial);
         drop(left);
-        if let Some(given) = &self.given {
-            given.restore();
-        }
+        self.main.given.iter().for_each(|given| given.restore());
         self.outcome = None;
-        let (main, given) = (self.main.clone(), self.given.clone());
+        let main = self.main.clone();
         let watches = watched && self.watches;
         let state = self.state_mut();
         state.way = way;
-        state.given = given.map(GivenBox);
         state.watch = watches.then(Default::default);
         state.begin(main);
     }
@@ -340,7 +334,7 @@ impl Run {
             while let Some(turn) = world::checked(State::next).flatten() {
                 match turn {
                     Turn::Run(next, job) => run.resume(next, job),
-                    Turn::Look => look_again(),
+                    Turn::Look => look_again(run.main.given.as_deref()),
                 }
             }
         });
@@ -363,7 +357,7 @@ impl Run {
             return;
         }
         let signature = self.signature();
-        if state.watch.is_none() && !self.shared.lock().expect("nobody panics with it").familiar.contains(&signature) {
+        if state.watch.is_none() && !state.shared().familiar.contains(&signature) {
             let order = state.order.clone();
             self.begin(Way::Searched, true);
             self.follow(&order);
@@ -385,8 +379,7 @@ impl Run {
         let over = self.state().cut.is_none();
         if over {
             watch.conclude(self.state(), &held);
-            let mut shared = self.shared.lock().expect("nobody panics with it");
-            shared.familiar.insert(signature);
+            self.state().shared().familiar.insert(signature);
         }
         self.newly_hot.append(&mut watch.newly_hot);
         self.findings.absorb(std::mem::take(&mut watch.findings), |task| task);
@@ -403,23 +396,21 @@ impl Run {
         let main = &state.tasks[0];
         let error = main.error.as_deref().filter(|_| main.status == Status::Ended);
         let result = state.result.as_deref();
-        look_at(result, error, &state.globals, state.drawn_from(), self.given.as_deref())
+        look_at(result, error, &state.globals, state.drawn_from(), self.main.given.as_deref())
     }
 
     /// What the caller sees when all is over, as one value.
     pub(super) fn shown(&self) -> Option<Value> {
-        self.outcome().is_some().then(|| match &mut self.seen().1[..] {
+        self.outcome().is_some().then(|| match &self.seen().1[..] {
             [only] => only.clone(),
-            all => Value::tuple(&*all),
+            all => Value::tuple(all),
         })
     }
 
     fn find_outcome(&mut self) {
         let state = self.state();
         let over = state.cut.is_none() && state.enabled.is_empty() && state.going.is_empty();
-        let parked =
-            state.made.iter().any(|task| matches!(state.tasks[task.index()].status, Status::Parked | Status::Going));
-        if !over || parked {
+        if !over || state.made.iter().any(|&task| state.is_ready(task)) {
             return;
         }
         // What nobody can have changed since the return is not looked at again.
@@ -450,10 +441,6 @@ impl Moment for Run {
 
     fn order(&self) -> &[TaskId] {
         self.state().order()
-    }
-
-    fn default_next(&self) -> Option<TaskId> {
-        self.state().default_next()
     }
 }
 
@@ -633,13 +620,8 @@ impl Execution for Run {
 
     fn halves(&self, event: &Event<'_, Self>) -> bool {
         let hot = |access: &&Access| self.state().hot.contains(&access.location);
-        let any = |test: fn(forkcheck_scheduler::Kind) -> bool| {
-            event.touches.accesses().iter().filter(hot).any(|access| test(access.kind))
-        };
-        event.phase == 0
-            && self.can_halve(event.task)
-            && any(forkcheck_scheduler::Kind::reads)
-            && any(forkcheck_scheduler::Kind::writes)
+        let any = |test: fn(Kind) -> bool| event.touches.accesses().iter().filter(hot).any(|access| test(access.kind));
+        event.phase == 0 && self.can_halve(event.task) && any(Kind::reads) && any(Kind::writes)
     }
 
     fn can_halve(&self, task: TaskId) -> bool {
@@ -647,7 +629,7 @@ impl Execution for Run {
     }
 
     fn anchor(&self, site: Site) -> u64 {
-        self.shared.lock().expect("nobody panics with it").sites.anchor(site)
+        self.state().shared().sites.anchor(site)
     }
 }
 
@@ -707,7 +689,7 @@ impl Drop for Run {
         self.stacks.clear();
         stack::keep(self.driver, std::mem::take(&mut self.idle));
         // What was passed in is left as it was found.
-        self.given.iter().for_each(|given| given.restore());
+        self.main.given.iter().for_each(|given| given.restore());
         debug_assert!(!stack::is_falling());
     }
 }

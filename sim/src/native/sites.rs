@@ -37,7 +37,6 @@ pub(super) struct Sites {
     /// Only looked up.
     anchors: FxHashMap<Site, u64>,
     read: Option<ReadSource>,
-    no_calls: Option<Arc<[Site]>>,
 }
 
 impl Sites {
@@ -65,11 +64,6 @@ impl Sites {
             self.places.push(Place { file: file.to_string(), line, column, operator });
         }
         site
-    }
-
-    /// No calls lead to a place that we know of.
-    pub(super) fn no_calls(&mut self) -> Arc<[Site]> {
-        self.no_calls.get_or_insert_with(|| Arc::from([])).clone()
     }
 
     /// What is executed at a place.

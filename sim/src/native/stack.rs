@@ -131,6 +131,13 @@ pub(super) fn pause() {
     SWITCH.set(switch);
 }
 
+/// Gives control back for ever: the execution was cut, and this stack will be taken down where it stands.
+pub(super) fn never() -> ! {
+    loop {
+        pause();
+    }
+}
+
 /// Whether this code runs on a stack of ours, as a task does.
 pub(super) fn is_task() -> bool {
     !SWITCH.get().is_null() || super::baton::is_task()

@@ -9,16 +9,16 @@ use std::panic::Location as Caller;
 use std::sync::{Arc, OnceLock};
 
 use forkcheck_model::operators::schema::Literal;
-use forkcheck_model::operators::{Call, Fault, Operator};
+use forkcheck_model::operators::{Call, Correction, Fault, Modes, Operator};
 use forkcheck_model::slot::{Allocator, Memory, SlotId};
 use forkcheck_model::tensor::{Content, Tensor as Plain};
 use forkcheck_model::types::Type;
-use forkcheck_model::value::{List, ListContent, Value};
+use forkcheck_model::value::{Generator, List, ListContent, Value};
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
 use super::look::{Look, Outcome, Shown};
 use super::module::Held;
-use super::state::{Step, Touched, step, store};
+use super::state::{State, Step, Touched, step, store};
 use super::world::{self, World};
 use super::{outside, stack};
 use crate::execution::Cut;
@@ -123,7 +123,7 @@ fn call(row: &'static Row, given: Vec<Value>) -> Value {
         splits: operator.splits(),
     };
     let value = if step(step_of).half {
-        let (copies, later) = compute(|allocator| private_copies(operator, &args, allocator));
+        let (copies, later) = compute(|allocator, _| private_copies(operator, &args, allocator));
         let value = run(operator, &copies);
         store(step_of);
         let value = match &later {
@@ -157,8 +157,7 @@ fn note(operator: &'static Operator, args: &[Value], value: &Value, at: &'static
 
 /// What a call touches. Nothing here changes the sizes of a tensor, so to read them is no access.
 fn touched(operator: &Operator, args: &[Value]) -> Vec<Touched> {
-    let generator = world::checked(super::state::State::generator).unwrap_or_else(outside::generator);
-    let touches = access::of_operator(operator, args, &generator);
+    let touches = access::of_operator(operator, args, &generator());
     let touches = touches.into_iter().filter(|touch| !matches!(touch.thing, Thing::Shape(_)));
     touches.map(|touch| Touched { thing: touch.thing.identity(), access: touch.to_access() }).collect()
 }
@@ -199,45 +198,32 @@ fn ints(values: &[i64]) -> Value {
 }
 
 /// Makes something whose parts are named by the task that makes it.
-fn compute<R>(work: impl FnOnce(&mut Allocator) -> R) -> R {
+fn compute<R>(work: impl FnOnce(&mut Allocator, &mut Modes) -> R) -> R {
     let mut work = Some(work);
-    let done = world::checked(|state| state.make(|allocator, _| (work.take().expect("it is done once"))(allocator)));
-    done.unwrap_or_else(|| {
-        let mut allocator = outside::allocator();
-        let done = (work.take().expect("it is done once"))(&mut allocator);
-        outside::made(&allocator);
-        done
-    })
+    let mut once =
+        |allocator: &mut Allocator, modes: &mut Modes| (work.take().expect("it is done once"))(allocator, modes);
+    if let Some(done) = world::checked(|state| state.make(&mut once)) {
+        return done;
+    }
+    let mut allocator = outside::allocator();
+    let done = once(&mut allocator, &mut outside::modes());
+    outside::made(&allocator);
+    done
+}
+
+/// The generator of random numbers of whoever runs this code.
+fn generator() -> Generator {
+    world::checked(State::generator).unwrap_or_else(outside::generator)
 }
 
 #[track_caller]
 fn run(operator: &'static Operator, args: &[Value]) -> Value {
     let kernel = operator.kernel.unwrap_or_else(|| panic!("{} cannot be computed", operator.full_name()));
-    let mut printed = String::new();
-    let checked = world::checked(|state| {
-        let draws = operator.corrections.iter().any(|row| {
-            use forkcheck_model::operators::Correction;
-            matches!(row, Correction::Draws(_) | Correction::Seeds)
-        });
-        state.drawn |= draws;
-        let generator = state.generator();
-        state.make(|allocator, modes| {
-            kernel(&mut Call { operator, args, allocator, generator: &generator, modes, printed: &mut printed })
-        })
-    });
-    let result = checked.unwrap_or_else(|| {
-        let (mut allocator, generator, mut modes) = (outside::allocator(), outside::generator(), outside::modes());
-        let (allocator_, modes) = (&mut allocator, &mut modes);
-        let result = kernel(&mut Call {
-            operator,
-            args,
-            allocator: allocator_,
-            generator: &generator,
-            modes,
-            printed: &mut printed,
-        });
-        outside::made(&allocator);
-        result
+    let draws = |row: &Correction| matches!(row, Correction::Draws(_) | Correction::Seeds);
+    world::checked(|state| state.drawn |= operator.corrections.iter().any(draws));
+    let (generator, mut printed) = (generator(), String::new());
+    let result = compute(|allocator, modes| {
+        kernel(&mut Call { operator, args, allocator, generator: &generator, modes, printed: &mut printed })
     });
     match result {
         Ok(value) => value,
@@ -247,9 +233,7 @@ fn run(operator: &'static Operator, args: &[Value]) -> Value {
             if world::checked(|state| state.stop(Cut::Memory(error))).is_none() || stack::is_falling() {
                 panic!("{}: there is no memory for {} bytes", operator.name, error.asked);
             }
-            loop {
-                stack::pause();
-            }
+            stack::never()
         }
     }
 }
@@ -282,7 +266,7 @@ impl Tensor {
     #[track_caller]
     pub fn new<T: Element>(sizes: &[i64], elements: &[T]) -> Self {
         let made = Caller::caller();
-        let plain = compute(|allocator| Plain::from_vec(allocator, sizes, elements));
+        let plain = compute(|allocator, _| Plain::from_vec(allocator, sizes, elements));
         let plain = plain.unwrap_or_else(|error| panic!("there is no memory for {} bytes", error.asked));
         let tensor = Self::of(plain, made);
         world::checked(|state| {

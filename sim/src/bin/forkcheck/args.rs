@@ -1,9 +1,9 @@
 //! What can be typed.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use forkcheck::config::Budget;
 use forkcheck_scheduler::Spec;
 
 /// Checks that what torch.jit.fork runs is pure, and shows what happens if it is not.
@@ -81,7 +81,7 @@ pub(crate) struct Audit {
     #[arg(long, default_value = "auto", value_name = "SPEC")]
     pub(crate) strategy: Spec,
     /// Most executions, or most time (such as 30s); a time makes reports depend on the machine.
-    #[arg(long, default_value = "10000", value_name = "N|TIME", value_parser = budget)]
+    #[arg(long, default_value = "10000", value_name = "N|TIME")]
     pub(crate) budget: Budget,
     /// Seeds the strategies that draw, and --example.
     #[arg(long, default_value_t = 0, value_name = "N")]
@@ -200,28 +200,6 @@ pub(crate) enum Format {
     Json,
 }
 
-/// A number of executions, or a time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Budget {
-    Executions(u64),
-    Time(Duration),
-}
-
-fn budget(text: &str) -> Result<Budget, String> {
-    if let Ok(executions) = text.parse::<u64>() {
-        return if executions > 0 {
-            Ok(Budget::Executions(executions))
-        } else {
-            Err("expected at least 1".to_string())
-        };
-    }
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let time = units.iter().find_map(|&(unit, seconds)| Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * seconds));
-    let time = time.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    time.map(Budget::Time)
-        .ok_or_else(|| "expected a number of executions, or a time such as 500ms, 30s, 5m".to_string())
-}
-
 fn size(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, f64); 10] = [
         ("KiB", 1024.0),
@@ -245,16 +223,6 @@ fn size(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn budgets_are_numbers_or_times() {
-        assert_eq!(budget("40"), Ok(Budget::Executions(40)));
-        assert_eq!(budget("1.5s"), Ok(Budget::Time(Duration::from_millis(1500))));
-        assert_eq!(budget("20ms"), Ok(Budget::Time(Duration::from_millis(20))));
-        for bad in ["0", "", "s", "-1s", "3 days", "1e99h"] {
-            assert!(budget(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn sizes_have_units() {

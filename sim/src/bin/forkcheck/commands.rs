@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::CommandFactory;
-use forkcheck::config::{Atomicity, Config, Library, Limits};
+use forkcheck::config::{Atomicity, Budget, Config, Library, Limits};
 use forkcheck::execution::Subject;
 use forkcheck::explore::first_schedule;
 use forkcheck::explore::schedule::{self, program_tag};
@@ -17,7 +17,7 @@ use forkcheck_model::{Error, graph};
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};
 
-use crate::args::{Arguments, AtomicityArg, Audit, Budget, Command, Deny, Format, Graph, Run, Target};
+use crate::args::{Arguments, AtomicityArg, Audit, Command, Deny, Format, Graph, Run, Target};
 use crate::store::Store;
 use crate::{inputs, output, progress, replay};
 

@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use forkcheck::config::Config;
-use forkcheck::failures::{Failure, Standing, Subject, input_digest};
+use forkcheck::failures::{FOLDER, Failure, Standing, Subject, input_digest};
+use forkcheck::files::replace;
 use forkcheck::program::Program;
 use forkcheck::report::{Report, Verdict, Witness};
 use forkcheck_model::Error;
@@ -17,9 +18,6 @@ use forkcheck_scheduler::strategy::replay::Mode;
 use crate::args::Audit;
 use crate::replay::{quoted, say_changes};
 use crate::{inputs, output};
-
-/// Where failures are stored if nobody says otherwise.
-const FOLDER: &str = "forkcheck-failures";
 
 /// Where failures are stored; `None` if they are not.
 pub(crate) struct Store(Option<PathBuf>);
@@ -135,24 +133,12 @@ impl Case {
     fn write(&self, witnesses: &[Witness; 2]) -> bool {
         let mut failure = Failure::new(self.subject.clone(), &self.config, witnesses);
         failure.replay = self.command();
-        let written = self.replace(failure.to_json().as_bytes());
+        let written = replace(&self.file, failure.to_json().as_bytes());
         written
             .inspect_err(|error| {
                 output::warning(&format!("the failure is not stored: {}: {error}", self.file.display()))
             })
             .is_ok()
-    }
-
-    fn replace(&self, bytes: &[u8]) -> std::io::Result<()> {
-        let folder = self.file.parent().expect("a file in the folder of failures");
-        std::fs::create_dir_all(folder)?;
-        let name = self.file.file_name().expect("a file has a name").to_string_lossy();
-        let draft = folder.join(format!(".{name}.{}", std::process::id()));
-        let done = std::fs::write(&draft, bytes).and_then(|()| std::fs::rename(&draft, &self.file));
-        if done.is_err() {
-            let _ = std::fs::remove_file(&draft);
-        }
-        done
     }
 }
 

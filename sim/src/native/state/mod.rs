@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location as Caller;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::{Allocator, Memory, SlotId};
@@ -16,18 +16,15 @@ use forkcheck_scheduler::pool::Join;
 use forkcheck_scheduler::{Choice, Clock, Enabled, Footprint, Location, Moment, Scheduler, TaskId, Tasks};
 use rustc_hash::FxHashSet;
 
-use super::look;
 use super::sites::Sites;
 use super::stack::Job;
 use super::watch::Watch;
+use super::{lock, look};
 use crate::check::joins::Joined;
 use crate::config::{Atomicity, Limits};
 use crate::execution::{Cut, Raised, Site};
 use crate::explore::Hot;
-use crate::machine::Ready;
-
-/// The seed of the generator at the start of every execution.
-const GENERATOR_SEED: u64 = 0;
+use crate::machine::{GENERATOR_SEED, LIMITS_EVERY, Ready};
 
 mod step;
 mod task;
@@ -56,16 +53,6 @@ pub(super) enum Way {
     Searched,
     /// As somebody says who drives each task by itself, and is told of forks too.
     Driven,
-}
-
-/// What was given from outside, with a `Debug`.
-#[derive(Clone)]
-pub(super) struct GivenBox(pub(super) Arc<dyn super::run::Given>);
-
-impl std::fmt::Debug for GivenBox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("what was given")
-    }
 }
 
 /// The k-th fork of a task, as it was seen before.
@@ -127,7 +114,6 @@ pub(super) struct State {
     /// Whether anybody asks what happens before a step.
     pub(super) clocks: bool,
     pub(super) watch: Option<Box<Watch>>,
-    pub(super) given: Option<GivenBox>,
     /// What was made outside and passed in.
     pub(super) adopted: Arc<FxHashSet<SlotId>>,
     pub(super) joined: Vec<Joined>,
@@ -181,7 +167,6 @@ impl State {
             live: 0,
             clocks: true,
             watch: None,
-            given: None,
             adopted: Arc::default(),
             joined: Vec::new(),
             steps: 0,
@@ -214,7 +199,6 @@ impl State {
         if self.way == Way::Guided {
             self.ready = Ready::new();
         }
-        self.going.clear();
         self.give_up();
         self.woken.clear();
         self.order.clear();
@@ -324,7 +308,7 @@ impl State {
         if self.steps > self.limits.steps {
             self.stop(Cut::Steps(self.limits.steps));
         }
-        if self.steps.is_multiple_of(4096) && self.limits.expired() {
+        if self.steps.is_multiple_of(LIMITS_EVERY) && self.limits.expired() {
             self.stop(Cut::Time);
         }
         self.cut.is_none()
@@ -349,23 +333,23 @@ impl State {
         }
         if self.cut.is_some() {
             self.give_up();
-            self.going.clear();
             return None;
         }
         if self.going.is_empty() {
             self.choose();
         }
         let id = self.going.pop()?;
-        self.current = id;
-        Some(Turn::Run(id, self.tasks[id.index()].job.take()))
+        Some(Turn::Run(id, self.enter(id)))
     }
 
-    /// The number of a place.
-    fn site(&self, step: &Step<'_>) -> Site {
-        match step.at {
-            None => Site::LOOK,
-            Some(at) => self.shared.lock().expect("nobody panics with it").sites.number(at, step.operator),
-        }
+    /// What all executions of the body share.
+    pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
+    }
+
+    /// The number of a place; that of the caller's look, if it is nowhere.
+    fn site(&self, operator: &'static str, at: Option<&'static Caller<'static>>) -> Site {
+        at.map_or(Site::LOOK, |at| self.shared().sites.number(at, operator))
     }
 
     /// Forks a task; `None` if the execution was cut. Says whether the caller pauses so that it goes on first.
@@ -396,12 +380,10 @@ impl State {
             task.clock = clock;
         }
         if self.watch.is_some() {
-            let site =
-                self.site(&Step { serial: 0, made: None, touches: &[], operator: "fork", at: Some(at), splits: false });
-            let place = (site, self.no_calls());
-            self.tasks[child.index()].fork = Some(place.clone());
+            let site = self.site("fork", Some(at));
+            self.tasks[child.index()].fork = Some((site, Arc::default()));
             self.note_join(parent, Join::Fork(child.number()), site);
-            self.watch.as_mut().expect("it watches").forked(child, place.0);
+            self.watch.as_mut().expect("it watches").forked(child, site);
         }
         self.going.push(child);
         // Child first. In a search it does not matter who comes first to where others race, and it saves two switches that the
@@ -431,13 +413,8 @@ impl State {
         child
     }
 
-    fn no_calls(&self) -> Arc<[Site]> {
-        self.shared.lock().expect("nobody panics with it").sites.no_calls()
-    }
-
     fn note_join(&mut self, task: TaskId, join: Join, site: Site) {
-        let calls = self.no_calls();
-        self.joined.push(Joined { task, join, site, calls });
+        self.joined.push(Joined { task, join, site, calls: Arc::default() });
     }
 
     /// Whether the wait is over; if not, the caller pauses and asks again.
@@ -462,8 +439,7 @@ impl State {
         task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(target.number()) ^ 1 << 63);
         task.waits_at = None;
         if self.watch.is_some() {
-            let site =
-                self.site(&Step { serial: 0, made: None, touches: &[], operator: "wait", at: Some(at), splits: false });
+            let site = self.site("wait", Some(at));
             self.note_join(id, Join::Wait(target.number()), site);
         }
         true
@@ -472,10 +448,7 @@ impl State {
     /// The place where a task waits.
     pub(super) fn waiting_at(&self, id: TaskId) -> Option<(Site, Arc<[Site]>)> {
         let at = self.tasks[id.index()].waits_at?;
-        Some((
-            self.site(&Step { serial: 0, made: None, touches: &[], operator: "wait", at: Some(at), splits: false }),
-            self.no_calls(),
-        ))
+        Some((self.site("wait", Some(at)), Arc::default()))
     }
 
     /// The task that runs has ended.
@@ -485,19 +458,17 @@ impl State {
         // An error is a deed too: the last thing that a task read may be all that tells it from another one.
         task.deeds = mix(task.deeds, u64::from(error.is_some()));
         task.error = error.map(Box::new);
+        let mut waiters = std::mem::take(&mut task.waiters);
         self.live -= 1;
-        let task = self.task();
-        let waiters = std::mem::take(&mut task.waiters);
         self.set_status(id, Status::Ended);
         if let Some(watch) = &mut self.watch {
             watch.ended(id);
         }
-        for &waiter in &waiters {
+        for waiter in waiters.drain(..) {
             self.set_status(waiter, Status::Going);
             self.going.push(waiter);
         }
-        let mut waiters = waiters;
-        waiters.clear();
+        // Its room is used again.
         self.tasks[id.index()].waiters = waiters;
     }
 
@@ -548,7 +519,7 @@ impl State {
 
     /// A place that an error has come through.
     pub(super) fn place(&self, what: &'static str, file: &str, line: u32, column: u32) -> Site {
-        self.shared.lock().expect("nobody panics with it").sites.number_at(file, line, column, what)
+        self.shared().sites.number_at(file, line, column, what)
     }
 }
 
@@ -567,12 +538,6 @@ impl Moment for State {
 
     fn order(&self) -> &[TaskId] {
         &self.order
-    }
-
-    fn default_next(&self) -> Option<TaskId> {
-        // As for archives: numbers stem from an execution in the default order.
-        let last = self.order.last().copied().filter(|&task| self.enabled.contains(task));
-        last.or_else(|| self.enabled.iter().min())
     }
 }
 

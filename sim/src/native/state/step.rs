@@ -91,18 +91,15 @@ pub(in crate::native) struct Taken {
 
 /// Announces the second half of a step, which writes.
 pub(in crate::native) fn store(step: Step<'_>) {
-    let Some(arrival) = world::checked(|state| state.arrive_to_store(&step)) else { return };
-    await_turn(arrival);
-    world::checked(|state| state.pass_store());
+    // What it touches was seen with the first half, so there is nothing to do when its turn has come.
+    world::checked(|state| state.arrive_to_store(&step)).into_iter().for_each(await_turn);
 }
 
 fn await_turn(arrival: Arrival) {
     match arrival {
         Arrival::Go => {}
         Arrival::Pause => stack::pause(),
-        Arrival::Never => loop {
-            stack::pause();
-        },
+        Arrival::Never => stack::never(),
     }
 }
 
@@ -123,14 +120,15 @@ impl State {
         if self.way == Way::Guided && !self.asks {
             return Arrival::Go;
         }
-        let site = (self.way == Way::Guided).then(|| self.site(step));
+        let site = (self.way == Way::Guided).then(|| self.site(step.operator, step.at));
         let half = self.way != Way::Guided && self.splits(step);
         let task = &mut self.tasks[id.index()];
         let parked = &mut task.parked;
         let hot = &self.hot;
         let some = match step.touches {
             [Touched { access: Access { location, region: Region::Whole, kind }, .. }] => {
-                hot.contains(location) && parked.is_about_one(*location, if half { Kind::Read } else { *kind })
+                parked.is_about_one(*location, if half { Kind::Read } else { *kind });
+                hot.contains(location)
             }
             touches => {
                 let accesses =
@@ -183,14 +181,10 @@ impl State {
     fn park(&mut self, id: TaskId) {
         self.set_status(id, Status::Parked);
         assert!(self.enabled.insert(id), "a task is parked once");
-        if self.order.last() != Some(&id) || self.woken_all() {
+        // Before the first step all tasks count as woken.
+        if self.order.last() != Some(&id) {
             self.woken.push(id);
         }
-    }
-
-    /// Before the first step all tasks count as woken.
-    fn woken_all(&self) -> bool {
-        self.order.is_empty()
     }
 
     /// The step is taken; says whether only the first half is.
@@ -208,7 +202,7 @@ impl State {
             task.deeds = mix(task.deeds, access.location.0 ^ region.rotate_left(7) ^ (access.kind as u64) << 62);
         }
         if let Some(mut watch) = self.watch.take() {
-            let site = self.site(step);
+            let site = self.site(step.operator, step.at);
             watch.observe(self, site, step.touches);
             self.watch = Some(watch);
         }
@@ -220,7 +214,7 @@ impl State {
             return Arrival::Never;
         }
         let id = self.current;
-        let site = (self.way == Way::Guided).then(|| self.site(step));
+        let site = (self.way == Way::Guided).then(|| self.site(step.operator, step.at));
         let writes = step.touches.iter().filter(|touched| touched.access.kind.writes());
         let writes: SmallVec<[Access; 2]> =
             writes.map(|touched| Access { kind: Kind::Write, ..touched.access.clone() }).collect();
@@ -231,17 +225,10 @@ impl State {
         if self.way == Way::Guided {
             (parked.site, parked.touched) = (site, writes.into_iter().collect());
             self.set_status(id, Status::Parked);
-        } else {
-            self.park(id);
-            return self.await_choice(id);
+            return Arrival::Pause;
         }
-        Arrival::Pause
-    }
-
-    /// What the step touches was seen with its first half.
-    fn pass_store(&mut self) {
-        let parked = &mut self.task().parked;
-        parked.phase = 0;
+        self.park(id);
+        self.await_choice(id)
     }
 
     /// Whether the step takes two: it reads and writes where others race.

@@ -88,10 +88,9 @@ impl Parked {
 
     /// Sets the footprint to one access of something that has a location for itself.
     #[inline]
-    pub(super) fn is_about_one(&mut self, location: Location, kind: Kind) -> bool {
+    pub(super) fn is_about_one(&mut self, location: Location, kind: Kind) {
         self.footprint.take();
         self.one = Some((location, kind));
-        true
     }
 }
 
