@@ -30,10 +30,11 @@ proptest! {
 #[test]
 fn programs_that_broke_a_law_keep_it() {
     // What sampling threads and threads that search for states called a list that nobody held any more, or another's tensor;
-    // and an outcome that loom missed, because the caller's look was led to a tensor that it had not locked.
+    // an outcome that loom missed, because the caller's look was led to a tensor that it had not locked; and who of two
+    // tasks that print at one place is named.
     let effort = Effort { size: Size { main: 6, function: 4, functions: 3 }, loom: 300, ..EFFORT };
     // The last one is too large for the oracle when operators are split; its law is about operators in one step.
-    for (seed, programs) in [(201_501, 1), (202_862, 1), (203_180, 1), (206_568, 1), (207_699, 0)] {
+    for (seed, programs) in [(201_501, 1), (202_862, 1), (203_180, 1), (206_568, 1), (900_514, 1), (207_699, 0)] {
         let tally = check(&Sample::of_seed(seed, effort.size), &draws(), Effort { beginnings: 3000, ..effort });
         assert_eq!(tally.expect("it keeps all laws").programs, programs, "seed {seed}");
     }

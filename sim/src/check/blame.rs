@@ -41,11 +41,11 @@ impl<'a, S: Scene> Blame<'a, S> {
         let named = scene.named(thing, task);
         let kind = effect_kind(thing, &named);
         let told = Told { kind, site, calls: calls.clone(), fork, target: named.path.clone(), race: None };
-        if self.findings.is_news(told) {
+        if self.findings.is_news(told, task) {
             let stack = stack(site, calls);
             let fork = scene.fork_site(task);
             let key = scene.key(kind, &stack, fork.as_ref());
-            self.add(key, &named.path, || scene.finding(kind, stack, task, fork));
+            self.add(key, &named.path, scene.finding(kind, stack, task, fork));
         }
         // Each fork on the way to the one that owns it is impure too.
         let mut ancestor = Some(task);
@@ -86,15 +86,14 @@ impl<'a, S: Scene> Blame<'a, S> {
     fn add_race(&mut self, kind: Kind, named: &Named, blamed: TaskId, writer: &Entry, other: &Entry) {
         let scene = self.scene;
         let (calls, fork) = (writer.calls.clone(), scene.fork_of(blamed));
-        let race = Some((other.task, other.site));
+        let race = Some((other.task, other.site, other.calls.clone()));
         let told = Told { kind, site: writer.site, calls, fork, target: named.path.clone(), race };
-        if !self.findings.is_news(told) {
+        if !self.findings.is_news(told, writer.task) {
             return;
         }
         let (stack, fork) = (stack(writer.site, &writer.calls), scene.fork_site(blamed));
         let key = scene.key(kind, &stack, fork.as_ref());
-        self.add(key.clone(), &named.path, || scene.finding(kind, stack, writer.task, fork));
-        let (_, finding, _) = self.fresh.iter_mut().find(|row| row.0 == key).expect("it was just added");
+        let finding = self.add(key, &named.path, scene.finding(kind, stack, writer.task, fork));
         finding.fill_race(Some(RaceSide {
             task: other.task,
             operator: scene.operator(other.site),
@@ -103,12 +102,19 @@ impl<'a, S: Scene> Blame<'a, S> {
         }));
     }
 
-    fn add(&mut self, key: Key, target: &str, finding: impl FnOnce() -> Finding) {
-        match self.fresh.iter_mut().find(|row| row.0 == key) {
-            Some((_, _, targets)) if targets.iter().any(|known| known == target) => {}
-            Some((_, _, targets)) => targets.push(target.to_string()),
-            None => self.fresh.push((key, finding(), vec![target.to_string()])),
+    /// Adds what one task writes at one place, or what else it writes there.
+    fn add(&mut self, key: Key, target: &str, finding: Finding) -> &mut Finding {
+        let same =
+            |row: &(Key, Finding, _)| row.0 == key && (row.1.task, &row.1.stack) == (finding.task, &finding.stack);
+        let place = self.fresh.iter().position(same).unwrap_or(self.fresh.len());
+        if place == self.fresh.len() {
+            self.fresh.push((key, finding, Vec::new()));
         }
+        let (_, finding, targets) = &mut self.fresh[place];
+        if !targets.iter().any(|known| known == target) {
+            targets.push(target.to_string());
+        }
+        finding
     }
 
     /// Adds all to the findings.

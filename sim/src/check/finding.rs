@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use forkcheck_scheduler::TaskId;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use super::nests::Nests;
 use crate::execution::Site;
@@ -262,16 +262,16 @@ pub struct Told {
     pub fork: Option<Site>,
     /// What is written.
     pub target: Arc<str>,
-    /// Who it races with, and where.
-    pub race: Option<(TaskId, Site)>,
+    /// Who it races with, where, and the calls that lead there.
+    pub race: Option<(TaskId, Site, Arc<[Site]>)>,
 }
 
 /// Everything found so far, over all schedules.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     found: BTreeMap<Key, Finding>,
-    /// Only asked.
-    told: FxHashSet<Told>,
+    /// The first task of those of whom it was told; only asked.
+    told: FxHashMap<Told, TaskId>,
     /// The forks seen: each site with the first task that was forked there, and whether any task of it was impure.
     forks: BTreeMap<Site, Fork>,
     /// The fork and wait structures in which forked tasks wait.
@@ -300,9 +300,13 @@ impl Findings {
         }
     }
 
-    /// Whether this was not told before; from now on it was.
-    pub fn is_news(&mut self, told: Told) -> bool {
-        self.told.insert(told)
+    /// Whether this was not told before, or only of tasks with greater numbers: a finding names the first task that it is
+    /// about, whoever is met first. From now on it was told.
+    pub fn is_news(&mut self, told: Told, task: TaskId) -> bool {
+        let first = self.told.entry(told).or_insert(TaskId::new(u32::MAX));
+        let news = task < *first;
+        *first = task.min(*first);
+        news
     }
 
     /// Adds what others have found, who number the tasks differently: `translate` gives our numbers.
