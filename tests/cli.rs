@@ -347,6 +347,35 @@ fn the_readme_shows_a_real_report() {
 }
 
 #[test]
+fn reports_go_where_people_look() {
+    let folder = Folder::new("formats");
+    let starts = [
+        ("text", "error[FC0105]: "),
+        ("json", "{\n  \"schema_version\": 1"),
+        ("sarif", "{\n  \"$schema\": "),
+        ("junit", "<?xml version=\"1.0\""),
+        ("github", "::error file=source.py,line=14,col=9,title="),
+    ];
+    for (format, start) in starts {
+        let shown = audit("b14_parent_writes", &["--format", format]);
+        assert!(stdout(&shown).starts_with(start), "{format}: {}", stdout(&shown));
+        let file = folder.path(format);
+        let written = audit("b14_parent_writes", &["--format", format, "--output", &file]);
+        assert!(stdout(&written).is_empty());
+        let text = std::fs::read_to_string(&file).expect("it was written");
+        assert!(text.starts_with(start), "{format}: {text}");
+        assert_eq!((shown.status.code(), written.status.code()), (Some(1), Some(1)), "{format}");
+    }
+    // Warnings that are denied are errors wherever one looks, and the exit code is the one that is reported.
+    let denied = audit("a15_three_deep", &["--format", "sarif", "--deny", "warnings"]);
+    let log: serde_json::Value = serde_json::from_slice(&denied.stdout).expect("JSON");
+    let run = &log["runs"][0];
+    assert_eq!((&run["results"][0]["level"], &run["invocations"][0]["exitCode"]), (&"error".into(), &1.into()));
+    assert_eq!(denied.status.code(), Some(1));
+    assert_eq!(forkcheck(&["replay", "fc1.x", "no.pt", "--format", "sarif"]).status.code(), Some(2), "of audits only");
+}
+
+#[test]
 fn every_code_is_explained_and_graphs_are_printed() {
     let codes = stdout(&forkcheck(&["explain"]));
     for line in codes.lines() {

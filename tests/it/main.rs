@@ -3,7 +3,9 @@
 mod cases;
 mod closures;
 mod cores;
+mod explain;
 mod findings;
+mod formats;
 mod led;
 mod loom;
 mod many;

@@ -2,7 +2,11 @@
 
 pub(crate) mod build;
 pub mod explain;
+pub mod github;
+pub mod junit;
+pub mod sarif;
 pub mod text;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
@@ -261,6 +265,11 @@ impl Report {
             Some(Verdict::Impure | Verdict::Nondeterministic) => 1,
             Some(Verdict::Unknown) => 3,
         }
+    }
+
+    /// Makes errors of all warnings.
+    pub fn deny_warnings(&mut self) {
+        self.findings.iter_mut().for_each(|finding| finding.severity = "error");
     }
 
     /// The JSON report.

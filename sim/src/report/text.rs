@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use forkcheck_model::graph::Span;
 
-use super::{FindingReport, Report, Verdict};
+use super::{FindingReport, Report, words};
 
 /// The text of a report, with the colours of a terminal if `colour`.
 pub fn render(report: &Report, colour: bool) -> String {
@@ -22,7 +22,7 @@ pub fn render(report: &Report, colour: bool) -> String {
 
 fn group(finding: &FindingReport) -> Group<'_> {
     let level = if finding.severity == "error" { Level::ERROR } else { Level::WARNING };
-    let mut group = level.primary_title(title(finding)).id(finding.code).elements(snippets(finding));
+    let mut group = level.primary_title(words::title(finding)).id(finding.code).elements(snippets(finding));
     let shown = |span: &Option<Span>| span.as_ref().is_some_and(|span| !span.source().text.is_empty());
     if let (false, Some(file), Some(line)) = (shown(&finding.places.here), &finding.file, finding.line) {
         group = group.element(Level::NOTE.message(format!("{} at {file}:{line}", finding.operator)));
@@ -37,82 +37,20 @@ fn group(finding: &FindingReport) -> Group<'_> {
         }
     }
     if finding.kind == "pool-starvation" {
-        let note = "with a thread less, all can be held by tasks that wait for one that never starts";
-        group = group.element(Level::NOTE.message(note));
+        group = group.element(Level::NOTE.message(words::STARVATION));
     }
     if let Some(race) = &finding.race {
-        group = group.element(Level::NOTE.message(race_note(race)));
+        group = group.element(Level::NOTE.message(words::race_note(race)));
     }
-    match advice(finding) {
+    match words::advice(finding) {
         Some(advice) => group.element(Level::HELP.message(advice)),
         None => group,
     }
 }
 
-fn title(finding: &FindingReport) -> String {
-    let target = &finding.target;
-    match finding.kind {
-        "input-mutation" | "attribute-mutation" => format!("a fork writes `{target}`"),
-        "global-state" => format!("a fork changes the {target}"),
-        "output" => "a fork prints".to_string(),
-        "parent-mutation" => format!("`{target}` is written while a fork uses it"),
-        "race" => format!("two tasks race for `{target}`"),
-        "deadlock" => format!("tasks wait for each other: {target}"),
-        "lost-error" => format!("the caller never sees an error: {}", target.lines().next().unwrap_or_default()),
-        "unwaited-fork" => format!("nobody waits for {target}"),
-        "pool-starvation" => format!("a pool that blocks at a wait needs {target}"),
-        _ => format!("forkcheck cannot execute {}: {target}", finding.operator),
-    }
-}
-
-fn race_note(race: &super::RaceReport) -> String {
-    let what = match (race.other_operator.as_str(), race.other_writes) {
-        ("return", _) => "the caller's look at the results".to_string(),
-        (operator, true) => format!("the write of {operator}"),
-        (operator, false) => format!("the read of {operator}"),
-    };
-    match (&race.other_file, race.other_line) {
-        (Some(file), Some(line)) => format!("races with {what} in task {} at {file}:{line}", race.other_task),
-        _ => format!("races with {what} in task {}", race.other_task),
-    }
-}
-
-fn advice(finding: &FindingReport) -> Option<&'static str> {
-    let training = finding.operator.contains("dropout") || finding.operator.contains("batch_norm");
-    Some(match finding.kind {
-        "global-state" if training => {
-            "call `eval()` on what is forked, or draw before the fork and pass the numbers in"
-        }
-        "attribute-mutation" if training => "call `eval()` on what is forked, or fork what keeps no statistics",
-        "input-mutation" => "clone it before the write, or return the new value instead of writing it",
-        "global-state" if finding.target != "global RNG" && finding.target.starts_with("global ") => {
-            "return the new value, and let the caller store it after the wait"
-        }
-        "attribute-mutation" => "return the new value, and let the caller store it after the wait",
-        "global-state" => "draw before the fork and pass the numbers in",
-        "output" => "return what is to be printed, and print it after the wait",
-        "parent-mutation" => "wait for the fork before the write, or give it a clone",
-        "race" => "wait for the task before its data is used",
-        "deadlock" => {
-            "pass a future on only to tasks that are forked later, never through what an earlier one can read"
-        }
-        "lost-error" => "an error comes out of waits and nowhere else: wait for the task, and for whoever waits for it",
-        "unwaited-fork" => "wait for it, or return its future: it may still run when its parent has returned",
-        "pool-starvation" => {
-            "PyTorch's interpreter suspends instead and is safe; for a pool that blocks, return the future and wait in the caller"
-        }
-        _ => return None,
-    })
-}
-
 /// One snippet for each source text that plays a part; sites in the same text share one.
 fn snippets(finding: &FindingReport) -> Vec<Snippet<'_, annotate_snippets::Annotation<'_>>> {
     let places = &finding.places;
-    let here = match finding.kind {
-        "lost-error" => format!("raised in task {}", finding.task),
-        "unwaited-fork" => format!("forked by task {}, and never waited for", finding.task),
-        _ => format!("{} in task {}", finding.operator, finding.task),
-    };
     let mut labelled = Vec::new();
     let stuck: BTreeSet<&str> = finding.waits.iter().map(|wait| wait.task.as_str()).collect();
     for (wait, (here, fork)) in finding.waits.iter().zip(&places.waits) {
@@ -123,7 +61,7 @@ fn snippets(finding: &FindingReport) -> Vec<Snippet<'_, annotate_snippets::Annot
         }
     }
     if labelled.is_empty() {
-        labelled.push((&places.here, AnnotationKind::Primary, here));
+        labelled.push((&places.here, AnnotationKind::Primary, words::deed(finding)));
         labelled.push((&places.other, AnnotationKind::Context, "the other side of the race".to_string()));
         labelled.push((&places.fork, AnnotationKind::Context, "forked here".to_string()));
     }
@@ -168,17 +106,12 @@ fn summary(report: &Report) -> String {
         text.write_fmt(args).expect("a string takes everything");
         text.push('\n');
     };
-    match (report.verdict, report.assurance) {
-        (Some(verdict), Some(assurance)) => {
-            line(format_args!("{}: {}", verdict.name(), meaning(report, verdict)));
-            line(format_args!("  {}: {}", assurance.name(), report.rests_on.as_deref().unwrap_or_default()));
-        }
-        (Some(verdict), None) => line(format_args!("{}: {}", verdict.name(), meaning(report, verdict))),
-        (None, _) => line(format_args!("replayed {} of {}", report.method, report.program)),
+    line(format_args!("{}", words::verdict(report)));
+    if let Some(basis) = words::basis(report) {
+        line(format_args!("  {basis}"));
     }
-    let impure = report.forks.iter().filter(|fork| !fork.pure).count();
     if report.verdict.is_some() {
-        line(format_args!("  {} {}, {impure} impure", report.forks.len(), plural(report.forks.len(), "fork")));
+        line(format_args!("  {}", words::forks(report)));
     }
     if let Some(outcomes) = &report.outcomes {
         if let Some(error) = &outcomes.error {
@@ -198,23 +131,4 @@ fn summary(report: &Report) -> String {
         line(format_args!("  replay: {replay}"));
     }
     text
-}
-
-fn meaning(report: &Report, verdict: Verdict) -> String {
-    let outcomes = report.outcomes.as_ref();
-    match verdict {
-        Verdict::Pure => "no fork writes what is not its own".to_string(),
-        Verdict::Impure if outcomes.is_none() => "some forks write what is not their own".to_string(),
-        Verdict::Impure => "some forks write what is not their own; the result was always the same".to_string(),
-        Verdict::Nondeterministic => {
-            let distinct = outcomes.map_or(0, |outcomes| outcomes.distinct);
-            let more = if outcomes.is_some_and(|outcomes| outcomes.complete) { "" } else { " at least" };
-            format!("the result depends on the schedule:{more} {distinct} different outcomes")
-        }
-        Verdict::Unknown => "no execution completed, so nothing is known".to_string(),
-    }
-}
-
-fn plural(count: usize, word: &str) -> String {
-    if count == 1 { word.to_string() } else { format!("{word}s") }
 }

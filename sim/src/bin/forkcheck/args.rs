@@ -97,7 +97,7 @@ pub(crate) struct Audit {
     pub(crate) deny: Option<Deny>,
     /// How to print the report.
     #[arg(long, default_value = "text")]
-    pub(crate) format: Format,
+    pub(crate) format: AuditFormat,
     /// Write the report to a file.
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -198,6 +198,21 @@ pub(crate) enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+/// How to print the report of an audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuditFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// SARIF 2.1.0, for GitHub code scanning and editors.
+    Sarif,
+    /// JUnit XML, for the test reports of CI systems.
+    Junit,
+    /// Workflow commands of GitHub Actions, which become annotations.
+    Github,
 }
 
 fn size(text: &str) -> Result<u64, String> {

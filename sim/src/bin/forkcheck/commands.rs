@@ -9,7 +9,8 @@ use forkcheck::execution::Subject;
 use forkcheck::explore::first_schedule;
 use forkcheck::explore::schedule::{self, program_tag};
 use forkcheck::program::Program;
-use forkcheck::report::{Report, explain, text};
+use forkcheck::report::explain::Rule;
+use forkcheck::report::{Report, explain, github, junit, sarif, text};
 use forkcheck_model::archive::saved::write_saved;
 use forkcheck_model::difference::close;
 use forkcheck_model::value::{Key, Value};
@@ -17,7 +18,7 @@ use forkcheck_model::{Error, graph};
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};
 
-use crate::args::{Arguments, AtomicityArg, Audit, Command, Deny, Format, Graph, Run, Target};
+use crate::args::{Arguments, AtomicityArg, Audit, AuditFormat, Command, Deny, Format, Graph, Run, Target};
 use crate::store::Store;
 use crate::{inputs, output, progress, replay};
 
@@ -93,14 +94,22 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
     report.replay =
         witnesses.get(1).map(|witness| replay::command(&witness.schedule, &arguments.target, arguments.seed));
     report.stats.seconds = started.elapsed().as_secs_f64();
+    if arguments.deny == Some(Deny::Warnings) {
+        report.deny_warnings();
+    }
     let colour = arguments.output.is_none() && output::coloured();
-    let rendered = render(&report, arguments.format, colour);
+    let rendered = match arguments.format {
+        AuditFormat::Text => render(&report, Format::Text, colour),
+        AuditFormat::Json => render(&report, Format::Json, colour),
+        AuditFormat::Sarif => sarif::render(&report),
+        AuditFormat::Junit => junit::render(&report),
+        AuditFormat::Github => github::render(&report),
+    };
     match &arguments.output {
         Some(path) => inputs::write(path, rendered.as_bytes())?,
         None => output::print(&rendered)?,
     }
-    let denied = arguments.deny == Some(Deny::Warnings) && !report.findings.is_empty();
-    Ok(report.exit_code().max(u8::from(denied && report.exit_code() == 0)))
+    Ok(report.exit_code())
 }
 
 fn run_once(arguments: &Run) -> Result<u8, Error> {
@@ -208,14 +217,15 @@ fn print_graph(arguments: &Graph) -> Result<u8, Error> {
 
 fn explain_code(code: Option<&str>) -> Result<u8, Error> {
     let Some(code) = code else {
-        let rows: Vec<String> = explain::codes().map(|(code, kind)| format!("{code}  {kind}\n")).collect();
-        output::print(&rows.concat())?;
+        let row = |rule: &Rule| format!("{}  {}: {}\n", rule.kind.code(), rule.kind.name(), rule.short);
+        output::print(&explain::RULES.iter().map(row).collect::<String>())?;
         return Ok(0);
     };
-    let text = explain::explain(code);
-    let known: Vec<_> = explain::codes().map(|row| row.0).collect();
-    let text = text.ok_or_else(|| Error::new(format!("expected a code ({}), found `{code}`", known.join(", "))))?;
-    output::print(text)?;
+    let rule = explain::rule(code).ok_or_else(|| {
+        let known: Vec<_> = explain::RULES.iter().map(|rule| rule.kind.code()).collect();
+        Error::new(format!("expected a code ({}), found `{code}`", known.join(", ")))
+    })?;
+    output::print(&rule.text())?;
     Ok(0)
 }
 
