@@ -389,3 +389,30 @@ fn every_code_is_explained_and_graphs_are_printed() {
         "{graph}"
     );
 }
+
+#[test]
+fn the_text_of_a_graph_is_printed_and_never_run() {
+    let path = "model/tests/graphs/a04_nested_forks.ir";
+    let printed = stdout(&forkcheck(&["graph", path]));
+    assert!(printed.starts_with("graph(") && printed.contains("with prim::fork_0 = graph("), "{printed}");
+    // A text is known by its first words; its own print is read too.
+    let folder = Folder::new("graph text");
+    let copy = folder.path("graph.txt");
+    std::fs::write(&copy, &printed).expect("a file");
+    assert_eq!(stdout(&forkcheck(&["graph", &copy])), printed);
+
+    let audited = forkcheck(&["audit", path, "--static-only"]);
+    assert_eq!(audited.status.code(), Some(3), "{}", stderr(&audited));
+    assert!(stdout(&audited).contains("no weights, objects or callees"), "{}", stdout(&audited));
+    for command in [&["audit", path, "--example", "f32[2]"][..], &["run", path], &["audit", path]] {
+        let refused = forkcheck(command);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains("a04_nested_forks.ir: expected an archive: the text of a graph"));
+    }
+
+    let bad = folder.path("bad.ir");
+    std::fs::write(&bad, "graph(%x : Tensor):\n  return (%y)\n").expect("a file");
+    let refused = forkcheck(&["graph", &bad]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("bad.ir: line 2, column 11: expected a value that is bound here, found `%y`"));
+}

@@ -56,6 +56,13 @@ pub fn source(bytes: &[u8]) {
     }
 }
 
+/// Any text is graphs that are well-formed, or an error; what is printed of the graphs is read back alike.
+pub fn graph(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        forkcheck_model::graph::parse::check_law(text);
+    }
+}
+
 fn allocator() -> Allocator {
     Allocator::new(0, Memory::with_limit(64 << 20))
 }

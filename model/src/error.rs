@@ -27,6 +27,8 @@ enum Position {
     Byte(u64),
     /// Line of a text record, from 1.
     Line(u32),
+    /// Line and column of a text, both from 1.
+    Place(u32, u32),
 }
 
 impl Error {
@@ -46,6 +48,13 @@ impl Error {
     #[must_use]
     pub fn at_line(mut self, line: u32) -> Self {
         self.position.get_or_insert(Position::Line(line));
+        self
+    }
+
+    /// Adds the line and the column (both from 1), unless an inner reader already gave a position.
+    #[must_use]
+    pub fn at_place(mut self, line: u32, column: u32) -> Self {
+        self.position.get_or_insert(Position::Place(line, column));
         self
     }
 
@@ -89,6 +98,7 @@ impl fmt::Display for Position {
         match self {
             Position::Byte(offset) => write!(f, "byte {offset}"),
             Position::Line(line) => write!(f, "line {line}"),
+            Position::Place(line, column) => write!(f, "line {line}, column {column}"),
         }
     }
 }

@@ -106,6 +106,29 @@ impl Type {
         if parser.rest.is_empty() { Ok(ty) } else { Err(parser.expected("the end of the type")) }
     }
 
+    /// The type that a single word of the language means: `int`, `Tensor`.
+    pub(crate) fn of_word(word: &str) -> Option<Type> {
+        Some(match word {
+            "Any" => Type::Any,
+            "Tensor" => Type::Tensor,
+            "int" => Type::Int,
+            "float" => Type::Float,
+            "bool" => Type::Bool,
+            "complex" => Type::Complex,
+            "str" => Type::Str,
+            "None" | "NoneType" => Type::None,
+            "number" | "Scalar" => Type::Number,
+            "Device" | "torch.device" => Type::Device,
+            "Generator" | "torch.Generator" => Type::Generator,
+            "Stream" | "torch.Stream" => Type::Stream,
+            "Storage" => Type::Storage,
+            "AnyEnumType" => Type::AnyEnum,
+            "list" => Type::AnyList,
+            "tuple" => Type::AnyTuple,
+            _ => return None,
+        })
+    }
+
     /// The text of code files and type tags: `List[int]`, `Optional[Tensor]`.
     pub fn code(&self) -> CodeType<'_> {
         CodeType(self)
@@ -210,23 +233,7 @@ impl CodeParser<'_> {
             }
             "Tuple" => Type::tuple(self.arguments(depth)?),
             "Union" => Type::Union(self.arguments(depth)?.into()),
-            "Any" => Type::Any,
-            "Tensor" => Type::Tensor,
-            "int" => Type::Int,
-            "float" => Type::Float,
-            "bool" => Type::Bool,
-            "complex" => Type::Complex,
-            "str" => Type::Str,
-            "None" | "NoneType" => Type::None,
-            "number" | "Scalar" => Type::Number,
-            "Device" | "torch.device" => Type::Device,
-            "Generator" | "torch.Generator" => Type::Generator,
-            "Stream" | "torch.Stream" => Type::Stream,
-            "Storage" => Type::Storage,
-            "AnyEnumType" => Type::AnyEnum,
-            "list" => Type::AnyList,
-            "tuple" => Type::AnyTuple,
-            class => Type::named(class),
+            word => Type::of_word(word).unwrap_or_else(|| Type::named(word)),
         })
     }
 

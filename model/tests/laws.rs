@@ -21,7 +21,17 @@ fn the_corpora_keep_the_laws() {
     files("fuzz/corpus/archive").iter().for_each(|bytes| laws::archive(bytes));
     files("fuzz/corpus/pickle").iter().for_each(|bytes| laws::pickle(bytes));
     files("fuzz/corpus/source").iter().for_each(|bytes| laws::source(bytes));
+    files("fuzz/corpus/graph").iter().for_each(|bytes| laws::graph(bytes));
     files("tests/bad").iter().for_each(|bytes| laws::archive(bytes));
+}
+
+#[test]
+fn spoilt_graphs_keep_the_law() {
+    let seeds = files("fuzz/corpus/graph");
+    let mut random = Random(5);
+    for round in 0..3000 {
+        laws::graph(&random.spoil(&seeds, round));
+    }
 }
 
 #[test]

@@ -47,7 +47,16 @@ pub fn not_run(name: &str, method: &str, module: &Module, config: &Config) -> Re
     if module.method(method).is_none() {
         return Err(Error::new(format!("expected a method of the module, found `{method}`")).in_file(name));
     }
-    Ok(Report {
+    Ok(nothing_known(name, method, config, "nothing was run: give --inputs FILE.pt or --example SPEC"))
+}
+
+/// The report of the text of a graph, which cannot be run.
+pub fn graph_not_run(name: &str, config: &Config) -> Report {
+    nothing_known(name, "graph", config, "nothing was run: the text of a graph has no weights, objects or callees")
+}
+
+fn nothing_known(name: &str, method: &str, config: &Config, note: &str) -> Report {
+    Report {
         schema_version: 1,
         program: name.to_string(),
         method: method.to_string(),
@@ -62,8 +71,8 @@ pub fn not_run(name: &str, method: &str, module: &Module, config: &Config) -> Re
         outcomes: None,
         stats: Stats::default(),
         replay: None,
-        notes: vec!["nothing was run: give --inputs FILE.pt or --example SPEC".to_string()],
-    })
+        notes: vec![note.to_string()],
+    }
 }
 
 /// Two outcomes that were once seen are in hand whatever this exploration has met. Where it has met two itself, nothing

@@ -135,7 +135,13 @@ pub(super) fn declare<'a>(
 }
 
 fn own_source(code: &CodeFile) -> Arc<Source> {
-    Arc::new(Source { file: code.record.clone(), text: code.text.clone(), first_line: 1, trace: String::new() })
+    Arc::new(Source {
+        file: code.record.clone(),
+        text: code.text.clone(),
+        first_line: 1,
+        first_column: 0,
+        trace: String::new(),
+    })
 }
 
 fn qualified(prefix: &str, name: &str) -> Arc<str> {

@@ -10,15 +10,15 @@ use crate::module::{Class, ClassKind};
 use crate::types::Type;
 
 /// Every class-like type, by qualified name.
-pub(super) type Classes = BTreeMap<Arc<str>, Arc<Class>>;
+pub(crate) type Classes = BTreeMap<Arc<str>, Arc<Class>>;
 
 /// The type of what an opaque operator returns.
-pub(super) fn unknown() -> Type {
+pub(crate) fn unknown() -> Type {
     Type::Variable("?".into())
 }
 
 /// Whether it is the type of what an opaque operator returns.
-pub(super) fn is_unknown(ty: &Type) -> bool {
+pub(crate) fn is_unknown(ty: &Type) -> bool {
     matches!(ty, Type::Variable(name) if &**name == "?")
 }
 
@@ -76,7 +76,7 @@ pub(super) fn is_subtype(classes: &Classes, a: &Type, b: &Type) -> bool {
 pub(super) const TYPE_LIMIT: usize = 1000;
 
 /// Whether a type has at most [`TYPE_LIMIT`] parts; never looks at more than that.
-pub(super) fn is_small(ty: &Type) -> bool {
+pub(crate) fn is_small(ty: &Type) -> bool {
     fn visit(ty: &Type, left: &mut usize) -> bool {
         if *left == 0 {
             return false;

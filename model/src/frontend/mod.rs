@@ -14,6 +14,9 @@ mod resolve;
 pub mod syntax;
 pub mod tree;
 
+pub(crate) use hierarchy::{is_small, is_unknown, unknown};
+pub(crate) use resolve::overload_of;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

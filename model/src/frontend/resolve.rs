@@ -87,6 +87,33 @@ pub(super) fn resolve(
     Err(explain(overloads, &failures, positional))
 }
 
+/// The overload of a node that has exactly these inputs: nothing is converted, nothing filled in.
+pub(crate) fn overload_of(
+    classes: &Classes,
+    overloads: &'static [Operator],
+    inputs: &[Type],
+) -> Result<&'static Operator, String> {
+    let attempt = Attempt { classes, conversions: false };
+    let fits = |operator: &Operator| {
+        let arguments = &operator.schema.arguments;
+        let enough = inputs.len() == arguments.len() || (operator.schema.vararg && inputs.len() > arguments.len());
+        let mut bindings = Bindings::new();
+        enough
+            && arguments.iter().zip(inputs).all(|(argument, ty)| {
+                attempt.bind(&argument.ty, ty, &mut bindings)
+                    && substitute(&argument.ty, &bindings).is_some_and(|wanted| is_subtype(classes, ty, &wanted))
+            })
+    };
+    // What the code never means may still be there: `view` of a dtype, where the input is no list.
+    let visible = overloads.iter().filter(|operator| !is_hidden(operator));
+    let hidden = overloads.iter().filter(|operator| is_hidden(operator));
+    visible.chain(hidden).find(|operator| fits(operator)).ok_or_else(|| {
+        let types: Vec<String> = inputs.iter().map(Type::to_string).collect();
+        let name = overloads.first().map_or("", |operator| operator.name);
+        format!("no overload of `{name}` takes ({})", types.join(", "))
+    })
+}
+
 /// Overloads that PyTorch itself skips, since dtypes are ints and could not be told apart.
 fn is_hidden(operator: &Operator) -> bool {
     matches!((operator.name, operator.overload), ("aten::view", "dtype") | ("aten::max" | "aten::min", "unary_out"))

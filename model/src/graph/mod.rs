@@ -1,8 +1,9 @@
 //! The typed graph of a function: blocks, nodes, values; in single-assignment form, as PyTorch's own.
 //!
-//! A graph is made once by the frontend and never changed. Forked and awaitable closures are functions of
+//! A graph is made once, by the frontend or from its text ([`parse`](mod@parse)), and never changed. Forked and awaitable closures are functions of
 //! their own, called through the node that captured their free variables.
 
+pub mod parse;
 pub mod print;
 pub mod span;
 mod verify;
@@ -196,6 +197,25 @@ impl Graph {
     /// What is known of the value `id`.
     pub fn value(&self, id: ValueId) -> &ValueInfo {
         &self.values[id.0 as usize]
+    }
+
+    /// A body of which only the name and what goes in and out is known: all of it is one [`NodeKind::Opaque`].
+    pub fn unknown(name: &str, params: &[Type], returns: Type) -> Graph {
+        let mut graph = Graph::default();
+        let types = params.iter().chain(std::iter::once(&returns));
+        graph.values.extend(types.map(|ty| ValueInfo { name: None, ty: ty.clone() }));
+        let inputs: Vec<ValueId> = (0..params.len()).map(|i| ValueId(i as u32)).collect();
+        let outputs = vec![ValueId(params.len() as u32)];
+        let kind = NodeKind::Opaque(name.into());
+        let node =
+            Node { id: 0, kind, inputs: inputs.clone(), outputs: outputs.clone(), blocks: Vec::new(), span: None };
+        graph.body = Block { params: inputs, nodes: vec![node], returns: outputs };
+        graph
+    }
+
+    /// Whether it is an [unknown](Graph::unknown) body of this name.
+    pub fn is_unknown_as(&self, name: &str) -> bool {
+        matches!(&self.body.nodes[..], [Node { kind: NodeKind::Opaque(found), .. }] if &**found == name)
     }
 
     /// The types of what the function returns (one value; `None` counts).

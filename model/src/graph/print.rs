@@ -23,8 +23,7 @@ pub fn text(functions: &[Function], id: FunctionId) -> String {
 
 /// A graph, headed by `head`, and after it the closures that it starts.
 fn section(out: &mut String, functions: &[Function], function: &Function, head: &str) -> fmt::Result {
-    let mut printer =
-        Printer { functions, function, out, names: Vec::new(), next: 0, closures: Vec::new(), kinds: [0; 2] };
+    let mut printer = Printer { functions, function, out, names: Vec::new(), next: 0, closures: Vec::new() };
     printer.name_values();
     printer.graph(head)?;
     let closures = printer.closures;
@@ -42,10 +41,8 @@ struct Printer<'a> {
     names: Vec<String>,
     /// The next number of a value without name.
     next: u32,
-    /// What is started, as it is printed.
+    /// What is started, as it is printed; forks and awaitables are counted together.
     closures: Vec<(String, FunctionId)>,
-    /// How many forks and awaitables were printed.
-    kinds: [u32; 2],
 }
 
 impl Printer<'_> {
@@ -97,8 +94,8 @@ impl Printer<'_> {
         }
         write!(self.out, " = {}", node.kind.name())?;
         match &node.kind {
-            NodeKind::Fork(id) => self.start(0, *id, "prim::fork")?,
-            NodeKind::Awaitable(id) => self.start(1, *id, "prim::awaitable")?,
+            NodeKind::Fork(id) => self.start(*id, "prim::fork")?,
+            NodeKind::Awaitable(id) => self.start(*id, "prim::awaitable")?,
             kind => attributes(self.out, kind)?,
         }
         self.out.push('(');
@@ -157,9 +154,11 @@ impl Printer<'_> {
         name.rsplit('.').next().unwrap_or(name)
     }
 
-    fn start(&mut self, kind: usize, id: FunctionId, name: &str) -> fmt::Result {
-        let number = self.kinds[kind];
-        self.kinds[kind] += 1;
+    fn start(&mut self, id: FunctionId, name: &str) -> fmt::Result {
+        if self.functions[id.0 as usize].graph.is_unknown_as(name) {
+            return Ok(());
+        }
+        let number = self.closures.len();
         write!(self.out, "_{number}")?;
         self.closures.push((format!("{name}_{number}"), id));
         Ok(())
@@ -208,8 +207,9 @@ impl Display for Constant<'_> {
             Value::Int(value) => write!(f, "{value}"),
             Value::Float(value) => write!(f, "{}", Float(*value)),
             Value::Complex(value) => {
-                let sign = if value.im.is_sign_negative() { "" } else { "+" };
-                write!(f, "{}{sign}{}j", Float(value.re), Float(value.im))
+                let im = Float(value.im).to_string();
+                let sign = if im.starts_with('-') { "" } else { "+" };
+                write!(f, "{}{sign}{im}j", Float(value.re))
             }
             Value::Str(text) | Value::Device(text) => write!(f, "{}", Quoted(text)),
             Value::Tensor(_) => f.write_str("<Tensor>"),
@@ -245,13 +245,29 @@ impl<T> Display for Separated<'_, T> {
     }
 }
 
-/// A float with a point or an exponent: `20.`, `0.5`, `inf`.
+/// A float as C prints it with 17 digits, and a point after what would look like an integer: `20.`, `1e-08`.
 struct Float(f64);
 
 impl Display for Float {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let text = format!("{:?}", self.0).to_lowercase();
-        f.write_str(text.strip_suffix('0').filter(|rest| rest.ends_with('.')).unwrap_or(&text))
+        let value = self.0;
+        if !value.is_finite() {
+            return f.write_str(&format!("{value:?}").to_lowercase());
+        }
+        if value.fract() == 0.0 && value.abs() < 1e10 {
+            return write!(f, "{value:.0}.");
+        }
+        let scientific = format!("{value:.16e}");
+        let (digits, exponent) = scientific.split_once('e').expect("a number in scientific notation");
+        let exponent: i32 = exponent.parse().expect("an exponent");
+        if (-4..17).contains(&exponent) {
+            let fixed = format!("{value:.*}", (16 - exponent) as usize);
+            let text = if fixed.contains('.') { fixed.trim_end_matches('0').trim_end_matches('.') } else { &fixed };
+            return f.write_str(text);
+        }
+        let digits = digits.trim_end_matches('0').trim_end_matches('.');
+        let sign = if exponent < 0 { '-' } else { '+' };
+        write!(f, "{digits}e{sign}{:02}", exponent.abs())
     }
 }
 
@@ -273,5 +289,32 @@ impl Display for Quoted<'_> {
             }
         }
         f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_printed_as_pytorch_does() {
+        let texts = [
+            (0.2, "0.20000000000000001"),
+            (1e-8, "1e-08"),
+            (1e8, "100000000."),
+            (-7.0, "-7."),
+            (-0.0, "-0."),
+            (0.37, "0.37"),
+            (1e-5, "1.0000000000000001e-05"),
+            (1e-4, "0.0001"),
+            (1e10, "10000000000"),
+            (2.5e20, "2.5e+20"),
+            (1e300, "1.0000000000000001e+300"),
+            (f64::INFINITY, "inf"),
+            (f64::NAN, "nan"),
+        ];
+        for (value, text) in texts {
+            assert_eq!(Float(value).to_string(), text);
+        }
     }
 }

@@ -12,6 +12,8 @@ pub struct Source {
     pub text: String,
     /// The line of the file on which the text begins, from 1.
     pub first_line: u32,
+    /// Bytes of that line that come before the text.
+    pub first_column: u32,
     /// Of what was recorded by tracing: Python's stack, innermost frame first, a line each (`net.py(7): forward`). There
     /// is no text then.
     pub trace: String,
@@ -23,7 +25,18 @@ impl Source {
         let frames = || trace.lines().filter_map(trace_frame);
         let own = |file: &str| !file.contains("site-packages") && !file.contains("dist-packages");
         let (file, first_line) = frames().find(|(file, _)| own(file)).or_else(|| frames().next())?;
-        Some(Source { file: file.to_string(), text: String::new(), first_line, trace: trace.to_string() })
+        Some(Source {
+            file: file.to_string(),
+            text: String::new(),
+            first_line,
+            first_column: 0,
+            trace: trace.to_string(),
+        })
+    }
+
+    /// A place of which only file, line and column are known.
+    pub fn of_place(file: &str, first_line: u32, first_column: u32) -> Source {
+        Source { file: file.to_string(), text: String::new(), first_line, first_column, trace: String::new() }
     }
 
     /// Where the body that this is a part of was forked, if tracing recorded it.
@@ -31,7 +44,7 @@ impl Source {
         let mut frames = self.trace.lines().filter_map(trace_frame);
         frames.find(|(file, _)| file.ends_with("_async.py"))?;
         let (file, first_line) = frames.next()?;
-        Some(Source { file: file.to_string(), text: String::new(), first_line, trace: String::new() })
+        Some(Source { file: file.to_string(), text: String::new(), first_line, first_column: 0, trace: String::new() })
     }
 }
 
@@ -87,7 +100,10 @@ impl Span {
     /// Bytes from the start of its line to the start of the stretch, from 0.
     pub fn column(&self) -> u32 {
         let before = &self.source.text[..self.start as usize];
-        (before.len() - before.rfind('\n').map_or(0, |newline| newline + 1)) as u32
+        match before.rfind('\n') {
+            Some(newline) => (before.len() - newline - 1) as u32,
+            None => self.source.first_column + before.len() as u32,
+        }
     }
 }
 
@@ -113,6 +129,7 @@ mod tests {
             file: "m.py".into(),
             text: "def f(x):\n    x.add_(1)\n".into(),
             first_line: 7,
+            first_column: 0,
             trace: String::new(),
         });
         let span = Span::new(source.clone(), 14, 23);

@@ -82,7 +82,13 @@ impl Sites {
         let place = self.places.get(site.0 as usize)?;
         let (file, line, column) = (place.file.clone(), place.line, place.column);
         let bare = || {
-            let source = Source { file: file.clone(), text: String::new(), first_line: line, trace: String::new() };
+            let source = Source {
+                file: file.clone(),
+                text: String::new(),
+                first_line: line,
+                first_column: 0,
+                trace: String::new(),
+            };
             Span::new(Arc::new(source), 0, 0)
         };
         let Some(source) = self.source(&file) else { return Some(bare()) };
@@ -159,8 +165,9 @@ impl Sites {
     fn source(&mut self, file: &str) -> Option<Arc<Source>> {
         if !self.sources.contains_key(file) {
             let text = self.read.and_then(|read| read(file));
-            let source =
-                text.map(|text| Arc::new(Source { file: file.to_string(), text, first_line: 1, trace: String::new() }));
+            let source = text.map(|text| {
+                Arc::new(Source { file: file.to_string(), text, first_line: 1, first_column: 0, trace: String::new() })
+            });
             self.sources.insert(file.to_string(), source);
         }
         self.sources[file].clone()

@@ -48,7 +48,7 @@ pub(crate) enum Command {
 /// A program and its inputs.
 #[derive(Debug, Args)]
 pub(crate) struct Target {
-    /// An archive written by torch.jit.save.
+    /// An archive written by torch.jit.save; for `audit --static-only` also the text of a graph (`print(m.graph)`).
     pub(crate) program: PathBuf,
     /// Inputs written by torch.save: a tuple of arguments, one tensor, or a dict of keyword arguments.
     #[arg(long, value_name = "FILE.pt", conflicts_with = "example")]
@@ -168,9 +168,9 @@ pub(crate) struct Replay {
 
 #[derive(Debug, Args)]
 pub(crate) struct Graph {
-    /// An archive written by torch.jit.save.
+    /// An archive written by torch.jit.save, or the text of a graph, as `print(m.graph)` shows it.
     pub(crate) program: PathBuf,
-    /// The method to print.
+    /// The method of the archive to print.
     #[arg(long, default_value = "forward", value_name = "NAME")]
     pub(crate) method: String,
 }

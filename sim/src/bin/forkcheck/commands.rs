@@ -13,12 +13,15 @@ use forkcheck::report::explain::Rule;
 use forkcheck::report::{Report, explain, github, junit, sarif, text};
 use forkcheck_model::archive::saved::write_saved;
 use forkcheck_model::difference::close;
+use forkcheck_model::graph::parse::GraphText;
+use forkcheck_model::module::Module;
 use forkcheck_model::value::{Key, Value};
 use forkcheck_model::{Error, graph};
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};
 
 use crate::args::{Arguments, AtomicityArg, Audit, AuditFormat, Command, Deny, Format, Graph, Run, Target};
+use crate::inputs::Source;
 use crate::store::Store;
 use crate::{inputs, output, progress, replay};
 
@@ -53,8 +56,7 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
         return Err(Error::new("expected a strategy that explores: real threads are for `run`".to_string()));
     }
     let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
-    let (module, digest) = inputs::load(&arguments.target.program, memory)?;
-    let given = if arguments.static_only { None } else { inputs::inputs(&arguments.target, &module, arguments.seed)? };
+    let source = inputs::open(&arguments.target.program, memory)?;
     let mut limits = Limits { memory, ..Limits::default() };
     let mut executions = u64::MAX;
     match arguments.budget {
@@ -71,24 +73,12 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
         jobs: arguments.jobs,
         ..Config::default()
     };
-    let name = arguments.target.program.display().to_string();
-    let mut report = match given {
-        None => forkcheck::audit::not_run(&name, &arguments.target.method, &module, &config)?,
-        Some(given) => {
-            let program = Program::new(&name, module, &arguments.target.method, given, config.library.clone())
-                .map_err(|error| error.in_file(&name))?;
-            if strategy == Spec::Loom
-                && let Some(reason) = forkcheck::explore::loom::refusal(&program, &config)
-            {
-                return Err(Error::new(reason).in_file(&name));
-            }
-            let spinner = progress::Spinner::start();
-            let config = Config { watch: spinner.watch(), ..config };
-            match Store::from_env()?.case(arguments, &digest, &program, &config) {
-                None => forkcheck::audit::audit(&program, &config),
-                Some(case) => case.audit(&program, &config),
-            }
+    let mut report = match source {
+        Source::Archive(module, digest) => audit_archive(arguments, module, &digest, config)?,
+        Source::Graph(_) if arguments.static_only => {
+            forkcheck::audit::graph_not_run(&arguments.target.program.display().to_string(), &config)
         }
+        Source::Graph(_) => return Err(inputs::not_runnable(&arguments.target.program)),
     };
     let witnesses = report.outcomes.as_ref().map_or(&[][..], |outcomes| &outcomes.witnesses);
     report.replay =
@@ -110,6 +100,28 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
         None => output::print(&rendered)?,
     }
     Ok(report.exit_code())
+}
+
+fn audit_archive(arguments: &Audit, module: Module, digest: &str, config: Config) -> Result<Report, Error> {
+    let name = arguments.target.program.display().to_string();
+    let method = &arguments.target.method;
+    let given = if arguments.static_only { None } else { inputs::inputs(&arguments.target, &module, arguments.seed)? };
+    let Some(given) = given else {
+        return forkcheck::audit::not_run(&name, method, &module, &config);
+    };
+    let program = Program::new(&name, module, method, given, config.library.clone());
+    let program = program.map_err(|error| error.in_file(&name))?;
+    if config.strategy == Spec::Loom
+        && let Some(reason) = forkcheck::explore::loom::refusal(&program, &config)
+    {
+        return Err(Error::new(reason).in_file(&name));
+    }
+    let spinner = progress::Spinner::start();
+    let config = Config { watch: spinner.watch(), ..config };
+    Ok(match Store::from_env()?.case(arguments, digest, &program, &config) {
+        None => forkcheck::audit::audit(&program, &config),
+        Some(case) => case.audit(&program, &config),
+    })
 }
 
 fn run_once(arguments: &Run) -> Result<u8, Error> {
@@ -206,8 +218,14 @@ fn compare(expected: &Value, result: Option<&Value>, error: Option<&str>, argume
 }
 
 fn print_graph(arguments: &Graph) -> Result<u8, Error> {
-    let (module, _) = inputs::load(&arguments.program, inputs::default_memory())?;
     let name = arguments.program.display().to_string();
+    let module = match inputs::open(&arguments.program, inputs::default_memory())? {
+        Source::Archive(module, _) => module,
+        Source::Graph(text) => {
+            output::print(&graph::print::text(&text.functions, GraphText::MAIN))?;
+            return Ok(0);
+        }
+    };
     let method = module.method(&arguments.method).ok_or_else(|| {
         Error::new(format!("expected a method of the module, found `{}`", arguments.method)).in_file(&name)
     })?;

@@ -6,17 +6,52 @@ use forkcheck::Inputs;
 use forkcheck::failures::program_digest;
 use forkcheck_model::Error;
 use forkcheck_model::archive::saved::read_saved;
+use forkcheck_model::graph::parse::{self, GraphText};
 use forkcheck_model::module::Module;
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::value::Value;
 
 use crate::args::Target;
 
+/// What a file holds that is given as a program.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// An archive: a program, ready to run, and the digest of the file.
+    Archive(Module, String),
+    /// The text of a graph, without the values that a run would need.
+    Graph(GraphText),
+}
+
+/// The program in the file `path`, or the graph whose text it is.
+pub(crate) fn open(path: &Path, memory: u64) -> Result<Source, Error> {
+    let in_file = |error: Error| error.in_file(path.display().to_string());
+    let bytes = read(path)?;
+    let named = path.extension().is_some_and(|extension| extension == "ir");
+    match std::str::from_utf8(&bytes) {
+        Ok(text) if named || parse::is_graph(text) => parse::parse(text).map(Source::Graph).map_err(in_file),
+        Err(_) if named => Err(in_file(Error::new("expected the text of a graph, in UTF-8"))),
+        _ => {
+            let module = forkcheck::program::load(&bytes, memory).map_err(in_file)?;
+            Ok(Source::Archive(module, program_digest(&bytes)))
+        }
+    }
+}
+
 /// The program in the file `path`, ready to run, and the digest of the file.
 pub(crate) fn load(path: &Path, memory: u64) -> Result<(Module, String), Error> {
-    let bytes = read(path)?;
-    let module = forkcheck::program::load(&bytes, memory).map_err(|error| error.in_file(path.display().to_string()))?;
-    Ok((module, program_digest(&bytes)))
+    match open(path, memory)? {
+        Source::Archive(module, digest) => Ok((module, digest)),
+        Source::Graph(_) => Err(not_runnable(path)),
+    }
+}
+
+/// The error of a graph's text where a program is wanted.
+pub(crate) fn not_runnable(path: &Path) -> Error {
+    Error::new(
+        "expected an archive: the text of a graph has no weights, objects or callees, so that it cannot be run; \
+         `forkcheck graph` and `forkcheck audit --static-only` read it",
+    )
+    .in_file(path.display().to_string())
 }
 
 /// What torch.save wrote to the file `path`.
