@@ -36,7 +36,10 @@ impl Campaign {
     }
 
     fn begin(&mut self) {
-        self.rng = Rng::new(run_seed(self.seed, self.runs));
+        // The first run has the campaign's own seed, and its numbers are there already.
+        if self.runs > 0 {
+            self.rng = Rng::new(run_seed(self.seed, self.runs));
+        }
         self.runs += 1;
     }
 

@@ -69,7 +69,7 @@ impl Baton {
         let (pause, world) = self.back.recv().expect("the thread gives the baton back");
         world::put(world);
         let pause = pause.unwrap_or_else(|panic| resume_unwind(panic));
-        self.busy = pause == Pause::Stopped;
+        self.busy = pause != Pause::Done;
         pause
     }
 }
@@ -103,9 +103,10 @@ fn give_back(result: Result<Pause, Box<dyn Any + Send>>) {
 }
 
 /// Hands the baton back until it comes again.
-pub(super) fn pause() {
+#[cold]
+pub(super) fn pause(pause: Pause) {
     assert!(ENDS.with_borrow(Option::is_some), "there is no way back from a thread's own stack");
-    give_back(Ok(Pause::Stopped));
+    give_back(Ok(pause));
     if next_turn().is_none() {
         FALLING.set(true);
         resume_unwind(Box::new(Fallen));

@@ -10,7 +10,7 @@ use forkcheck_scheduler::Kind;
 
 use super::look::{Kept, Look, Outcome, Shown};
 use super::module::Held;
-use super::state::{Step, Touched, step, store};
+use super::state::{Step, Touch, Touched, step, store, touch};
 use super::{lock, outside, world};
 
 /// A value that several tasks may read and write: the attribute of a module.
@@ -40,6 +40,7 @@ struct Cell<T> {
 }
 
 impl<T> Cell<T> {
+    #[inline]
     fn place(&self) -> Place {
         Place { slot: self.slot, serial: self.serial, made: Some(self.made) }
     }
@@ -65,11 +66,13 @@ struct Place {
 
 impl Place {
     /// Announces an access of one step, and returns when it is to be made.
+    #[inline(always)]
     fn access(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) {
-        step(self.step(&[Touched::whole(self.slot, kind)], operator, at));
+        touch(self.touch(kind, operator, at));
     }
 
     /// Reads a value and writes what `change` makes of it: in two steps where others race for it.
+    #[inline(always)]
     fn change<T, R>(
         &self,
         operator: &'static str,
@@ -78,19 +81,19 @@ impl Place {
         put: impl FnOnce(T),
         change: impl FnOnce(T) -> (T, R),
     ) -> R {
-        let touches = [Touched::whole(self.slot, Kind::Update)];
-        let update = self.step(&touches, operator, at);
-        let half = step(update).half;
+        let update = self.touch(Kind::Update, operator, at);
+        let half = touch(update).half;
         let (new, result) = change(get());
         if half {
-            store(update);
+            store(update.step(&update.touches()));
         }
         put(new);
         result
     }
 
-    fn step<'a>(&self, touches: &'a [Touched], operator: &'static str, at: &'static Caller<'static>) -> Step<'a> {
-        Step { serial: self.serial, made: self.made, touches, operator, at: Some(at), splits: true }
+    #[inline]
+    fn touch(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> Touch {
+        Touch { slot: self.slot, kind, serial: self.serial, made: self.made, operator, at }
     }
 }
 
@@ -141,6 +144,7 @@ impl<T: Outcome + Clone + Send + Sync> Held for HeldAttr<T> {
 impl<T: Clone> Attr<T> {
     /// The value as it is now.
     #[track_caller]
+    #[inline]
     pub fn get(&self) -> T {
         self.0.place().access(Kind::Read, "Attr::get", Caller::caller());
         self.0.lock().clone()
@@ -148,6 +152,7 @@ impl<T: Clone> Attr<T> {
 
     /// Another value from now on.
     #[track_caller]
+    #[inline]
     pub fn set(&self, value: T) {
         self.0.place().access(Kind::Write, "Attr::set", Caller::caller());
         self.0.put(value);
@@ -156,6 +161,7 @@ impl<T: Clone> Attr<T> {
     /// Reads the value and writes what `change` makes of it; gives what was written. No more atomic than `x += 1` is: where
     /// others race for the attribute, they may come between the read and the write.
     #[track_caller]
+    #[inline]
     pub fn update(&self, change: impl FnOnce(T) -> T) -> T {
         self.change("Attr::update", Caller::caller(), |old| {
             let new = change(old);
@@ -173,6 +179,7 @@ impl<T: Clone> Attr<T> {
     /// assert_eq!(queue.get(), [1]);
     /// ```
     #[track_caller]
+    #[inline]
     pub fn modify<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         self.change("Attr::modify", Caller::caller(), |mut value| {
             let result = change(&mut value);
@@ -180,6 +187,7 @@ impl<T: Clone> Attr<T> {
         })
     }
 
+    #[inline]
     fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
         self.0.place().change(operator, at, || self.0.lock().clone(), |new| self.0.put(new), change)
     }

@@ -11,6 +11,7 @@ use super::look::{Look, Outcome, Shown};
 use super::module::{Forward, Visitor};
 use super::outside::SERIAL;
 use super::stack::{self, Job};
+use super::state::{Arrival, await_turn};
 use super::{lock, panics, pool, trace, world};
 use crate::execution::{Cut, Raised};
 
@@ -114,10 +115,10 @@ pub fn wait<T: Clone>(future: &Future<T>) -> T {
 
 /// Where a wait stands.
 enum Waiting {
-    /// The task has ended.
-    Over,
-    /// It has not, and this stack pauses.
-    Pause,
+    /// The task has ended, or others go on until it has.
+    Here(Arrival),
+    /// The task runs on the pool.
+    Pooled,
     /// The task belongs to another execution than this one.
     Foreign,
 }
@@ -127,22 +128,21 @@ fn wait_for<T>(future: &Future<T>, at: &'static Caller<'static>) {
     let panicking = std::thread::panicking();
     loop {
         let waiting = world::checked(|state| match serial {
-            SERIAL => Waiting::Over,
+            SERIAL => Waiting::Pooled,
             serial if serial != state.serial => Waiting::Foreign,
             _ if panicking => {
                 let reason = format!("wait at {}:{} was reached while a panic unwinds", at.file(), at.line());
                 state.stop(Cut::Refused(reason));
-                Waiting::Pause
+                Waiting::Here(Arrival::Pause)
             }
-            _ if state.wait(future.task, at) => Waiting::Over,
-            _ => Waiting::Pause,
+            _ => Waiting::Here(state.wait(future.task, at)),
         });
         match waiting {
-            Some(Waiting::Over) if serial != SERIAL => return,
-            Some(Waiting::Pause) => stack::pause(),
+            Some(Waiting::Here(Arrival::Go)) => return,
+            Some(Waiting::Here(arrival)) => await_turn(arrival),
             Some(Waiting::Foreign) => return foreign(future, at, "another execution"),
             None if serial != SERIAL => return foreign(future, at, "a checked body"),
-            Some(Waiting::Over) => return pool::wait_until(|| future.shared.result().is_some()),
+            Some(Waiting::Pooled) => return pool::wait_until(|| future.shared.result().is_some()),
             None => {
                 pool::wait_until(|| future.shared.result().is_some());
                 return trace::waited(future.task, at);

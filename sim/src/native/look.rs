@@ -8,6 +8,7 @@ use std::sync::Arc;
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::{Kind, TaskId};
 use ndarray::{ArrayBase, Data, Dimension};
+use smallvec::SmallVec;
 
 use super::state::Touched;
 
@@ -45,7 +46,7 @@ pub struct Shown(pub(super) Value);
 /// Who looks at a value: notes what is read on the way.
 #[derive(Debug, Default)]
 pub struct Look {
-    pub(super) touches: Vec<Touched>,
+    pub(super) touches: SmallVec<[Touched; 2]>,
     /// Whether the contents of attributes decide what else is seen.
     pub(super) led: bool,
     pub(super) futures: Vec<TaskId>,

@@ -195,7 +195,7 @@ impl Job for MainJob {
         if step(Step { serial, made: None, touches, operator: "return", at: None, splits: false }).paused {
             shown = self::look(given).1;
         }
-        let digest = Digest::of(&shown).0;
+        let digest = digest(&shown);
         world::checked(|state| {
             state.at_return = Some(digest);
             state.alone = state.live == 1;
@@ -250,6 +250,15 @@ fn look_at(
     (look, shown)
 }
 
+/// What tells what the caller sees from other things: a number alone by itself, for that is what bodies return most.
+fn digest(shown: &[Value]) -> u128 {
+    match shown {
+        [Value::Int(number)] => xxhash_rust::xxh3::xxh3_128_with_seed(&number.to_le_bytes(), 1),
+        [Value::Bool(truth)] => xxhash_rust::xxh3::xxh3_128_with_seed(&[u8::from(*truth)], 2),
+        _ => Digest::of(shown).0,
+    }
+}
+
 /// One execution of a body after another.
 pub(super) struct Run {
     main: Arc<MainJob>,
@@ -257,8 +266,9 @@ pub(super) struct Run {
     /// Not here while tasks run: then it is in the world that they see.
     state: Option<Box<State>>,
     /// By task: the stack that it is in the middle of something on.
-    stacks: Vec<Option<Stack>>,
-    idle: Vec<Stack>,
+    stacks: Vec<Option<Box<Stack>>>,
+    #[expect(clippy::vec_box, reason = "a stack goes from task to task as one word")]
+    idle: Vec<Box<Stack>>,
     findings: Findings,
     newly_hot: BTreeSet<Location>,
     outcome: Option<Outcome>,
@@ -293,22 +303,31 @@ impl Run {
         state.begin(main);
     }
 
-    /// Gives control to a task until it pauses or ends: to one with a job on another stack, to one without where it stands.
-    #[inline]
+    /// Gives control to a task, and to those that it is handed over to, until one pauses or ends: to a task with a job on
+    /// another stack, to one without where it stands.
     fn resume(&mut self, id: TaskId, job: Option<JobBox>) {
-        let place = id.index();
+        let mut place = id.index();
+        let mut pause = match job {
+            Some(job) => self.begin_job(place, job),
+            None => Pause::To(id),
+        };
+        while let Pause::To(next) = pause {
+            place = next.index();
+            let stack = self.stacks[place].as_mut().expect("a task has a stack from its first step to its end");
+            pause = stack.resume();
+        }
+        if pause == Pause::Done {
+            self.idle.extend(self.stacks[place].take());
+        }
+    }
+
+    fn begin_job(&mut self, place: usize, job: JobBox) -> Pause {
         if self.stacks.len() <= place {
             self.stacks.resize_with(place + 1, || None);
         }
         let slot = &mut self.stacks[place];
-        if job.is_some() {
-            assert!(slot.is_none(), "a task has one stack");
-            *slot = Some(self.idle.pop().unwrap_or_else(|| stack::take(self.driver)));
-        }
-        let stack = slot.as_mut().expect("a task has a stack from its first step to its end");
-        if stack.resume(job.map(|job| job.0)) == Pause::Done {
-            self.idle.extend(slot.take());
-        }
+        assert!(slot.is_none(), "a task has one stack");
+        slot.insert(self.idle.pop().unwrap_or_else(|| stack::take(self.driver))).begin(job.0)
     }
 
     /// Lets somebody work while the tasks of this execution can run.
@@ -416,7 +435,7 @@ impl Run {
         // What nobody can have changed since the return is not looked at again.
         let at_rest = match state.at_return {
             Some(digest) if state.alone => digest,
-            _ => Digest::of(&self.seen().1).0,
+            _ => digest(&self.seen().1),
         };
         let state = self.state();
         let main = &state.tasks[0];
@@ -483,7 +502,7 @@ impl Execution for Run {
     type Touches = Footprint;
 
     fn with_hot(mut self, hot: Hot) -> Self {
-        self.state_mut().hot = hot;
+        self.state_mut().set_hot(hot);
         self
     }
 
@@ -611,7 +630,7 @@ impl Execution for Run {
     }
 
     fn is_hot(&self, touches: &Footprint) -> bool {
-        touches.accesses().iter().any(|access| self.state().hot.contains(&access.location))
+        touches.accesses().iter().any(|access| self.state().hot().contains(&access.location))
     }
 
     fn footprint(&self, touches: &Footprint) -> Footprint {
@@ -619,7 +638,7 @@ impl Execution for Run {
     }
 
     fn halves(&self, event: &Event<'_, Self>) -> bool {
-        let hot = |access: &&Access| self.state().hot.contains(&access.location);
+        let hot = |access: &&Access| self.state().hot().contains(&access.location);
         let any = |test: fn(Kind) -> bool| event.touches.accesses().iter().filter(hot).any(|access| test(access.kind));
         event.phase == 0 && self.can_halve(event.task) && any(Kind::reads) && any(Kind::writes)
     }

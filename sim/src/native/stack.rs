@@ -12,11 +12,13 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 
 use corosensei::stack::{DefaultStack, STACK_ALIGNMENT, Stack as Memory, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
+use forkcheck_scheduler::TaskId;
 
 use super::baton::Baton;
 
@@ -31,6 +33,8 @@ pub(super) trait Job: Send + Sync {
 pub(super) enum Pause {
     /// The job is in the middle of something.
     Stopped,
+    /// The same, and it says which task goes on now.
+    To(TaskId),
     /// The job is done.
     Done,
 }
@@ -52,18 +56,20 @@ pub(super) enum Stack {
     Thread(Baton),
 }
 
-type Switch = Yielder<Option<Arc<dyn Job>>, Pause>;
+type Switch = Yielder<(), Pause>;
 
 thread_local! {
     /// What pauses the stack that runs now; null on the thread's own stack.
     static SWITCH: Cell<*const Switch> = const { Cell::new(ptr::null()) };
     /// Whether the stack that runs now is being taken down.
     static FALLING: Cell<bool> = const { Cell::new(false) };
+    /// What the stack that gets control is to begin with. Taken at once, so it need not be dropped with the thread.
+    static JOB: Cell<Option<ManuallyDrop<Arc<dyn Job>>>> = const { Cell::new(None) };
 }
 
 /// A coroutine, and whether it is in the middle of a job.
 pub(super) struct Fiber {
-    coroutine: Coroutine<Option<Arc<dyn Job>>, Pause, (), Shifted>,
+    coroutine: Coroutine<(), Pause, (), Shifted>,
     busy: bool,
 }
 
@@ -71,20 +77,21 @@ pub(super) struct Fiber {
 const KEPT: usize = 64;
 
 thread_local! {
-    static IDLE: RefCell<Vec<(Driver, Stack)>> = const { RefCell::new(Vec::new()) };
+    static IDLE: RefCell<Vec<(Driver, Box<Stack>)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A stack with nothing to do: one that was kept, if there is one of its kind.
-pub(super) fn take(driver: Driver) -> Stack {
+pub(super) fn take(driver: Driver) -> Box<Stack> {
     let kept = IDLE.with_borrow_mut(|idle| {
         let place = idle.iter().rposition(|(kind, _)| *kind == driver)?;
         Some(idle.swap_remove(place).1)
     });
-    kept.unwrap_or_else(|| Stack::new(driver))
+    kept.unwrap_or_else(|| Box::new(Stack::new(driver)))
 }
 
 /// Keeps stacks that have nothing to do, as many as there is room for.
-pub(super) fn keep(driver: Driver, stacks: Vec<Stack>) {
+#[expect(clippy::vec_box, reason = "it is boxed already")]
+pub(super) fn keep(driver: Driver, stacks: Vec<Box<Stack>>) {
     let left = IDLE.with_borrow_mut(|idle| {
         let mut stacks = stacks.into_iter();
         let room = KEPT.saturating_sub(idle.len());
@@ -103,12 +110,20 @@ impl Stack {
         }
     }
 
-    /// Gives control to the stack until it pauses or is done: a `job` to one that has nothing to do, nothing to one
-    /// that goes on.
-    pub(super) fn resume(&mut self, job: Option<Arc<dyn Job>>) -> Pause {
+    /// Has a stack with nothing to do begin a job; runs it until it pauses or is done.
+    pub(super) fn begin(&mut self, job: Arc<dyn Job>) -> Pause {
         match self {
-            Stack::Coroutine(fiber) => fiber.resume(job),
-            Stack::Thread(baton) => baton.resume(job),
+            Stack::Coroutine(fiber) => fiber.begin(job),
+            Stack::Thread(baton) => baton.resume(Some(job)),
+        }
+    }
+
+    /// Has a stack that is in the middle of a job go on, until it pauses or is done.
+    #[inline]
+    pub(super) fn resume(&mut self) -> Pause {
+        match self {
+            Stack::Coroutine(fiber) => fiber.resume(),
+            Stack::Thread(baton) => baton.resume(None),
         }
     }
 }
@@ -117,17 +132,31 @@ impl Stack {
 ///
 /// # Panics
 /// On a thread's own stack, from which there is no way back.
+#[inline(always)]
 pub(super) fn pause() {
+    give_back(Pause::Stopped);
+}
+
+/// Gives control back as [`pause`] does, and says which task goes on meanwhile.
+///
+/// # Panics
+/// As [`pause`].
+#[inline(always)]
+pub(super) fn hand_over(task: TaskId) {
+    give_back(Pause::To(task));
+}
+
+#[inline(always)]
+fn give_back(pause: Pause) {
     let switch = SWITCH.get();
     if switch.is_null() {
-        return super::baton::pause();
+        return super::baton::pause(pause);
     }
     // SAFETY: `SWITCH` is not null, so control is on the stack of the coroutine that set it: whenever control leaves a
     // coroutine, by a pause or by its end, `Fiber::resume` puts back what was there before. The yielder is borrowed by
     // the coroutine's function for as long as that has not returned, and it has not, for it called us. It is used by the
     // thread that runs it, because a `Fiber` is not `Send`.
-    let job = unsafe { &*switch }.suspend(Pause::Stopped);
-    debug_assert!(job.is_none(), "a stack that is in the middle of a job gets no other");
+    unsafe { &*switch }.suspend(pause);
     SWITCH.set(switch);
 }
 
@@ -150,23 +179,35 @@ pub(super) fn is_falling() -> bool {
 
 impl Fiber {
     fn new(bytes: usize) -> Self {
-        let coroutine = Coroutine::with_stack(Shifted::new(bytes), |switch: &Switch, mut job: Option<Arc<dyn Job>>| {
-            while let Some(work) = job {
+        let coroutine = Coroutine::with_stack(Shifted::new(bytes), |switch: &Switch, ()| {
+            while let Some(job) = JOB.take() {
                 SWITCH.set(switch);
-                work.run();
-                job = switch.suspend(Pause::Done);
+                ManuallyDrop::into_inner(job).run();
+                switch.suspend(Pause::Done);
             }
         });
         Self { coroutine, busy: false }
     }
 
-    fn resume(&mut self, job: Option<Arc<dyn Job>>) -> Pause {
-        assert_eq!(self.busy, job.is_none(), "a job is given to a stack that has none");
+    fn begin(&mut self, job: Arc<dyn Job>) -> Pause {
+        assert!(!self.busy, "a job is given to a stack that has none");
+        JOB.set(Some(ManuallyDrop::new(job)));
+        self.run()
+    }
+
+    #[inline]
+    fn resume(&mut self) -> Pause {
+        assert!(self.busy, "a stack goes on with the job that it has");
+        self.run()
+    }
+
+    #[inline]
+    fn run(&mut self) -> Pause {
         let before = SWITCH.replace(ptr::null());
-        let result = self.coroutine.resume(job);
+        let result = self.coroutine.resume(());
         SWITCH.set(before);
         let CoroutineResult::Yield(pause) = result else { unreachable!("it was given a job") };
-        self.busy = pause == Pause::Stopped;
+        self.busy = pause != Pause::Done;
         pause
     }
 }
@@ -230,7 +271,7 @@ impl Drop for Fiber {
             // The user's destructors run. Should they be many and one of them panic, that ends the process.
             self.coroutine.force_unwind();
         } else if self.coroutine.started() {
-            self.coroutine.resume(None);
+            self.coroutine.resume(());
         }
         FALLING.set(falling);
         SWITCH.set(before);
@@ -261,14 +302,14 @@ mod tests {
     fn stacks_take_turns_and_are_used_again() {
         for driver in DRIVERS {
             let noted = Arc::new(Mutex::new(Vec::new()));
-            let job = |name, count| -> Option<Arc<dyn Job>> { Some(Arc::new(Noting(name, count, noted.clone()))) };
+            let job = |name, count| Arc::new(Noting(name, count, noted.clone()));
             let (mut a, mut b) = (Stack::new(driver), Stack::new(driver));
-            assert_eq!(a.resume(job(1, 2)), Pause::Stopped);
-            assert_eq!(b.resume(job(2, 1)), Pause::Stopped);
-            assert_eq!(a.resume(None), Pause::Stopped);
-            assert_eq!(b.resume(None), Pause::Done);
-            assert_eq!(b.resume(job(3, 0)), Pause::Done);
-            assert_eq!(a.resume(None), Pause::Done);
+            assert_eq!(a.begin(job(1, 2)), Pause::Stopped);
+            assert_eq!(b.begin(job(2, 1)), Pause::Stopped);
+            assert_eq!(a.resume(), Pause::Stopped);
+            assert_eq!(b.resume(), Pause::Done);
+            assert_eq!(b.begin(job(3, 0)), Pause::Done);
+            assert_eq!(a.resume(), Pause::Done);
             assert_eq!(*noted.lock().unwrap(), [(1, 0), (2, 0), (1, 1)]);
         }
     }
@@ -280,10 +321,10 @@ mod tests {
         fn run(self: Arc<Self>) {
             let mut inner = Stack::new(Driver::Coroutine(1 << 16));
             let noted = Arc::new(Mutex::new(Vec::new()));
-            inner.resume(Some(Arc::new(Noting(0, 1, noted))));
+            inner.begin(Arc::new(Noting(0, 1, noted)));
             pause();
             self.0.fetch_add(1, Ordering::Relaxed);
-            assert_eq!(inner.resume(None), Pause::Done);
+            assert_eq!(inner.resume(), Pause::Done);
             pause();
             self.0.fetch_add(1, Ordering::Relaxed);
         }
@@ -293,11 +334,11 @@ mod tests {
     fn a_pause_is_of_the_innermost_stack() {
         let count = Arc::new(AtomicU32::new(0));
         let mut outer = Stack::new(Driver::Coroutine(1 << 18));
-        assert_eq!(outer.resume(Some(Arc::new(Nesting(count.clone())))), Pause::Stopped);
+        assert_eq!(outer.begin(Arc::new(Nesting(count.clone()))), Pause::Stopped);
         assert_eq!(count.load(Ordering::Relaxed), 0);
-        assert_eq!(outer.resume(None), Pause::Stopped);
+        assert_eq!(outer.resume(), Pause::Stopped);
         assert_eq!(count.load(Ordering::Relaxed), 1);
-        assert_eq!(outer.resume(None), Pause::Done);
+        assert_eq!(outer.resume(), Pause::Done);
         assert!(SWITCH.get().is_null());
     }
 
@@ -325,12 +366,80 @@ mod tests {
         for driver in DRIVERS {
             let count = Arc::new(AtomicU32::new(0));
             let mut stack = Stack::new(driver);
-            assert_eq!(stack.resume(Some(Arc::new(Holding(count.clone())))), Pause::Stopped);
-            drop(stack);
-            assert_eq!(count.load(Ordering::Relaxed), 1, "{driver:?}");
+            assert_eq!(stack.begin(Arc::new(Holding(count.clone()))), Pause::Stopped);
+            // It is in the middle of something whether it paused or handed over.
+            let mut other = Stack::new(driver);
+            let next = TaskId::new(7);
+            assert_eq!(other.begin(Arc::new(Handing(next, Held(count.clone())))), Pause::To(next));
+            drop((stack, other));
+            assert_eq!(count.load(Ordering::Relaxed), 2, "{driver:?}");
             assert!(!is_falling());
         }
         drop(Stack::new(Driver::Coroutine(1 << 16)));
+    }
+
+    /// Hands over while something with a destructor lives.
+    struct Handing(TaskId, Held);
+
+    impl Job for Handing {
+        fn run(self: Arc<Self>) {
+            let Handing(next, _held) = &*self;
+            hand_over(*next);
+            pause();
+        }
+    }
+
+    /// Hands over as often as it is told, in the middle of a recursion that is deeper each time, and checks that it finds its
+    /// stack as it was.
+    struct Deep(u32);
+
+    fn descend(depth: u32) -> u64 {
+        let here = std::hint::black_box([u64::from(depth); 9]);
+        hand_over(TaskId::new(depth));
+        let below = if depth == 0 { 0 } else { descend(depth - 1) };
+        hand_over(TaskId::new(depth));
+        assert_eq!(here, [u64::from(depth); 9]);
+        below + here[depth as usize % 9]
+    }
+
+    impl Job for Deep {
+        fn run(self: Arc<Self>) {
+            assert_eq!(descend(self.0), u64::from(self.0 * (self.0 + 1) / 2));
+        }
+    }
+
+    #[test]
+    fn stacks_that_hand_over_in_turn_stay_as_they_were() {
+        for driver in DRIVERS {
+            let mut stacks: Vec<Stack> = (0..5).map(|_| Stack::new(driver)).collect();
+            for depth in [3, 40, 1] {
+                let expected = (0..=depth).rev().chain(0..=depth).map(|depth| Pause::To(TaskId::new(depth)));
+                let pauses: Vec<Pause> = expected.chain([Pause::Done]).collect();
+                // Their turns are mixed: each begins a turn after the one before it.
+                for turn in 0..pauses.len() + stacks.len() - 1 {
+                    for (late, stack) in stacks.iter_mut().enumerate() {
+                        let Some(own) = turn.checked_sub(late).filter(|own| *own < pauses.len()) else { continue };
+                        let pause = if own == 0 { stack.begin(Arc::new(Deep(depth))) } else { stack.resume() };
+                        assert_eq!(pause, pauses[own], "{driver:?}");
+                    }
+                }
+            }
+            assert!(SWITCH.get().is_null());
+        }
+    }
+
+    #[test]
+    #[should_panic = "a job is given to a stack that has none"]
+    fn a_stack_in_the_middle_of_a_job_takes_no_other() {
+        let mut stack = Stack::new(Driver::Coroutine(1 << 16));
+        stack.begin(Arc::new(Deep(1)));
+        stack.begin(Arc::new(Deep(1)));
+    }
+
+    #[test]
+    #[should_panic = "a stack goes on with the job that it has"]
+    fn a_stack_without_a_job_does_not_go_on() {
+        Stack::new(Driver::Coroutine(1 << 16)).resume();
     }
 
     #[test]

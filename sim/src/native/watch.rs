@@ -77,13 +77,16 @@ impl Watch {
         for touched in touches {
             let entry = Entry::new(clock(id), touched.access.clone(), site, calls.clone(), 0);
             let Some(Races { now, earlier }) = self.shadow.record(entry, clock) else { continue };
-            if !state.hot.contains(&now.access.location) {
+            if !state.hot().contains(&now.access.location) {
                 self.newly_hot.insert(now.access.location);
             }
             pairs.extend(earlier.into_iter().map(|earlier| (touched.thing, now.clone(), earlier)));
         }
         let effects = touches.iter().filter(|touched| touched.access.kind.writes());
-        let effects = effects.filter(|touched| is_effect(&state.names, id, touched.thing.key.0));
+        let mut effects = effects.filter(|touched| is_effect(&state.names, id, touched.thing.key.0)).peekable();
+        if pairs.is_empty() && effects.peek().is_none() {
+            return;
+        }
         let mut findings = std::mem::take(&mut self.findings);
         let scene = Scenery { state, watch: self };
         let mut blame = Blame::new(&scene, &mut findings);

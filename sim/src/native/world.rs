@@ -4,6 +4,7 @@
 //! brings its world to whatever runs its tasks, and takes it away again.
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 
 use super::recorder::Recorder;
 use super::state::State;
@@ -29,12 +30,13 @@ pub(super) enum Kind {
 }
 
 thread_local! {
-    static WORLD: RefCell<World> = const { RefCell::new(World::Plain) };
+    /// Never dropped, so that nobody who asks need look whether the thread has ended: whoever puts a world in place takes it away.
+    static WORLD: RefCell<ManuallyDrop<World>> = const { RefCell::new(ManuallyDrop::new(World::Plain)) };
 }
 
 /// Takes the world away; what is left is nowhere.
 pub(super) fn take() -> World {
-    WORLD.take()
+    WORLD.with_borrow_mut(|world| std::mem::take(&mut **world))
 }
 
 /// Puts a world in place.
@@ -43,22 +45,22 @@ pub(super) fn take() -> World {
 /// If there is one: a harness inside of a harness was refused before.
 pub(super) fn put(world: World) {
     WORLD.with_borrow_mut(|current| {
-        assert!(matches!(current, World::Plain), "one world at a time");
-        *current = world;
+        assert!(matches!(**current, World::Plain), "one world at a time");
+        **current = world;
     });
 }
 
 /// Does something with the world. Nothing of the user's may run inside, neither code nor destructors.
 #[inline]
 pub(super) fn with<R>(work: impl FnOnce(&mut World) -> R) -> R {
-    WORLD.with_borrow_mut(work)
+    WORLD.with_borrow_mut(|world| work(world))
 }
 
 /// Does something with the execution that this code belongs to; `None` if it belongs to none. Nothing of the user's may
 /// run inside, neither code nor destructors.
 #[inline]
 pub(super) fn checked<R>(work: impl FnOnce(&mut State) -> R) -> Option<R> {
-    WORLD.with_borrow_mut(|world| match world {
+    WORLD.with_borrow_mut(|world| match &mut **world {
         World::Checked(state) => Some(work(state)),
         _ => None,
     })
@@ -66,7 +68,7 @@ pub(super) fn checked<R>(work: impl FnOnce(&mut State) -> R) -> Option<R> {
 
 /// Does something with the trace that this code belongs to, as [`checked`] does with an execution.
 pub(super) fn traced<R>(work: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
-    WORLD.with_borrow_mut(|world| match world {
+    WORLD.with_borrow_mut(|world| match &mut **world {
         World::Traced(recorder) => Some(work(recorder)),
         _ => None,
     })
@@ -75,7 +77,7 @@ pub(super) fn traced<R>(work: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
 /// What kind of world this code belongs to.
 #[inline]
 pub(super) fn kind() -> Kind {
-    WORLD.with_borrow(|world| match world {
+    WORLD.with_borrow(|world| match **world {
         World::Plain => Kind::Plain,
         World::Checked(_) => Kind::Checked,
         World::Traced(_) => Kind::Traced,

@@ -30,7 +30,7 @@ mod step;
 mod task;
 
 use step::mix;
-pub(super) use step::{Step, Taken, Touched, step, store};
+pub(super) use step::{Arrival, Step, Taken, Touch, Touched, await_turn, step, store, touch};
 use task::is_ready;
 pub(super) use task::{JobBox, Status, Task};
 
@@ -43,6 +43,9 @@ pub(super) struct Shared {
     /// same. Only asked.
     pub(super) familiar: FxHashSet<u64>,
 }
+
+/// For how many tasks there is room from the beginning: to grow step by step would take as long as some of them.
+const FEW_TASKS: usize = 16;
 
 /// In which way an execution goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +93,8 @@ pub(super) struct State {
     pub(super) atomicity: Atomicity,
     pub(super) limits: Limits,
     pub(super) shared: Arc<Mutex<Shared>>,
-    pub(super) hot: Hot,
+    hot: Hot,
+    last_hot: Option<Location>,
     /// By number.
     pub(super) tasks: Vec<Task>,
     /// The tasks of this execution, in order of creation.
@@ -152,7 +156,8 @@ impl State {
             limits,
             shared,
             hot: Hot::default(),
-            tasks: Vec::new(),
+            last_hot: None,
+            tasks: Vec::with_capacity(FEW_TASKS),
             made: Vec::new(),
             ready: Ready::new(),
             names,
@@ -180,6 +185,16 @@ impl State {
             leading: false,
             stale: false,
         }
+    }
+
+    /// Makes these locations the ones where the order of accesses matters.
+    pub(super) fn set_hot(&mut self, hot: Hot) {
+        (self.hot, self.last_hot) = (hot, None);
+    }
+
+    /// Where the order of accesses matters.
+    pub(super) fn hot(&self) -> &Hot {
+        &self.hot
     }
 
     /// Gets ready for another execution. What the last one has left of the user's is given back, to be dropped where no
@@ -315,13 +330,14 @@ impl State {
     }
 
     /// Has the strategy pick who steps next, who then is the next to go on.
-    fn choose(&mut self) -> Option<TaskId> {
-        let mut scheduler = self.scheduler.take()?;
+    #[inline]
+    fn choose(&mut self) {
+        let Some(mut scheduler) = self.scheduler.take() else { return };
         let picked = Choice::new(self).map(|choice| scheduler.0.pick(&choice));
         self.scheduler = Some(scheduler);
-        let task = picked?;
-        self.take_step(task);
-        Some(task)
+        if let Some(task) = picked {
+            self.take_step(task);
+        }
     }
 
     /// Who goes on now, with what it has to begin with; nobody if everybody stands before a choice that is not ours, or the
@@ -398,7 +414,8 @@ impl State {
         }
         let place = self.tasks[parent.index()].forked.len();
         let known = self.kin[parent.index()].get(place).copied();
-        if let Some(kin) = known.filter(|kin| kin.callee == callee) {
+        // Mostly it is the same text in the same place.
+        if let Some(kin) = known.filter(|kin| std::ptr::eq(kin.callee, callee) || kin.callee == callee) {
             return kin.child;
         }
         let name = super::fork::short_name(callee);
@@ -417,8 +434,8 @@ impl State {
         self.joined.push(Joined { task, join, site, calls: Arc::default() });
     }
 
-    /// Whether the wait is over; if not, the caller pauses and asks again.
-    pub(super) fn wait(&mut self, target: TaskId, at: &'static Caller<'static>) -> bool {
+    /// Whether the wait is over; if not, the caller gives way and asks again.
+    pub(super) fn wait(&mut self, target: TaskId, at: &'static Caller<'static>) -> Arrival {
         let id = self.current;
         if self.tasks[target.index()].status != Status::Ended {
             self.tasks[target.index()].waiters.push(id);
@@ -428,7 +445,7 @@ impl State {
                 watch.find_deadlock(self, id);
                 self.watch = Some(watch);
             }
-            return false;
+            return self.give_way(id);
         }
         self.count();
         if self.clocks {
@@ -442,7 +459,7 @@ impl State {
             let site = self.site("wait", Some(at));
             self.note_join(id, Join::Wait(target.number()), site);
         }
-        true
+        Arrival::Go
     }
 
     /// The place where a task waits.

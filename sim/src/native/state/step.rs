@@ -45,11 +45,13 @@ pub(in crate::native) struct Step<'a> {
 
 /// What comes of a step that is about to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Arrival {
+pub(in crate::native) enum Arrival {
     /// It is taken at once.
     Go,
     /// It is taken when this stack is resumed.
     Pause,
+    /// The same, and this task goes on meanwhile.
+    To(TaskId),
     /// It is never taken: the execution was cut.
     Never,
 }
@@ -80,6 +82,59 @@ pub(in crate::native) fn step(step: Step<'_>) -> Taken {
     Taken { half, paused: true }
 }
 
+/// Announces an access of a thing that has one location for itself, as [`step`] does. Most steps are such, so this is the short
+/// way: what follows a switch of stacks is little, and stands in the function that called.
+#[inline(always)]
+pub(in crate::native) fn touch(touch: Touch) -> Taken {
+    match arrive_quickly(&touch) {
+        Some(Arrival::Go) => Taken { half: false, paused: false },
+        Some(Arrival::To(next)) => {
+            stack::hand_over(next);
+            Taken { half: false, paused: true }
+        }
+        Some(Arrival::Pause) => {
+            stack::pause();
+            Taken { half: false, paused: true }
+        }
+        _ => step_of(&touch),
+    }
+}
+
+#[inline(never)]
+fn arrive_quickly(touch: &Touch) -> Option<Arrival> {
+    world::checked(|state| state.arrive_quickly(touch)).flatten()
+}
+
+#[cold]
+#[inline(never)]
+fn step_of(touch: &Touch) -> Taken {
+    step(touch.step(&touch.touches()))
+}
+
+/// An access of a thing that has one location for itself.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::native) struct Touch {
+    pub(in crate::native) slot: SlotId,
+    pub(in crate::native) kind: Kind,
+    /// As of a [`Step`].
+    pub(in crate::native) serial: u64,
+    pub(in crate::native) made: Option<&'static Caller<'static>>,
+    pub(in crate::native) operator: &'static str,
+    pub(in crate::native) at: &'static Caller<'static>,
+}
+
+impl Touch {
+    pub(in crate::native) fn touches(&self) -> [Touched; 1] {
+        [Touched::whole(self.slot, self.kind)]
+    }
+
+    /// The step that makes the access.
+    pub(in crate::native) fn step<'a>(&self, touches: &'a [Touched]) -> Step<'a> {
+        let Touch { serial, made, operator, at, .. } = *self;
+        Step { serial, made, touches, operator, at: Some(at), splits: true }
+    }
+}
+
 /// How a step was taken.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::native) struct Taken {
@@ -95,15 +150,53 @@ pub(in crate::native) fn store(step: Step<'_>) {
     world::checked(|state| state.arrive_to_store(&step)).into_iter().for_each(await_turn);
 }
 
-fn await_turn(arrival: Arrival) {
+#[inline(always)]
+pub(in crate::native) fn await_turn(arrival: Arrival) {
     match arrival {
         Arrival::Go => {}
         Arrival::Pause => stack::pause(),
+        Arrival::To(next) => stack::hand_over(next),
         Arrival::Never => stack::never(),
     }
 }
 
 impl State {
+    /// What comes of an access, if it is taken whole and nobody watches or guides. It is summed up beforehand, so there is nothing
+    /// to do when its turn has come.
+    fn arrive_quickly(&mut self, touch: &Touch) -> Option<Arrival> {
+        let own = touch.serial == self.serial || touch.slot.owner() == u32::MAX;
+        let whole = touch.kind != Kind::Update || self.atomicity == Atomicity::Op;
+        let quick = own && whole && self.way == Way::Searched && self.watch.is_none() && !std::thread::panicking();
+        if !quick || !self.count() {
+            return None;
+        }
+        let location = Location(touch.slot.bits());
+        let hot = self.is_hot(location);
+        let id = self.current;
+        let task = &mut self.tasks[id.index()];
+        task.deeds = mix(task.deeds, u64::from(touch.at.line()) << 32 | u64::from(touch.at.column()));
+        task.deeds = mix(task.deeds, location.0 ^ (touch.kind as u64) << 62);
+        if !hot {
+            return Some(Arrival::Go);
+        }
+        task.parked.is_about_one(location, touch.kind);
+        (task.parked.phase, task.parked.half, task.parked.splits) = (0, false, true);
+        self.park(id);
+        Some(self.give_way(id))
+    }
+
+    /// Whether others race for the location; the last one that they did is known at once.
+    fn is_hot(&mut self, location: Location) -> bool {
+        if self.last_hot == Some(location) {
+            return true;
+        }
+        let hot = self.hot.contains(&location);
+        if hot {
+            self.last_hot = Some(location);
+        }
+        hot
+    }
+
     fn arrive(&mut self, step: &Step<'_>) -> Arrival {
         if !self.count() {
             return Arrival::Never;
@@ -155,7 +248,7 @@ impl State {
             return Arrival::Go;
         }
         self.park(id);
-        self.await_choice(id)
+        self.give_way(id)
     }
 
     /// Whether the step was made in this execution, or passed in.
@@ -167,14 +260,27 @@ impl State {
             })
     }
 
-    /// A task has parked. If nobody else has to go on first, and a strategy is there to be asked, it is asked here: a task
-    /// that is picked again goes on without a switch of stacks.
-    fn await_choice(&mut self, id: TaskId) -> Arrival {
-        if self.going.is_empty() && self.scheduler.is_some() && self.choose() == Some(id) {
-            self.going.pop();
-            return Arrival::Go;
+    /// A task cannot go on by itself. If nobody else has to go on first, and a strategy is there to be asked, it is asked here: a
+    /// task that is picked again goes on without a switch of stacks, and another one without a look at the execution.
+    pub(super) fn give_way(&mut self, id: TaskId) -> Arrival {
+        if self.way != Way::Searched || self.cut.is_some() || self.stale {
+            return Arrival::Pause;
         }
-        Arrival::Pause
+        if self.going.is_empty() {
+            self.choose();
+        }
+        match self.going.last() {
+            Some(&next) if next == id => {
+                self.going.pop();
+                Arrival::Go
+            }
+            Some(&next) if self.tasks[next.index()].job.is_none() => {
+                self.going.pop();
+                self.current = next;
+                Arrival::To(next)
+            }
+            _ => Arrival::Pause,
+        }
     }
 
     /// The task is about to touch something for which others race.
@@ -228,7 +334,7 @@ impl State {
             return Arrival::Pause;
         }
         self.park(id);
-        self.await_choice(id)
+        self.give_way(id)
     }
 
     /// Whether the step takes two: it reads and writes where others race.

@@ -1,6 +1,7 @@
 //! A task of an execution: how it stands, what it is about to do, and what it has made so far.
 
 use std::cell::OnceCell;
+use std::mem::offset_of;
 use std::panic::Location as Caller;
 use std::sync::Arc;
 
@@ -23,13 +24,17 @@ pub(in crate::native) enum Status {
     Ended,
 }
 
-/// A task of this execution.
+/// A task of this execution. What a step touches comes first and fits a line of the cache, for a walk over a thousand tasks finds
+/// none of them there.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(in crate::native) struct Task {
-    pub(in crate::native) born: bool,
     pub(in crate::native) status: Status,
+    /// A hash of the places, accesses, forks and waits on its way.
+    pub(in crate::native) deeds: u64,
     pub(in crate::native) job: Option<JobBox>,
     pub(in crate::native) parked: Parked,
+    pub(in crate::native) born: bool,
     pub(super) waiters: Vec<TaskId>,
     /// Tasks that it forked, in order.
     pub(super) forked: Vec<TaskId>,
@@ -37,8 +42,6 @@ pub(in crate::native) struct Task {
     pub(in crate::native) slots: u32,
     pub(in crate::native) modes: Modes,
     pub(in crate::native) clock: Clock,
-    /// A hash of the places, accesses, forks and waits on its way.
-    pub(in crate::native) deeds: u64,
     /// Where it was forked, if anybody watches.
     pub(in crate::native) fork: Option<(Site, Arc<[Site]>)>,
     /// Where it waits.
@@ -58,31 +61,33 @@ impl std::fmt::Debug for JobBox {
 
 /// What a parked task is about to do.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(in crate::native) struct Parked {
-    /// By number, if anybody guides or watches.
-    pub(in crate::native) site: Option<Site>,
-    pub(in crate::native) phase: u8,
-    /// Of what is touched, that for which others race; made when somebody asks, if it is `one` access.
-    footprint: OnceCell<Footprint>,
     one: Option<(Location, Kind)>,
-    /// All that is touched, if anybody guides.
-    pub(in crate::native) touched: Footprint,
+    /// Of what is touched, that for which others race; made when somebody asks, if it is `one` access.
+    footprint: OnceCell<Box<Footprint>>,
+    pub(in crate::native) phase: u8,
     pub(in crate::native) splits: bool,
     /// Whether it is to do the first half only.
     pub(in crate::native) half: bool,
+    /// By number, if anybody guides or watches.
+    pub(in crate::native) site: Option<Site>,
+    /// All that is touched, if anybody guides.
+    pub(in crate::native) touched: Footprint,
 }
 
 impl Parked {
     /// Of what is touched, that for which others race.
     pub(in crate::native) fn footprint(&self) -> &Footprint {
-        self.footprint.get_or_init(|| self.one.iter().map(|&(location, kind)| Access::whole(location, kind)).collect())
+        let one = || self.one.iter().map(|&(location, kind)| Access::whole(location, kind)).collect();
+        self.footprint.get_or_init(|| Box::new(one()))
     }
 
     /// Sets the footprint; says whether it is not empty.
     pub(super) fn is_about(&mut self, accesses: impl Iterator<Item = Access>) -> bool {
         let footprint: Footprint = accesses.collect();
         let some = !footprint.is_empty();
-        (self.footprint, self.one) = (OnceCell::from(footprint), None);
+        (self.footprint, self.one) = (OnceCell::from(Box::new(footprint)), None);
         some
     }
 
@@ -94,19 +99,22 @@ impl Parked {
     }
 }
 
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(offset_of!(Task, parked) + offset_of!(Parked, site) <= 64, "what a step touches is one line");
+
 impl Task {
     pub(super) fn new() -> Self {
         Self {
-            born: false,
             status: Status::Ended,
+            deeds: 0,
             job: None,
             parked: Parked::default(),
+            born: false,
             waiters: Vec::new(),
             forked: Vec::new(),
             slots: 0,
             modes: Modes::default(),
             clock: Clock::root(),
-            deeds: 0,
             fork: None,
             waits_at: None,
             error: None,
