@@ -410,6 +410,10 @@ fn the_text_of_a_graph_is_printed_and_never_run() {
         assert!(stderr(&refused).contains("a04_nested_forks.ir: expected an archive: the text of a graph"));
     }
 
+    let method = forkcheck(&["graph", path, "--method", "other"]);
+    assert_eq!(method.status.code(), Some(2));
+    assert!(stderr(&method).contains("expected no --method"), "{}", stderr(&method));
+
     let bad = folder.path("bad.ir");
     std::fs::write(&bad, "graph(%x : Tensor):\n  return (%y)\n").expect("a file");
     let refused = forkcheck(&["graph", &bad]);

@@ -6,6 +6,7 @@ mod cores;
 mod explain;
 mod findings;
 mod formats;
+mod graph_text;
 mod led;
 mod loom;
 mod many;

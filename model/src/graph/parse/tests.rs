@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::{GraphText, check_law, is_graph, parse};
-use crate::graph::{NodeKind, print};
+use crate::graph::{Block, NodeKind, print};
 use crate::module::{FunctionId, Module};
 use crate::slot::{Allocator, Memory};
 
@@ -109,12 +109,27 @@ fn what_we_print_of_archives_is_read() {
             if !function.graph.values.is_empty() {
                 let text = print::text(&module.functions, FunctionId(i as u32));
                 assert_eq!(canonical(&printed(&text)), canonical(&text), "{} of {}", function.name, path.display());
+                let again = parse(&text).expect("a graph");
+                let name = &function.name;
+                assert_eq!(operators(&again.functions[0].graph.body), operators(&function.graph.body), "{name}");
                 check_law(&text);
                 count += 1;
             }
         }
     }
     assert!(count > 100, "{count} functions");
+}
+
+/// The overloads that a block calls, in order.
+fn operators(block: &Block) -> Vec<String> {
+    let mut names = Vec::new();
+    for node in &block.nodes {
+        if let NodeKind::Operator(operator) = node.kind {
+            names.push(operator.full_name());
+        }
+        names.extend(node.blocks.iter().flat_map(operators));
+    }
+    names
 }
 
 fn folders(name: &str) -> Vec<PathBuf> {

@@ -76,6 +76,7 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
     let mut report = match source {
         Source::Archive(module, digest) => audit_archive(arguments, module, &digest, config)?,
         Source::Graph(_) if arguments.static_only => {
+            inputs::has_no_methods(&arguments.target.program, &arguments.target.method)?;
             forkcheck::audit::graph_not_run(&arguments.target.program.display().to_string(), &config)
         }
         Source::Graph(_) => return Err(inputs::not_runnable(&arguments.target.program)),
@@ -222,6 +223,7 @@ fn print_graph(arguments: &Graph) -> Result<u8, Error> {
     let module = match inputs::open(&arguments.program, inputs::default_memory())? {
         Source::Archive(module, _) => module,
         Source::Graph(text) => {
+            inputs::has_no_methods(&arguments.program, &arguments.method)?;
             output::print(&graph::print::text(&text.functions, GraphText::MAIN))?;
             return Ok(0);
         }

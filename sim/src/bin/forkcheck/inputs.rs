@@ -54,6 +54,15 @@ pub(crate) fn not_runnable(path: &Path) -> Error {
     .in_file(path.display().to_string())
 }
 
+/// Refuses the name of a method that a graph's text cannot have.
+pub(crate) fn has_no_methods(path: &Path, method: &str) -> Result<(), Error> {
+    if method == "forward" {
+        return Ok(());
+    }
+    let message = format!("expected no --method, since the text of a graph has none, found `{method}`");
+    Err(Error::new(message).in_file(path.display().to_string()))
+}
+
 /// What torch.save wrote to the file `path`.
 pub(crate) fn saved(path: &Path, memory: u64) -> Result<Value, Error> {
     let bytes = read(path)?;
