@@ -8,6 +8,7 @@ pub mod archive;
 pub mod copy;
 pub mod difference;
 pub mod digest;
+pub mod effects;
 pub mod error;
 pub mod frontend;
 pub mod graph;

@@ -1,7 +1,5 @@
 //! The whole way of an audit in one function: a program and a configuration in, a report out.
 
-use forkcheck_model::Error;
-use forkcheck_model::module::Module;
 use forkcheck_scheduler::Schedule;
 use forkcheck_scheduler::strategy::replay::Mode;
 
@@ -11,8 +9,8 @@ use crate::execution::{Cut, Outcome, Subject};
 use crate::explore::repeat::check;
 use crate::explore::schedule::{self, replay, shorten};
 use crate::explore::{Coverage, Exploration, Seen, explore};
+use crate::report::Report;
 use crate::report::build::{self, Told};
-use crate::report::{Report, Stats, Verdict};
 
 /// How many different outcomes a report shows.
 const WITNESSES: usize = 4;
@@ -37,42 +35,6 @@ pub fn audit<S: Subject>(program: &S, config: &Config) -> Report {
     let (witnesses, unrepeated) = witnesses(program, config, &exploration);
     let notes = [build::notes(&exploration, admitted), unrepeated].concat();
     build::report(program, config, &exploration, Told { findings: &findings, witnesses, notes })
-}
-
-/// The report on a program without inputs, of which nothing was run.
-///
-/// # Errors
-/// If the module has no such method.
-pub fn not_run(name: &str, method: &str, module: &Module, config: &Config) -> Result<Report, Error> {
-    if module.method(method).is_none() {
-        return Err(Error::new(format!("expected a method of the module, found `{method}`")).in_file(name));
-    }
-    Ok(nothing_known(name, method, config, "nothing was run: give --inputs FILE.pt or --example SPEC"))
-}
-
-/// The report of the text of a graph, which cannot be run.
-pub fn graph_not_run(name: &str, config: &Config) -> Report {
-    nothing_known(name, "graph", config, "nothing was run: the text of a graph has no weights, objects or callees")
-}
-
-fn nothing_known(name: &str, method: &str, config: &Config, note: &str) -> Report {
-    Report {
-        schema_version: 1,
-        program: name.to_string(),
-        method: method.to_string(),
-        verdict: Some(Verdict::Unknown),
-        assurance: None,
-        rests_on: None,
-        atomicity: config.atomicity.to_string(),
-        strategy: config.strategy.to_string(),
-        forks: Vec::new(),
-        findings: Vec::new(),
-        possible: Vec::new(),
-        outcomes: None,
-        stats: Stats::default(),
-        replay: None,
-        notes: vec![note.to_string()],
-    }
 }
 
 /// Two outcomes that were once seen are in hand whatever this exploration has met. Where it has met two itself, nothing

@@ -125,12 +125,14 @@ mod native;
 pub mod program;
 pub mod replay;
 pub mod report;
+mod static_audit;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
 pub use config::{Atomicity, Config};
 pub use program::{Inputs, Program};
 pub use report::Report;
+pub use static_audit::{meet, static_audit, static_audit_of_graph};
 
 use forkcheck_model::value::Value;
 

@@ -4,12 +4,12 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use forkcheck_model::graph::Span;
 use forkcheck_model::slot::SlotId;
 use forkcheck_model::value::{Key as DictKey, Value};
 use forkcheck_scheduler::TaskId;
 
 use crate::machine::Machine;
-use crate::machine::code::Code;
 
 /// The order of fork paths: a task before those that it forks, and forks of one callee as they were forked.
 pub(crate) fn fork_order(a: &str, b: &str) -> Ordering {
@@ -118,6 +118,19 @@ fn literal(key: &DictKey) -> String {
     }
 }
 
+/// The user's name of a variable, by the spans of the function that it is of. The archive numbers what is assigned again:
+/// `x`, `x0`, `x1`; a number that the user's text does not have is not the user's.
+pub(crate) fn user_name<'n, 's>(mut spans: impl Iterator<Item = &'s Span>, name: &'n str) -> &'n str {
+    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let Some(text) = spans.find(|span| span.text().len() < span.source().text.len()).map(|span| &span.source().text)
+    else {
+        return name;
+    };
+    let words = || text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let numbered = bare.len() < name.len() && !bare.is_empty();
+    if numbered && !words().any(|word| word == name) && words().any(|word| word == bare) { bare } else { name }
+}
+
 impl Machine {
     /// The name of a thing that could not be reached at the start.
     pub(crate) fn find_name(&self, wanted: NameKey, writer: TaskId) -> Named {
@@ -131,21 +144,6 @@ impl Machine {
         let constant = self.constant_name(wanted).map(|name| format!("constant {name}"));
         let path = constant.or_else(|| self.local_name(wanted, writer)).unwrap_or_else(|| NAMELESS.to_string());
         Named { path: path.into(), attribute: false }
-    }
-
-    /// The user's name of a variable. The archive numbers what is assigned again: `x`, `x0`, `x1`; a number that the user's
-    /// text does not have is not the user's.
-    fn user_name<'n>(&self, code: &Code, name: &'n str) -> &'n str {
-        let bare = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        let mut spans = code.instructions.iter().filter_map(|instruction| self.site_span(instruction.site));
-        let Some(text) =
-            spans.find(|span| span.text().len() < span.source().text.len()).map(|span| &span.source().text)
-        else {
-            return name;
-        };
-        let words = || text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-        let numbered = bare.len() < name.len() && !bare.is_empty();
-        if numbered && !words().any(|word| word == name) && words().any(|word| word == bare) { bare } else { name }
     }
 
     fn constant_name(&self, wanted: NameKey) -> Option<String> {
@@ -173,7 +171,9 @@ impl Machine {
             self.task(id).frames.iter().find_map(|frame| {
                 frame.registers.iter().zip(&frame.code.names).find_map(|(value, name)| {
                     let mut path = None;
-                    let name = self.user_name(&frame.code, name.as_ref()?);
+                    let sites =
+                        frame.code.instructions.iter().filter_map(|instruction| self.site_span(instruction.site));
+                    let name = user_name(sites, name.as_ref()?);
                     walk(value, &format!("local {name}"), &mut |key, found| {
                         if key == wanted {
                             path.get_or_insert(found);

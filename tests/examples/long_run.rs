@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use forkcheck_tests::oracle::laws::{Effort, Tally, check, draws};
+use forkcheck_tests::oracle::laws::{Effort, Tally, check, check_proof, draws};
 use forkcheck_tests::oracle::program::{Sample, Size};
 
 fn main() -> ExitCode {
@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         let at = args.iter().position(|arg| arg == name);
         at.and_then(|at| args.get(at + 1)).map_or(default, |text| text.parse().expect("a number"))
     };
+    // Of the static part alone, which is quick.
+    let proofs = args.iter().any(|arg| arg == "--proofs");
     let (from, count) = (number("--from", 0), number("--count", 1000));
     let effort = Effort {
         size: Size { main: 6, function: 4, functions: 3 },
@@ -27,7 +29,8 @@ fn main() -> ExitCode {
     };
     let (draws, start, mut tally, mut broken) = (draws(), Instant::now(), Tally::default(), 0);
     for seed in from..from + count {
-        let one = || check(&Sample::of_seed(seed, effort.size), &draws, effort);
+        let law = if proofs { check_proof } else { check };
+        let one = || law(&Sample::of_seed(seed, effort.size), &draws, effort);
         let panicked = |_| Err("panicked".to_string());
         match catch_unwind(AssertUnwindSafe(one)).unwrap_or_else(panicked) {
             Ok(one) => tally.add(&one),

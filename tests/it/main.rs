@@ -11,6 +11,7 @@ mod led;
 mod loom;
 mod many;
 mod progress;
+mod proofs;
 mod properties;
 mod random_programs;
 mod replay;

@@ -41,8 +41,11 @@ pub enum When {
     Always,
     /// When the boolean argument of this name is true.
     Argument(&'static str),
-    /// When a function of the arguments says so.
+    /// When a function of the arguments says so, which looks at tensors or lists.
     Arguments(fn(&Operator, &[Value]) -> bool),
+    /// When a function of the plain arguments says so: numbers, truth values, texts. It takes `None` in the place of a
+    /// tensor for one with elements, and tells no two floats apart that 0, 1/2 and 1 do not, nor two ints that 0 to 3 do not.
+    Plain(fn(&Operator, &[Value]) -> bool),
 }
 
 /// A family's row: the full name of an operator, and its corrections.

@@ -91,7 +91,7 @@ impl Operator {
     }
 
     /// Whether the call reads what it writes, of an operator that writes only selected elements.
-    fn accumulates(&self, args: &[Value]) -> bool {
+    pub(super) fn accumulates(&self, args: &[Value]) -> bool {
         let reads = PARTIAL_WRITERS.iter().any(|row| row.0 == self.name && row.1);
         let told = self.schema.argument("accumulate").map(|i| matches!(args[i], Value::Bool(true)));
         reads && told.unwrap_or(true)
@@ -183,7 +183,7 @@ impl Operator {
         }
     }
 
-    fn has(&self, wanted: impl Fn(&Correction) -> bool) -> bool {
+    pub(super) fn has(&self, wanted: impl Fn(&Correction) -> bool) -> bool {
         self.corrections.iter().any(wanted)
     }
 }
@@ -210,7 +210,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// How an argument carries state.
-enum ArgumentKind {
+pub(super) enum ArgumentKind {
     /// A tensor or a list of tensors whose elements the operator works on.
     Tensors,
     /// A list or dict that the operator works on as such.
@@ -235,7 +235,7 @@ fn kind_of(ty: &Type, value: &Value) -> ArgumentKind {
     }
 }
 
-fn holds_tensors(ty: &Type) -> bool {
+pub(super) fn holds_tensors(ty: &Type) -> bool {
     match ty {
         Type::Tensor => true,
         Type::Optional(item) | Type::List(item) => holds_tensors(item),
@@ -252,7 +252,7 @@ impl When {
                 let i = operator.schema.argument(name).expect("a correction names an argument of its schema");
                 matches!(args[i], Value::Bool(true))
             }
-            When::Arguments(condition) => condition(operator, args),
+            When::Arguments(condition) | When::Plain(condition) => condition(operator, args),
         }
     }
 }

@@ -23,6 +23,7 @@ mod index;
 mod linalg;
 mod network;
 mod pointwise;
+pub mod possible;
 mod random;
 #[cfg(test)]
 mod recorded;

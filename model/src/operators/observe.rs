@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::effects::{Effect, Place};
+use super::possible::Hint;
 use super::{Call, Correction, Fault, GeneratorState, Modes, Operator};
 use crate::slot::{Allocator, Memory, SlotId};
 use crate::tensor::{Content, Metadata, Tensor};
+use crate::types::Type;
 use crate::value::{Dict, DictContent, Generator, List, ListContent, Value};
 
 /// Calls an operator on arguments of its own.
@@ -18,6 +20,7 @@ use crate::value::{Dict, DictContent, Generator, List, ListContent, Value};
 /// If the kernel does what the operator's effects do not say.
 pub(crate) fn observe(operator: &'static Operator, args: &[Value]) -> Result<Value, Fault> {
     let effects = operator.effects(args);
+    check_possible(operator, args, &effects);
     let reachable = Reachable::of(args);
     let before = Kept::of(&reachable);
     let unread = run_with_other_elements(operator, args, &effects, &reachable, &before);
@@ -37,6 +40,50 @@ pub(crate) fn observe(operator: &'static Operator, args: &[Value]) -> Result<Val
         }
     }
     result
+}
+
+/// Checks that what this call does is among what is said of calls of which only the plain arguments are known, or none.
+fn check_possible(operator: &'static Operator, args: &[Value], effects: &[Effect]) {
+    let types: Vec<Type> = args.iter().map(type_of).collect();
+    let plain = |value: &Value| {
+        matches!(value, Value::None | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Str(_))
+            .then(|| value.clone())
+    };
+    for known in [true, false] {
+        let hint = |(value, ty)| Hint { ty, value: plain(value).filter(|_| known), none: !known };
+        let hints: Vec<Hint<'_>> = args.iter().zip(&types).map(hint).collect();
+        let possible = operator.possible_effects(&hints);
+        for effect in effects {
+            let said = possible.iter().any(|possible| {
+                possible.place == effect.place
+                    && (possible.access.writes() || !effect.access.writes())
+                    && (possible.access.reads() || !effect.access.reads())
+            });
+            // A draw from a generator that may not be given is one from the default generator too.
+            assert!(said, "{} does {effect:?}, of {possible:?}", operator.full_name());
+        }
+        let certain = possible.iter().filter(|possible| possible.certain);
+        for possible in certain {
+            let done = effects.iter().any(|effect| effect.place == possible.place);
+            assert!(done, "{} always does {possible:?}, and now only {effects:?}", operator.full_name());
+        }
+    }
+}
+
+/// The type of a value, as a graph would say it.
+fn type_of(value: &Value) -> Type {
+    match value {
+        Value::Tensor(_) => Type::Tensor,
+        Value::Bool(_) => Type::Bool,
+        Value::Int(_) => Type::Int,
+        Value::Float(_) => Type::Float,
+        Value::Str(_) => Type::Str,
+        Value::List(list) => Type::list(list.content().item.clone()),
+        Value::Dict(dict) => Type::dict(dict.content().key.clone(), dict.content().value.clone()),
+        Value::Generator(_) => Type::Generator,
+        Value::None => Type::None,
+        _ => Type::Any,
+    }
 }
 
 /// Calls an operator with at most so many bytes for what it makes.

@@ -123,7 +123,7 @@ impl Codes {
         let no_calls = Arc::new([]);
         let mut codes = Codes { functions: Vec::new(), sites: Vec::new(), shared: Vec::new(), no_calls };
         for (id, function) in module.functions.iter().enumerate() {
-            let callee = callee_name(module, function).into();
+            let callee = callee_name(&module.functions, FunctionId(id as u32)).into();
             let code = Flattener::new(&mut codes, FunctionId(id as u32), function).run(callee);
             codes.functions.push(Arc::new(code));
         }
@@ -297,20 +297,21 @@ fn is_mutable(value: &Value) -> bool {
 
 /// The name that a task gets from the closure it runs: of the function, method or operator that the closure calls,
 /// if that is all it does.
-fn callee_name(module: &Module, closure: &Function) -> String {
-    let mut calls = closure.graph.body.nodes.iter().filter(|node| {
+pub(crate) fn callee_name(functions: &[Function], closure: FunctionId) -> String {
+    let function = |id: FunctionId| &functions[id.0 as usize];
+    let mut calls = function(closure).graph.body.nodes.iter().filter(|node| {
         !matches!(node.kind, NodeKind::Constant(_) | NodeKind::ListConstruct(_) | NodeKind::GetAttr { .. })
     });
     match (calls.next().map(|node| &node.kind), calls.next()) {
         (Some(NodeKind::CallMethod(name)), None) => name.to_string(),
-        (Some(NodeKind::CallFunction(id)), None) => last_part(&module.function(*id).name).to_string(),
+        (Some(NodeKind::CallFunction(id)), None) => last_part(&function(*id).name).to_string(),
         (Some(NodeKind::Operator(operator)), None) => operator.name.rsplit("::").next().unwrap_or_default().to_string(),
         _ => "fork".to_string(),
     }
 }
 
 /// The variable that the line of `span` assigns to: `g` of `g = torch.Generator()`.
-fn assigned_name(span: &Span) -> Option<String> {
+pub(crate) fn assigned_name(span: &Span) -> Option<String> {
     let (text, at) = (&span.source().text, span.range().start);
     let line = &text[text[..at].rfind('\n').map_or(0, |newline| newline + 1)..at];
     let name = line.trim_end().strip_suffix('=')?.trim();

@@ -8,6 +8,9 @@ use forkcheck_model::graph::Span;
 
 use super::{FindingReport, Report, words};
 
+/// So many of what is only possible are shown.
+const POSSIBLE: usize = 10;
+
 /// The text of a report, with the colours of a terminal if `colour`.
 pub fn render(report: &Report, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
@@ -124,6 +127,12 @@ fn summary(report: &Report) -> String {
             line(format_args!("  {}  {}", witness.schedule, witness.summary));
         }
     }
+    for finding in report.possible.iter().take(POSSIBLE) {
+        line(format_args!("  possible on other inputs: {}{}", words::title(finding), sites(finding)));
+    }
+    if report.possible.len() > POSSIBLE {
+        line(format_args!("  and {} more; the JSON report has all", report.possible.len() - POSSIBLE));
+    }
     for note in &report.notes {
         line(format_args!("  note: {note}"));
     }
@@ -131,4 +140,13 @@ fn summary(report: &Report) -> String {
         line(format_args!("  replay: {replay}"));
     }
     text
+}
+
+/// Where a finding is, and its fork, in a few words.
+fn sites(finding: &FindingReport) -> String {
+    let place = |word: &str, file: &Option<String>, line: Option<u32>| match (file, line) {
+        (Some(file), Some(line)) => format!(", {word} {file}:{line}"),
+        _ => String::new(),
+    };
+    place("at", &finding.file, finding.line) + &place("forked at", &finding.fork_file, finding.fork_line)
 }

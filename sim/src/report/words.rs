@@ -119,6 +119,9 @@ fn meaning(report: &Report, verdict: Verdict) -> String {
     let outcomes = report.outcomes.as_ref();
     match verdict {
         Verdict::Pure => "no fork writes what is not its own".to_string(),
+        Verdict::Impure if report.forks.iter().all(|fork| fork.pure) => {
+            "a task writes what is its own while a fork uses it".to_string()
+        }
         Verdict::Impure if outcomes.is_none() => "some forks write what is not their own".to_string(),
         Verdict::Impure => "some forks write what is not their own; the result was always the same".to_string(),
         Verdict::Nondeterministic => {
@@ -126,6 +129,7 @@ fn meaning(report: &Report, verdict: Verdict) -> String {
             let more = if outcomes.is_some_and(|outcomes| outcomes.complete) { "" } else { " at least" };
             format!("the result depends on the schedule:{more} {distinct} different outcomes")
         }
+        Verdict::Unknown if outcomes.is_none() => "something happens of which nobody knows what it does".to_string(),
         Verdict::Unknown => "no execution completed, so nothing is known".to_string(),
     }
 }

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use forkcheck::audit::audit;
 use forkcheck::explore::{Coverage, Exploration, explore, schedule};
 use forkcheck::machine::{Kept, Outcome as Checked};
-use forkcheck::report::{Assurance, Report};
-use forkcheck::{Atomicity, Config, Program};
+use forkcheck::report::{Assurance, FindingReport, Report};
+use forkcheck::{Atomicity, Config, Program, static_audit};
 use forkcheck_model::value::{Key, Value};
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};
@@ -77,6 +77,10 @@ pub struct Tally {
     pub classes: u64,
     /// Outcomes, when operators are split.
     pub outcomes: u64,
+    /// Those that are pure on this input, and proved to be pure on all.
+    pub proved: u64,
+    /// Those that are pure on this input, and for some input nobody knows.
+    pub unproved: u64,
 }
 
 impl Tally {
@@ -93,6 +97,8 @@ impl Tally {
         self.deadlocks += other.deadlocks;
         self.classes += other.classes;
         self.outcomes += other.outcomes;
+        self.proved += other.proved;
+        self.unproved += other.unproved;
     }
 }
 
@@ -114,6 +120,23 @@ pub fn check(sample: &Sample, draws: &Draws, effort: Effort) -> Result<Tally, St
             format!("--atomicity {atomicity}: {wrong}\ny is {:?}\n{}", sample.y, rendered.text)
         })?;
     }
+    tally.programs = 1;
+    Ok(tally)
+}
+
+/// Holds the law of the static part alone.
+///
+/// # Errors
+/// If it is broken.
+pub fn check_proof(sample: &Sample, draws: &Draws, effort: Effort) -> Result<Tally, String> {
+    let rendered = Rendered::new(sample);
+    let mut tally = Tally::default();
+    let Some(truth) = Truth::of(sample, &rendered, draws, true, effort.beginnings) else {
+        return Ok(Tally { skipped: 1, ..tally });
+    };
+    let program = program(sample, &rendered);
+    let laws = Laws { sample, rendered: &rendered, program, split: true, effort, truth: &truth };
+    laws.proof(&mut tally).map_err(|wrong| format!("{wrong}\ny is {:?}\n{}", sample.y, rendered.text))?;
     tally.programs = 1;
     Ok(tally)
 }
@@ -180,6 +203,7 @@ impl Laws<'_> {
         self.report().map_err(|wrong| format!("audit: {wrong}"))?;
         self.loom(&digests, tally).map_err(|wrong| format!("loom: {wrong}"))?;
         self.threads()?;
+        self.proof(tally).map_err(|wrong| format!("without running it: {wrong}"))?;
         self.renamed(&digests).map_err(|wrong| format!("with other names: {wrong}"))?;
         self.transformed(&digests)
     }
@@ -367,6 +391,46 @@ impl Laws<'_> {
             // Samples go in blocks; this is more than one.
             let report = |jobs| audit(&self.program, &Config { jobs, ..self.config(strategy, 40) }).to_json();
             same(&format!("{strategy}: the report of two threads"), report(2), report(1))?;
+        }
+        Ok(())
+    }
+
+    /// Whatever this input shows, the static part has said of all inputs.
+    fn proof(&self, tally: &mut Tally) -> Result<(), String> {
+        let Truth { found, forks, outcomes, .. } = self.truth;
+        let said = static_audit("sample", "forward", &self.program.module, &Config::default());
+        let said = said.map_err(|error| error.to_string())?;
+        let alike =
+            |kind: &str| if kind == "attribute-mutation" { "input-mutation".to_string() } else { kind.to_string() };
+        let row = |finding: &FindingReport| {
+            (alike(finding.kind), finding.line.unwrap_or_default(), finding.fork_line.unwrap_or_default())
+        };
+        let possible: BTreeSet<_> = said.findings.iter().map(row).collect();
+        for &(kind, line, fork) in found.keys().filter(|row| row.0 != "race") {
+            same(
+                &format!("{kind} on line {line}, of the fork on {fork}"),
+                possible.contains(&(alike(kind), line, fork)),
+                true,
+            )?;
+        }
+        for (&line, &pure) in forks {
+            let proved = said.forks.iter().find(|fork| fork.line == Some(line)).map(|fork| fork.pure);
+            same(&format!("the fork on line {line} is known"), proved.is_some(), true)?;
+            same(
+                &format!("the fork on line {line} is proved to be pure, and is not"),
+                proved == Some(true) && !pure,
+                false,
+            )?;
+        }
+        let pure = found.is_empty() && outcomes.len() == 1 && !outcomes.iter().any(|outcome| outcome.deadlock);
+        match said.verdict.map(|verdict| verdict.name()) {
+            Some("pure") => same("proved to be pure, and is not", pure, true)?,
+            verdict => same("verdict", verdict, Some("impure"))?,
+        }
+        if pure && self.split {
+            let proved = said.findings.is_empty();
+            tally.proved += u64::from(proved);
+            tally.unproved += u64::from(!proved);
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
 ];
 
 const LOOKS_INSIDE: &[Correction] = &[Correction::ReadsElements];
-const READS_SECOND: &[Correction] = &[Correction::Writes(&["to_add"], When::Arguments(|_, _| false))];
+const READS_SECOND: &[Correction] = &[Correction::Writes(&["to_add"], When::Plain(|_, _| false))];
 
 /// A new list.
 fn new_list(call: &mut Call<'_>, item: Type, items: Vec<Value>) -> Value {

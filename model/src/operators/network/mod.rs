@@ -139,8 +139,8 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
 /// Batch statistics are kept when training, though the schema does not say so.
 const TRAINS: &[Correction] = &[Correction::Writes(&["running_mean", "running_var"], When::Argument("training"))];
 /// Layers with dropout between them.
-const RECURRENT: &[Correction] = &[Correction::Draws(When::Arguments(recurrent::draws))];
-const ATTENTION: &[Correction] = &[Correction::Draws(When::Arguments(attention::draws))];
+const RECURRENT: &[Correction] = &[Correction::Draws(When::Plain(recurrent::draws))];
+const ATTENTION: &[Correction] = &[Correction::Draws(When::Plain(attention::draws))];
 
 /// Full names and corrections.
 pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[

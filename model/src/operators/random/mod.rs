@@ -93,10 +93,9 @@ const FILLS: &[Correction] = &[Overwrites(&["self"]), Draws(When::Arguments(draw
 /// Draws as many numbers as the sizes say.
 const SIZED: &[Correction] = &[Draws(When::Arguments(draws::size))];
 /// A dropout that hands its argument through when there is nothing to drop.
-const DROPOUT: &[Correction] = &[AliasesWhen(When::Arguments(draws::keeps)), Draws(When::Arguments(draws::drops_some))];
+const DROPOUT: &[Correction] = &[AliasesWhen(When::Plain(draws::keeps)), Draws(When::Plain(draws::drops_some))];
 /// A dropout in place.
-const DROPOUT_: &[Correction] =
-    &[Writes(&["self"], When::Arguments(draws::drops)), Draws(When::Arguments(draws::drops_some))];
+const DROPOUT_: &[Correction] = &[Writes(&["self"], When::Plain(draws::drops)), Draws(When::Plain(draws::drops_some))];
 
 /// Full names and corrections.
 pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
@@ -136,8 +135,8 @@ pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
     ("aten::manual_seed.generator", &[Overwrites(&["self"])]),
     ("aten::multinomial", EACH),
     ("aten::multinomial.out", EACH),
-    ("aten::native_dropout", &[Draws(When::Arguments(draws::native))]),
-    ("aten::native_dropout.out", &[Draws(When::Arguments(draws::native))]),
+    ("aten::native_dropout", &[Draws(When::Plain(draws::native))]),
+    ("aten::native_dropout.out", &[Draws(When::Plain(draws::native))]),
     ("aten::normal.Tensor_Tensor", &[Draws(When::Arguments(draws::both_elements))]),
     ("aten::normal.Tensor_Tensor_out", &[Draws(When::Arguments(draws::both_elements))]),
     ("aten::normal.Tensor_float", EACH),
@@ -192,10 +191,10 @@ pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
     ("aten::random_", FILLS),
     ("aten::random_.from", FILLS),
     ("aten::random_.to", FILLS),
-    ("aten::randperm", &[Draws(When::Arguments(draws::permutation))]),
-    ("aten::randperm.generator", &[Draws(When::Arguments(draws::permutation))]),
-    ("aten::randperm.generator_out", &[Draws(When::Arguments(draws::permutation))]),
-    ("aten::randperm.out", &[Draws(When::Arguments(draws::permutation))]),
+    ("aten::randperm", &[Draws(When::Plain(draws::permutation))]),
+    ("aten::randperm.generator", &[Draws(When::Plain(draws::permutation))]),
+    ("aten::randperm.generator_out", &[Draws(When::Plain(draws::permutation))]),
+    ("aten::randperm.out", &[Draws(When::Plain(draws::permutation))]),
     ("aten::rrelu", &[Draws(When::Argument("training"))]),
     ("aten::rrelu_", &[Draws(When::Argument("training"))]),
     ("aten::rrelu_with_noise", &[Writes(&["noise"], When::Argument("training")), Draws(When::Argument("training"))]),

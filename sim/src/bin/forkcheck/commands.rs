@@ -75,9 +75,9 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
     };
     let mut report = match source {
         Source::Archive(module, digest) => audit_archive(arguments, module, &digest, config)?,
-        Source::Graph(_) if arguments.static_only => {
+        Source::Graph(text) if arguments.static_only => {
             inputs::has_no_methods(&arguments.target.program, &arguments.target.method)?;
-            forkcheck::audit::graph_not_run(&arguments.target.program.display().to_string(), &config)
+            forkcheck::static_audit_of_graph(&arguments.target.program.display().to_string(), &text, &config)
         }
         Source::Graph(_) => return Err(inputs::not_runnable(&arguments.target.program)),
     };
@@ -108,7 +108,7 @@ fn audit_archive(arguments: &Audit, module: Module, digest: &str, config: Config
     let method = &arguments.target.method;
     let given = if arguments.static_only { None } else { inputs::inputs(&arguments.target, &module, arguments.seed)? };
     let Some(given) = given else {
-        return forkcheck::audit::not_run(&name, method, &module, &config);
+        return forkcheck::static_audit(&name, method, &module, &config);
     };
     let program = Program::new(&name, module, method, given, config.library.clone());
     let program = program.map_err(|error| error.in_file(&name))?;
@@ -119,10 +119,12 @@ fn audit_archive(arguments: &Audit, module: Module, digest: &str, config: Config
     }
     let spinner = progress::Spinner::start();
     let config = Config { watch: spinner.watch(), ..config };
-    Ok(match Store::from_env()?.case(arguments, digest, &program, &config) {
+    let mut report = match Store::from_env()?.case(arguments, digest, &program, &config) {
         None => forkcheck::audit::audit(&program, &config),
         Some(case) => case.audit(&program, &config),
-    })
+    };
+    forkcheck::meet(&mut report, &program);
+    Ok(report)
 }
 
 fn run_once(arguments: &Run) -> Result<u8, Error> {

@@ -1,0 +1,328 @@
+//! The audit that runs nothing: what the analysis of a module says of all inputs, as a report.
+
+use std::collections::BTreeMap;
+
+use forkcheck_model::Error;
+use forkcheck_model::effects::{self, Analysis, ForkId, Place, Target, World, Write};
+use forkcheck_model::graph::parse::GraphText;
+use forkcheck_model::graph::{Block, Node, Span};
+use forkcheck_model::module::{Function, FunctionId, Module};
+
+use crate::check::{Kind, Severity};
+use crate::config::{Config, Library};
+use crate::machine::code::{assigned_name, callee_name};
+use crate::names::{NAMELESS, user_name};
+use crate::program::Program;
+use crate::report::{Assurance, FindingReport, ForkReport, FrameReport, Places, RaceReport, Report, Stats, Verdict};
+
+/// Says of a method of a module what it may do, on any inputs and under any schedule.
+///
+/// # Errors
+/// If the module has no such method.
+pub fn static_audit(name: &str, method: &str, module: &Module, config: &Config) -> Result<Report, Error> {
+    let entry = module
+        .method(method)
+        .ok_or_else(|| Error::new(format!("expected a method of the module, found `{method}`")).in_file(name))?;
+    let told = Static::of(&World::of(module, callee_name), entry, &config.library);
+    Ok(told.report(name, method, config))
+}
+
+/// The same of the text of a graph: its callees are not in it, so whatever calls something is unknown.
+pub fn static_audit_of_graph(name: &str, text: &GraphText, config: &Config) -> Report {
+    let world = World { functions: &text.functions, classes: &text.classes, root: None, callee: callee_name };
+    Static::of(&world, GraphText::MAIN, &config.library).report(name, "graph", config)
+}
+
+/// Lets an audit that ran the program say what is known without running it: what both have found has both as evidence, what
+/// no run has shown is possible on other inputs, and what is proved of all inputs holds for this one.
+pub fn meet(report: &mut Report, program: &Program) {
+    let told = Static::of(&World::of(&program.module, callee_name), program.entry, &program.library);
+    let proved = told.verdict() == Verdict::Pure;
+    for finding in told.findings {
+        match report.findings.iter_mut().find(|known| is_same(known, &finding)) {
+            Some(known) => known.evidence.push("static"),
+            None => report.possible.push(finding),
+        }
+    }
+    report.notes.extend(told.notes.into_iter().map(|note| format!("nothing is said of other inputs: {note}")));
+    if proved && report.verdict == Some(Verdict::Pure) {
+        report.assurance = Some(Assurance::Proved);
+        report.rests_on = Some(PROVED.to_string());
+    }
+}
+
+/// Whether a run and the analysis speak of the same: one node, one line, one fork. An input of the run may be an attribute
+/// by another way.
+fn is_same(dynamic: &FindingReport, of_all: &FindingReport) -> bool {
+    let given = |kind: &str| matches!(kind, "input-mutation" | "attribute-mutation");
+    let place = |finding: &FindingReport| {
+        let fork = (finding.fork_file.clone(), finding.fork_line);
+        (finding.operator.clone(), finding.file.clone(), finding.line, finding.column, fork)
+    };
+    let kinds = dynamic.kind == of_all.kind || given(dynamic.kind) && given(of_all.kind);
+    kinds && place(dynamic) == place(of_all)
+}
+
+/// What a proof says, and what it assumes.
+const PROVED: &str = "for all inputs and every schedule, no task writes what is not its own, or what a fork is using; \
+                      assumed: inputs may share memory with each other, but not with attributes";
+
+/// What is known of a module without running it.
+pub(crate) struct Static {
+    /// Its forks, one for each place where a task forks.
+    pub(crate) forks: Vec<ForkReport>,
+    /// What is wrong, or may be.
+    pub(crate) findings: Vec<FindingReport>,
+    /// Why there is no answer.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Static {
+    /// Analyses the method `entry`.
+    pub(crate) fn of(world: &World<'_>, entry: FunctionId, library: &Library) -> Static {
+        match effects::analyse(world, entry) {
+            Ok(analysis) => {
+                let mut teller =
+                    Teller { functions: world.functions, library, analysis: &analysis, nodes: BTreeMap::new() };
+                Static { forks: teller.forks(), findings: teller.findings(), notes: Vec::new() }
+            }
+            Err(too_large) => Static { forks: Vec::new(), findings: Vec::new(), notes: vec![too_large.to_string()] },
+        }
+    }
+
+    fn report(self, name: &str, method: &str, config: &Config) -> Report {
+        let verdict = self.verdict();
+        Report {
+            schema_version: 1,
+            program: name.to_string(),
+            method: method.to_string(),
+            verdict: Some(verdict),
+            assurance: (verdict == Verdict::Pure).then_some(Assurance::Proved),
+            rests_on: (verdict == Verdict::Pure).then(|| PROVED.to_string()),
+            atomicity: config.atomicity.to_string(),
+            strategy: config.strategy.to_string(),
+            forks: self.forks,
+            findings: self.findings,
+            possible: Vec::new(),
+            outcomes: None,
+            stats: Stats::default(),
+            replay: None,
+            notes: self.notes,
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        let wrong = self.findings.iter().any(|finding| finding.severity == "error");
+        match (wrong, self.notes.is_empty() && self.findings.is_empty()) {
+            (true, _) => Verdict::Impure,
+            (false, true) => Verdict::Pure,
+            (false, false) => Verdict::Unknown,
+        }
+    }
+}
+
+/// What makes two findings the same.
+type Key = (Kind, Place, Option<(String, u32)>, Option<Place>);
+
+/// Turns an analysis into what is said of it.
+struct Teller<'a> {
+    functions: &'a [Function],
+    library: &'a Library,
+    analysis: &'a Analysis,
+    /// The nodes of functions that were asked for, by number.
+    nodes: BTreeMap<FunctionId, Vec<&'a Node>>,
+}
+
+impl<'a> Teller<'a> {
+    fn forks(&mut self) -> Vec<ForkReport> {
+        let mut forks: BTreeMap<Place, ForkReport> = BTreeMap::new();
+        for fork in &self.analysis.forks {
+            let span = self.user_span(&fork.stack);
+            let known = forks.entry(fork.stack[0]).or_insert_with(|| ForkReport {
+                id: fork.path.strip_prefix("main/").unwrap_or(&fork.path).to_string(),
+                function: fork.callee.clone(),
+                file: span.as_ref().map(|span| span.file().to_string()),
+                line: span.map(|span| span.line()),
+                pure: true,
+            });
+            known.pure &= fork.pure;
+        }
+        forks.into_values().collect()
+    }
+
+    fn findings(&mut self) -> Vec<FindingReport> {
+        let mut findings: Vec<(Key, FindingReport)> = Vec::new();
+        let mut known: BTreeMap<Key, usize> = BTreeMap::new();
+        let mut add = |key: Key, finding: FindingReport| match known.get(&key) {
+            Some(&at) => join(&mut findings[at].1, finding),
+            None => {
+                known.insert(key.clone(), findings.len());
+                findings.push((key, finding));
+            }
+        };
+        for write in &self.analysis.writes {
+            let (key, finding) = self.write(write);
+            add(key, finding);
+        }
+        for (stack, fork) in &self.analysis.opaque {
+            let (key, finding) = self.opaque(stack, *fork);
+            add(key, finding);
+        }
+        findings.sort_by(|a, b| a.0.cmp(&b.0));
+        findings.into_iter().map(|(_, finding)| finding).collect()
+    }
+
+    fn write(&mut self, write: &Write) -> (Key, FindingReport) {
+        let kind = match write.kind {
+            effects::Kind::Input => Kind::InputMutation,
+            effects::Kind::Attribute => Kind::AttributeMutation,
+            effects::Kind::Global => Kind::GlobalState,
+            effects::Kind::Output => Kind::Output,
+            effects::Kind::Parent => Kind::ParentMutation,
+        };
+        let fork = self.fork_stack(write.fork);
+        let mut finding = self.finding(kind, &write.stack, write.writer, &fork);
+        finding.target = self.target(&write.target);
+        finding.certainty = if write.certain { "must" } else { "may" };
+        if let Some(other) = &write.other {
+            let span = self.user_span(&other.stack);
+            finding.race = Some(RaceReport {
+                other_task: self.path(other.fork),
+                other_operator: self.node(other.stack[0]).kind.name().to_string(),
+                other_file: span.as_ref().map(|span| span.file().to_string()),
+                other_line: span.as_ref().map(Span::line),
+                other_writes: other.writes,
+            });
+            finding.places.other = span;
+        }
+        (self.key(kind, &write.stack, &fork), finding)
+    }
+
+    fn opaque(&mut self, stack: &[Place], fork: ForkId) -> (Key, FindingReport) {
+        let mut finding = self.finding(Kind::OpaqueOperator, stack, fork, &[]);
+        finding.target = "nobody knows what it reads and writes".to_string();
+        finding.certainty = "may";
+        (self.key(Kind::OpaqueOperator, stack, &[]), finding)
+    }
+
+    fn key(&mut self, kind: Kind, stack: &[Place], fork: &[Place]) -> Key {
+        let line = self.user_span(stack).map(|span| (span.file().to_string(), span.line()));
+        (kind, stack[0], line, fork.first().copied())
+    }
+
+    fn finding(&mut self, kind: Kind, stack: &[Place], task: ForkId, fork: &[Place]) -> FindingReport {
+        let (here, forked) = (self.user_span(stack), self.user_span(fork));
+        let file = |span: &Option<Span>| span.as_ref().map(|span| span.file().to_string());
+        FindingReport {
+            code: kind.code(),
+            kind: kind.name(),
+            severity: if kind.severity() == Severity::Error { "error" } else { "warning" },
+            operator: self.node(stack[0]).kind.name().to_string(),
+            target: String::new(),
+            file: file(&here),
+            line: here.as_ref().map(Span::line),
+            column: here.as_ref().map(|span| span.column() + 1),
+            fork_file: file(&forked),
+            fork_line: forked.as_ref().map(Span::line),
+            task: self.path(task),
+            stack: stack.iter().map(|&place| self.frame(place)).collect(),
+            certainty: "must",
+            evidence: vec!["static"],
+            race: None,
+            waits: Vec::new(),
+            places: Places { here, fork: forked, other: None, waits: Vec::new() },
+        }
+    }
+
+    fn frame(&mut self, place: Place) -> FrameReport {
+        let span = self.node(place).span.as_ref();
+        FrameReport {
+            function: self.functions[place.function.0 as usize].name.to_string(),
+            file: span.map(|span| span.file().to_string()),
+            line: span.map(Span::line),
+        }
+    }
+
+    fn path(&self, fork: ForkId) -> String {
+        match self.analysis.forks.iter().find(|known| known.id == fork) {
+            Some(fork) => fork.path.clone(),
+            None => "main".to_string(),
+        }
+    }
+
+    /// Where a fork is forked, innermost first; of the entry, nowhere.
+    fn fork_stack(&self, fork: ForkId) -> Vec<Place> {
+        let known = self.analysis.forks.iter().find(|known| known.id == fork);
+        known.map(|fork| fork.stack.clone()).unwrap_or_default()
+    }
+
+    fn target(&mut self, target: &Target) -> String {
+        match target {
+            Target::Path(path) => path.clone(),
+            Target::Nameless => NAMELESS.to_string(),
+            Target::Constant(place) => {
+                let node = self.node(*place);
+                let variable = &self.functions[place.function.0 as usize].graph.value(node.outputs[0]).name;
+                let assigned = node.span.as_ref().and_then(assigned_name);
+                let name = assigned.or(variable.as_ref().map(|name| name.to_string()));
+                name.map_or("a constant".to_string(), |name| format!("constant {name}"))
+            }
+            Target::Local(function, name, shape) => {
+                let spans = self.nodes(*function).iter().filter_map(|node| node.span.as_ref());
+                let name = user_name(spans, name);
+                format!("{}local {name}", if *shape { "shape of " } else { "" })
+            }
+        }
+    }
+
+    /// The innermost place of a stack that the user wrote; if all of it is library code, the innermost place.
+    fn user_span(&mut self, stack: &[Place]) -> Option<Span> {
+        let spans: Vec<&Span> = stack.iter().filter_map(|&place| self.node(place).span.as_ref()).collect();
+        let own = spans.iter().find(|span| !self.library.contains(span.file()));
+        own.or(spans.first()).map(|&span| span.clone())
+    }
+
+    fn node(&mut self, place: Place) -> &'a Node {
+        self.nodes(place.function)[place.node as usize]
+    }
+
+    fn nodes(&mut self, function: FunctionId) -> &[&'a Node] {
+        let functions = self.functions;
+        self.nodes.entry(function).or_insert_with(|| {
+            let mut nodes = Vec::new();
+            collect(&functions[function.0 as usize].graph.body, &mut nodes);
+            nodes
+        })
+    }
+}
+
+/// All nodes of a block, in program order: by their numbers.
+fn collect<'a>(block: &'a Block, nodes: &mut Vec<&'a Node>) {
+    for node in &block.nodes {
+        nodes.push(node);
+        node.blocks.iter().for_each(|block| collect(block, nodes));
+    }
+}
+
+/// Takes in what another context, or another result of the same node, says of the same finding.
+fn join(known: &mut FindingReport, other: FindingReport) {
+    if known.race.is_none() {
+        known.race = other.race;
+        known.places.other = other.places.other;
+    }
+    if other.certainty == "must" {
+        known.certainty = "must";
+    }
+    // That the shape of something may change too is no news.
+    let parts: Vec<&str> = known.target.split(", ").collect();
+    let shape_of = |target: &str| format!("shape of {target}");
+    if parts.contains(&other.target.as_str()) || parts.iter().any(|part| shape_of(part) == other.target) {
+        return;
+    }
+    let mut kept: Vec<String> =
+        parts.into_iter().filter(|part| *part != shape_of(&other.target)).map(str::to_string).collect();
+    if kept.len() < crate::check::finding::TARGETS {
+        kept.push(other.target);
+    }
+    known.target = kept.join(", ");
+}

@@ -1,0 +1,323 @@
+//! What is said without running anything: every effect that a run can show, and nothing of what is pure.
+
+use forkcheck::audit::audit;
+use forkcheck::report::{Assurance, Report};
+use forkcheck::{Config, meet, static_audit};
+use forkcheck_model::value::Value;
+use forkcheck_tests::archive::archive_of;
+use forkcheck_tests::{Effects, cases};
+
+/// The effects that a report names.
+fn effects(report: &Report) -> Effects {
+    let line = |line: Option<u32>| line.map_or(0, u64::from);
+    let rows = report.findings.iter().filter(|finding| finding.severity == "error").map(|finding| {
+        (
+            finding.kind.to_string(),
+            finding.operator.clone(),
+            finding.target.clone(),
+            line(finding.line),
+            line(finding.fork_line),
+        )
+    });
+    rows.collect()
+}
+
+#[test]
+fn every_case_has_just_its_effects_for_all_inputs() {
+    let mut complaints = Vec::new();
+    for case in cases() {
+        let program = case.program().expect("it loads");
+        let report =
+            static_audit(&case.name, "forward", &program.module, &Config::default()).expect("it has a forward");
+        let verdict = if case.verdict() == "pure" { "pure" } else { "impure" };
+        let found = report.verdict.expect("an audit has one").name();
+        let assurance = (verdict == "pure").then_some(Assurance::Proved);
+        if (found, report.assurance, effects(&report)) != (verdict, assurance, case.effects()) {
+            complaints.push(format!("{}: {found} {:?}, truth {:?}", case.name, effects(&report), case.effects()));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
+fn what_a_run_shows_was_foreseen() {
+    let mut complaints = Vec::new();
+    for case in cases() {
+        let program = case.program().expect("it loads");
+        let mut report = audit(&program, &Config::default());
+        meet(&mut report, &program);
+        let effect = |kind: &str| kind.ends_with("mutation") || kind == "global-state" || kind == "output";
+        for finding in report.findings.iter().filter(|finding| effect(finding.kind)) {
+            if finding.evidence != ["dynamic", "static"] {
+                complaints.push(format!("{}: {} on line {:?}", case.name, finding.kind, finding.line));
+            }
+        }
+        // The cases are such that one input shows everything.
+        complaints.extend(report.possible.iter().map(|finding| format!("{}: possible {}", case.name, finding.target)));
+        let proved = report.assurance == Some(Assurance::Proved);
+        if proved != (case.verdict() == "pure") {
+            complaints.push(format!("{}: {:?}", case.name, report.assurance));
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// What is said of a module whose `forward` does as `main` says; `functions` can be forked by `fork_NAME`.
+fn said(main: &str, functions: &str) -> Report {
+    let indented = |text: &str, by: &str| text.lines().map(|line| format!("{by}{line}\n")).collect::<String>();
+    let code = format!(
+        "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    x: Tensor,\n    \
+         flag: bool,\n    n: int) -> Tensor:\n{}{functions}",
+        indented(main, "    ")
+    );
+    said_of(&code, &[])
+}
+
+/// What is said of a module of this code.
+fn said_of(code: &str, attributes: &[(&str, Value)]) -> Report {
+    let bytes = archive_of(code, attributes);
+    let module = forkcheck::program::load(&bytes, u64::MAX).unwrap_or_else(|error| panic!("{error}\n{code}"));
+    static_audit("by hand", "forward", &module, &Config::default()).expect("it has a forward")
+}
+
+/// The closure that calls `f` on these, and its fork.
+fn fork(future: &str, f: &str, args: &str) -> String {
+    format!("def __forked_function():\n  return __torch__.{f}({args}, )\n{future} = fork(__forked_function)\n")
+}
+
+const READ: &str = "def read(x: Tensor) -> Tensor:\n  return torch.add(x, 1)\n";
+const WRITE: &str = "def write(x: Tensor) -> Tensor:\n  return torch.add_(x, 1)\n";
+
+/// The kinds of what is said, in order.
+fn kinds(report: &Report) -> Vec<&'static str> {
+    report.findings.iter().map(|finding| finding.kind).collect()
+}
+
+#[test]
+fn a_parent_may_write_before_the_fork_and_after_the_wait() {
+    let (fork, write) = (fork("f", "read", "y"), "_0 = torch.add_(y, 1)\n");
+    let begin = "y = torch.add(x, 1)\n";
+    for (main, found) in [
+        (format!("{begin}{write}{fork}z = torch.wait(f)\nreturn z"), vec![]),
+        (format!("{begin}{fork}z = torch.wait(f)\n{write}return z"), vec![]),
+        (format!("{begin}{fork}{write}z = torch.wait(f)\nreturn z"), vec!["parent-mutation"]),
+        (format!("{begin}{fork}{write}return y"), vec!["parent-mutation"]),
+        // If the wait is skipped, the fork may still run.
+        (
+            format!("{begin}{fork}if flag:\n  z = torch.wait(f)\nelse:\n  z = y\n{write}return z"),
+            vec!["parent-mutation"],
+        ),
+        // Either way it was waited for.
+        (
+            format!(
+                "{begin}{fork}if flag:\n  z = torch.wait(f)\nelse:\n  z = torch.neg(torch.wait(f))\n{write}return z"
+            ),
+            vec![],
+        ),
+    ] {
+        assert_eq!(kinds(&said(&main, READ)), found, "{main}");
+    }
+}
+
+#[test]
+fn a_fork_in_a_loop_runs_beside_the_next_trip_unless_it_is_waited_for() {
+    let fork = fork("f", "read", "y").replace('\n', "\n  ");
+    let fork = fork.trim_end();
+    let begin = "y = torch.add(x, 1)\n";
+    for (main, found) in [
+        (format!("for i in range(n):\n  {fork}\n  z = torch.wait(f)\n  _0 = torch.add_(y, 1)\nreturn y"), vec![]),
+        // The write of a trip meets the fork of the one before.
+        (format!("for i in range(n):\n  _0 = torch.add_(y, 1)\n  {fork}\nreturn y"), vec!["parent-mutation"]),
+    ] {
+        let main = format!("{begin}{main}");
+        assert_eq!(kinds(&said(&main, READ)), found, "{main}");
+    }
+}
+
+#[test]
+fn a_loop_over_all_futures_waits_for_all() {
+    let fork = fork("f", "read", "y").replace('\n', "\n  ");
+    let begin = format!(
+        "y = torch.add(x, 1)\nfs = annotate(List[Future[Tensor]], [])\nfor i in range(n):\n  {}\n  _0 = torch.append(fs, f)\n",
+        fork.trim_end()
+    );
+    let wait_for =
+        |futures: &str| format!("for i0 in range(torch.len({futures})):\n  g = fs[i0]\n  z = torch.wait(g)\n");
+    for (rest, found) in [
+        (format!("{}_1 = torch.add_(y, 1)\nreturn y", wait_for("fs")), vec![]),
+        // Only some of them, as far as anybody knows.
+        (
+            "for i0 in range(n):\n  g = fs[i0]\n  z = torch.wait(g)\n_1 = torch.add_(y, 1)\nreturn y".into(),
+            vec!["parent-mutation"],
+        ),
+        // One was taken out before.
+        (format!("h = torch.pop(fs, 0)\n{}_1 = torch.add_(y, 1)\nreturn y", wait_for("fs")), vec!["parent-mutation"]),
+        ("z = torch.wait(fs[0])\n_1 = torch.add_(y, 1)\nreturn y".into(), vec!["parent-mutation"]),
+    ] {
+        let main = format!("{begin}{rest}");
+        assert_eq!(kinds(&said(&main, READ)), found, "{main}");
+    }
+}
+
+#[test]
+fn what_one_task_has_made_is_not_the_next_ones() {
+    // Each trip hands what the task before has returned to a task of the same fork, which writes it.
+    let fork = fork("f", "write", "y").replace('\n', "\n  ");
+    let main = format!("y = torch.add(x, 1)\nfor i in range(n):\n  {}\n  y = torch.wait(f)\nreturn y", fork.trim_end());
+    assert_eq!(kinds(&said(&main, WRITE)), ["input-mutation"], "{main}");
+    let own = "def own(x: Tensor) -> Tensor:\n  return torch.add_(torch.add(x, 1), 1)\n";
+    assert_eq!(kinds(&said(&main.replace("write", "own"), own)), Vec::<&str>::new());
+}
+
+#[test]
+fn what_a_child_returns_belongs_to_its_parent() {
+    let outer = |inner: &str| {
+        let fork = fork("f", inner, "x").lines().map(|line| format!("  {line}\n")).collect::<String>();
+        format!("def outer(x: Tensor) -> Tensor:\n{fork}  y = torch.wait(f)\n  _0 = torch.add_(y, 1)\n  return y\n")
+    };
+    let main = format!("{}return torch.wait(f)", fork("f", "outer", "x"));
+    assert_eq!(kinds(&said(&main, &(outer("read") + READ))), Vec::<&str>::new());
+    // It gives back what was the caller's.
+    let same = "def same(x: Tensor) -> Tensor:\n  return torch.select(x, 0, 0)\n";
+    let report = said(&main, &(outer("same") + same));
+    assert_eq!(kinds(&report), ["input-mutation"]);
+    assert_eq!(report.forks.iter().map(|fork| fork.pure).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn branches_that_no_execution_takes_do_nothing() {
+    let choose = |condition: &str| {
+        format!(
+            "def choose(x: Tensor, n: int) -> Tensor:\n  if {condition}:\n    y = torch.add_(x, 1)\n  else:\n    y = torch.add(x, 1)\n  return y\n"
+        )
+    };
+    let main = |n: &str| format!("{}return torch.wait(f)", fork("f", "choose", &format!("x, {n}")));
+    let found = |n: &str, condition: &str| kinds(&said(&main(n), &choose(condition)));
+    assert_eq!(found("3", "torch.gt(n, 5)"), Vec::<&str>::new());
+    assert_eq!(found("7", "torch.gt(n, 5)"), ["input-mutation"]);
+    assert_eq!(found("n", "torch.gt(n, 5)"), ["input-mutation"]);
+    assert_eq!(found("3", "torch.__isnot__(n, None)"), ["input-mutation"]);
+}
+
+/// Kind and target of what is said, in order.
+fn targets(report: &Report) -> Vec<(&'static str, &str)> {
+    report.findings.iter().map(|finding| (finding.kind, finding.target.as_str())).collect()
+}
+
+#[test]
+fn bodies_write_what_they_write_and_no_more() {
+    // The bodies of PyTorch's answers in `model/tests/alias_cases`, with the callees that the text of a graph lacks: PyTorch
+    // says of each that it writes all that it is given, or all of the same type.
+    let forward = |params: &str, returns: &str, args: &str, rest: &str, body: &str| {
+        format!(
+            "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    {params}) -> \
+             {returns}:\n    def __forked_function():\n      return __torch__.body({args}, )\n    a = \
+             fork(__forked_function)\n{rest}def body{body}\n"
+        )
+    };
+    let wait = "    return torch.wait(a)\n";
+    let given = "input-mutation";
+    for (code, wanted) in [
+        (
+            forward("x: Tensor", "Tensor", "x", wait, "(x: Tensor) -> Tensor:\n  return torch.add_(x, 1)"),
+            vec![(given, "input x")],
+        ),
+        (forward("x: Tensor", "Tensor", "x", wait, "(x: Tensor) -> Tensor:\n  return torch.add(x, 1)"), vec![]),
+        (
+            forward(
+                "x: Tensor",
+                "Tensor",
+                "torch.select(x, 0, 0)",
+                wait,
+                "(v: Tensor) -> Tensor:\n  return torch.zero_(v)",
+            ),
+            vec![(given, "input x")],
+        ),
+        // The list is written; the tensors in it are not.
+        (
+            forward(
+                "l: List[Tensor],\n    x: Tensor",
+                "int",
+                "l, x",
+                wait,
+                "(l: List[Tensor],\n    x: Tensor) -> int:\n  _0 = torch.append(l, x)\n  return torch.len(l)",
+            ),
+            vec![(given, "input l")],
+        ),
+        (
+            forward(
+                "l: List[Tensor]",
+                "int",
+                "l",
+                wait,
+                "(l: List[Tensor]) -> int:\n  _0 = torch._set_item(l, 0, torch.add(l[0], 1))\n  return 0",
+            ),
+            vec![(given, "input l")],
+        ),
+        // An element of the tuple.
+        (
+            forward(
+                "x: Tensor",
+                "Tensor",
+                "(x, 2)",
+                wait,
+                "(t: Tuple[Tensor, int]) -> Tensor:\n  a, b, = t\n  return torch.add_(a, b)",
+            ),
+            vec![(given, "input x")],
+        ),
+        (
+            forward(
+                "x: Tensor,\n    n: int",
+                "Tensor",
+                "x, n",
+                wait,
+                "(x: Tensor,\n    i: int) -> Tensor:\n  if torch.eq(torch.remainder(i, 2), 0):\n    _0 = torch.add(x, i)\n  else:\n    _0 = torch.add_(x, i)\n  return _0",
+            ),
+            vec![(given, "input x")],
+        ),
+        // The parent writes what the body gave back, when the body is done.
+        (
+            forward(
+                "x: Tensor",
+                "Tensor",
+                "x",
+                "    r = torch.wait(a)\n    r0 = torch.add_(r, 1)\n    return x\n",
+                "(x: Tensor) -> Tensor:\n  return x",
+            ),
+            vec![],
+        ),
+        // Of two arguments that are tensors, the first.
+        (
+            forward(
+                "n: int",
+                "Tensor",
+                "y, z",
+                wait,
+                "(x: Tensor,\n    y: Tensor) -> Tensor:\n  x0 = torch.add_(x, 1)\n  return torch.add(x0, y)",
+            )
+            .replace("    def __forked", "    y = torch.rand([2])\n    z = torch.ones([2])\n    def __forked"),
+            vec![(given, "local y")],
+        ),
+    ] {
+        assert_eq!(targets(&said_of(&code, &[])), wanted, "{code}");
+    }
+}
+
+#[test]
+fn attributes_are_told_apart() {
+    let code = |body: &str| {
+        format!(
+            "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  n : int\n  k : int\n  def forward(self: \
+             __torch__.M,\n    x: Tensor) -> Tensor:\n    def __forked_function():\n      return (self).body(x, )\n    a = \
+             fork(__forked_function)\n    b = self.k\n    return torch.add(torch.wait(a), b)\n  def body(self: \
+             __torch__.M,\n    x: Tensor) -> Tensor:\n{body}    return torch.add(x, self.n)\n"
+        )
+    };
+    let attributes = [("n", Value::Int(0)), ("k", Value::Int(1))];
+    assert_eq!(targets(&said_of(&code(""), &attributes)), []);
+    let writes = code("    n = self.n\n    self.n = torch.add(n, 1)\n");
+    let report = said_of(&writes, &attributes);
+    assert_eq!(targets(&report), [("attribute-mutation", "self.n")]);
+    // The caller reads another attribute meanwhile.
+    assert!(report.findings[0].race.is_none());
+}
