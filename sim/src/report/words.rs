@@ -17,6 +17,7 @@ pub(super) fn title(finding: &FindingReport) -> String {
         "lost-error" => format!("the caller never sees an error: {}", target.lines().next().unwrap_or_default()),
         "unwaited-fork" => format!("nobody waits for {target}"),
         "pool-starvation" => format!("a pool that blocks at a wait needs {target}"),
+        _ if !sure => format!("nobody knows what `{}` reads and writes", finding.operator),
         _ => format!("forkcheck cannot execute {}: {target}", finding.operator),
     }
 }
