@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::access::{Thing, Touch};
-use super::task::{Returns, State, Store, Stored, Task};
+use super::task::{Returns, State, Store, Task};
 use super::{Machine, Raised};
 use crate::execution::Site;
 
@@ -298,12 +298,14 @@ impl<'m> Writer<'m> {
     fn store(&mut self, store: &Store) {
         match store {
             Store::Tensors(stores) => {
-                for Stored { original, storage, copy, base } in stores {
-                    self.thing(Thing::Shape(original.clone()));
-                    self.thing(Thing::Storage(storage.clone()));
-                    self.thing(Thing::Shape(copy.clone()));
-                    let base = base.as_ref().map(|base| base.hash());
-                    self.hashed(&base);
+                for stored in stores {
+                    self.thing(Thing::Shape(stored.original.clone()));
+                    self.thing(Thing::Storage(stored.storage.clone()));
+                    // The copy has no name that means anything.
+                    let copy = stored.copy.metadata();
+                    let base = stored.base.as_ref().map(|base| base.hash());
+                    self.hashed(&(copy.layout.sizes(), copy.layout.strides(), copy.layout.offset()));
+                    self.hashed(&(copy.storage.content().hash(), base, stored.is_resized()));
                 }
             }
             Store::Append(list, place, item) => {

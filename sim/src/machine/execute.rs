@@ -5,7 +5,7 @@ use std::sync::Arc;
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::module::FunctionId;
 use forkcheck_model::operators::{Call, Effect, Fault, Operator, Place, text};
-use forkcheck_model::slot::Allocator;
+use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::{Metadata, Storage, Tensor};
 use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
 use forkcheck_scheduler::TaskId;
@@ -35,12 +35,6 @@ impl Machine {
         }
         let frame = self.task(id).frame();
         let instruction = &codes.function(frame.code.function).instructions[frame.next];
-        if self.task(id).store.is_some() {
-            let task = self.task_mut(id);
-            task.store.take().into_iter().for_each(apply);
-            task.frame_mut().next += 1;
-            return Flow::Next;
-        }
         match &instruction.action {
             Action::Node(kind) => match self.node(id, kind, instruction, half) {
                 Ok(flow) => flow,
@@ -112,10 +106,13 @@ impl Machine {
         let inputs: smallvec::SmallVec<[Value; 8]> = self.task(id).frame().values(&instruction.inputs).collect();
         let value = match kind {
             NodeKind::Operator(operator) => {
+                if self.task(id).store.is_some() {
+                    return self.second_half(id, operator, instruction);
+                }
                 if half {
                     return self.first_half(id, operator, &inputs, instruction);
                 }
-                self.call_operator(id, operator, &inputs, instruction.site)?
+                self.call_operator(id, operator, &inputs, &inputs, instruction.site)?
             }
             NodeKind::GetAttr { index, .. } => object(&inputs[0]).attribute(*index),
             NodeKind::ContainerIndex => {
@@ -167,11 +164,13 @@ impl Machine {
         Ok(self.set(id, instruction, value))
     }
 
+    /// Calls a kernel on `args`: what the program gave, or private copies of that.
     fn call_operator(
         &mut self,
         id: TaskId,
         operator: &'static Operator,
         args: &[Value],
+        given: &[Value],
         site: Site,
     ) -> Result<Value, Trouble> {
         let Some(kernel) = operator.kernel else {
@@ -184,7 +183,7 @@ impl Machine {
                 .collect()
         };
         let before = sizes(args);
-        let outs = operator.schema.arguments.iter().zip(args).filter(|(argument, _)| argument.is_out());
+        let outs = operator.schema.arguments.iter().zip(given).filter(|(argument, _)| argument.is_out());
         for (_, value) in outs {
             // It is resized if it is of the wrong sizes, which no effect foretells.
             if let Value::Tensor(tensor) = value {
@@ -211,7 +210,7 @@ impl Machine {
             reuse.keep(&call, args, value, named, &task.allocator);
         }
         if !before.is_empty() && sizes(args) != before {
-            self.observe_resize(id, operator, args, site);
+            self.observe_resize(id, operator, given, site);
         }
         result.map_err(|fault| self.fault(id, fault, &full_name(operator), site))
     }
@@ -256,11 +255,11 @@ impl Machine {
         inputs: &[Value],
         instruction: &Instruction,
     ) -> Result<Flow, Trouble> {
-        let (args, store) = private_copies(operator, inputs, &mut self.task_mut(id).allocator);
+        let (args, store) = private_copies(operator, inputs);
         let value = match &store {
             Store::Append(list, ..) => Value::List(list.clone()),
             Store::Tensors(stores) => {
-                let value = self.call_operator(id, operator, &args, instruction.site)?;
+                let value = self.call_operator(id, operator, &args, inputs, instruction.site)?;
                 public(value, stores)
             }
         };
@@ -270,6 +269,15 @@ impl Machine {
         task.frame_mut().next -= 1;
         task.store = Some(store);
         Ok(flow)
+    }
+
+    /// Stores what the first half computed.
+    fn second_half(&mut self, id: TaskId, operator: &Operator, instruction: &Instruction) -> Result<Flow, Trouble> {
+        let task = self.task_mut(id);
+        let store = task.store.take().expect("the first half is done");
+        task.frame_mut().next += 1;
+        apply(store).map_err(|fault| self.fault(id, fault, &full_name(operator), instruction.site))?;
+        Ok(Flow::Next)
     }
 
     fn call(
@@ -532,11 +540,9 @@ fn construct(kind: &NodeKind, inputs: &[Value], outputs: usize, task: &mut Task)
 
 /// The private copies that the first half of an operator works on instead, and what the second half will store. Whatever
 /// shares memory with what is written shares it in the copies too, so that the operator does as it always does.
-pub(crate) fn private_copies(
-    operator: &'static Operator,
-    inputs: &[Value],
-    allocator: &mut Allocator,
-) -> (Vec<Value>, Store) {
+///
+/// The task does not name them: what it makes later has the same name whether it did this in halves or not.
+pub(crate) fn private_copies(operator: &'static Operator, inputs: &[Value]) -> (Vec<Value>, Store) {
     if let (true, Value::List(list)) = (operator.name == "aten::append", &inputs[0]) {
         let length = list.content().items.len();
         return (Vec::new(), Store::Append(list.clone(), length, inputs[1].clone()));
@@ -552,6 +558,7 @@ pub(crate) fn private_copies(
         _ => None,
     };
     let written: Vec<&Tensor> = operator.effects(inputs).into_iter().filter_map(written).collect();
+    let allocator = &mut of_a_call();
     let mut storages: Vec<(Storage, Storage)> = Vec::new();
     for tensor in &written {
         let storage = tensor.storage();
@@ -575,11 +582,16 @@ pub(crate) fn private_copies(
     }
     copies.retain(|(original, _)| written.iter().any(|tensor| tensor.is(original)));
     let stores = copies.into_iter().map(|(original, copy)| {
-        let storage = original.storage();
+        let (storage, sizes) = (original.storage(), original.sizes());
         let base = operator.writes_part().then(|| storage.content());
-        Stored { original, storage, copy, base }
+        Stored { original, storage, sizes, copy, base }
     });
     (args, Store::Tensors(stores.collect()))
+}
+
+/// Names what lives for the length of a call, and no search or report ever asks for.
+pub(crate) fn of_a_call() -> Allocator {
+    Allocator::new(u32::MAX - 1, Memory::unlimited())
 }
 
 /// An in-place operator returns what it wrote: the tensor itself, not the private copy.
@@ -594,10 +606,17 @@ pub(crate) fn public(value: Value, stores: &[Stored]) -> Value {
     }
 }
 
-pub(crate) fn apply(store: Store) {
+/// The second half of an operator. It can fail only where it makes room.
+pub(crate) fn apply(store: Store) -> Result<(), Fault> {
     match store {
         Store::Tensors(stores) => {
-            for Stored { storage, copy, base, .. } in &stores {
+            for stored in &stores {
+                let Stored { original, storage, copy, base, .. } = stored;
+                if stored.is_resized() {
+                    // Others may have led the tensor to another storage since.
+                    storage.grow(copy.storage().content().len())?;
+                    original.resize(&copy.sizes())?;
+                }
                 copy.copy_bytes_to(storage, base.as_deref());
             }
         }
@@ -606,13 +625,16 @@ pub(crate) fn apply(store: Store) {
             None => content.items.push(item),
         }),
     }
+    Ok(())
 }
 
 /// What the second half of an operator touches.
 pub(super) fn store_touches(store: &Store) -> Touches {
     match store {
         Store::Tensors(stores) => {
-            stores.iter().filter_map(|store| Touch::stored(&store.storage, &store.copy)).collect()
+            let elements = stores.iter().filter_map(|stored| Touch::stored(&stored.storage, &stored.copy));
+            let resized = stores.iter().filter(|stored| stored.is_resized());
+            elements.chain(resized.map(|stored| Touch::shape(&stored.original, Access::Write))).collect()
         }
         Store::Append(list, ..) => [Touch {
             thing: Thing::List(list.clone()),

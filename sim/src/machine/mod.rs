@@ -43,7 +43,7 @@ use crate::program::Program;
 pub use crate::execution::{ChildFirst, Cut, Event, Go, Guide, Outcome, OutcomeKey, Raised, Site};
 use access::Touches;
 use code::{Action, Codes};
-pub(crate) use execute::{apply, private_copies, public};
+pub(crate) use execute::{apply, of_a_call, private_copies, public};
 pub use ready::Ready;
 pub use system::Mark;
 pub(crate) use task::Store;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::Allocator;
-use forkcheck_model::tensor::{Content, Storage, Tensor};
+use forkcheck_model::tensor::{Content, Dims, Storage, Tensor};
 use forkcheck_model::value::{Await, Value};
 use forkcheck_scheduler::{Clock, Footprint, TaskId};
 
@@ -124,10 +124,19 @@ pub struct Stored {
     pub original: Tensor,
     /// Its storage.
     pub storage: Storage,
+    /// Its sizes then.
+    pub sizes: Dims,
     /// A private copy that holds the new elements.
     pub copy: Tensor,
     /// Of an operator that writes only selected elements, what was read: only what differs from it is stored.
     pub base: Option<Arc<Content>>,
+}
+
+impl Stored {
+    /// Whether the operator gives the tensor other sizes, as it does to an `out` of the wrong ones.
+    pub fn is_resized(&self) -> bool {
+        self.copy.sizes() != self.sizes
+    }
 }
 
 impl Task {

@@ -23,7 +23,7 @@ use super::world::{self, World};
 use super::{outside, stack};
 use crate::execution::Cut;
 use crate::machine::access::{self, Thing};
-use crate::machine::{Store, apply, private_copies, public};
+use crate::machine::{Store, apply, of_a_call, private_copies, public};
 
 pub use forkcheck_model::tensor::{DType, Element};
 
@@ -123,14 +123,14 @@ fn call(row: &'static Row, given: Vec<Value>) -> Value {
         splits: operator.splits(),
     };
     let value = if step(step_of).half {
-        let (copies, later) = compute(|allocator, _| private_copies(operator, &args, allocator));
+        let (copies, later) = private_copies(operator, &args);
         let value = run(operator, &copies);
         store(step_of);
         let value = match &later {
             Store::Tensors(stores) => public(value, stores),
             Store::Append(..) => unreachable!("tensors are no lists"),
         };
-        apply(later);
+        apply(later).expect("nothing here changes the sizes of a tensor, so no room is made");
         value
     } else {
         run(operator, &args)
@@ -189,8 +189,7 @@ fn literal(literal: &Literal, ty: &Type) -> Value {
 
 /// A list for the length of a call.
 fn list(item: &Type, items: Vec<Value>) -> Value {
-    let mut allocator = Allocator::new(u32::MAX - 1, Memory::unlimited());
-    Value::List(List::new(&mut allocator, ListContent { item: item.clone(), items }))
+    Value::List(List::new(&mut of_a_call(), ListContent { item: item.clone(), items }))
 }
 
 fn ints(values: &[i64]) -> Value {
