@@ -144,12 +144,22 @@ fn what_a_task_makes_is_called_the_same_after_an_operator_in_two_halves() {
 
 #[test]
 fn an_out_of_the_wrong_sizes_gets_others_with_the_second_half() {
-    // A fork squares `x` into `z`, which is too small; main fills `x`, and the caller looks. The loads lie before or after
-    // the filling, and the store before or after the look. All four can be told apart.
-    let small = "    z = torch.add(torch.slice(torch.select(x, 0, 0), 0, 0, 1), 4)\n";
-    let forward = format!("{small}{}    _0 = torch.fill_(x, 7)\n    return z\n", fork(0, "x, z"));
-    let program = module(&forward, "def f(x: Tensor, z: Tensor) -> Tensor:\n  return torch.mul(x, x, out=z)\n");
-    assert_eq!(outcomes(&program), 4);
+    // A fork squares `x` into `z`, which is too small or too large; main fills `x`, and the caller looks. The loads lie
+    // before or after the filling, and the store before or after the look. All four can be told apart.
+    let row = "torch.slice(torch.select(x, 0, 0), 0, 0, 1)";
+    for made in [format!("torch.add({row}, 4)"), "torch.add(torch.cat([x, x]), 4)".to_string()] {
+        let forward = format!("    z = {made}\n{}    _0 = torch.fill_(x, 7)\n    return z\n", fork(0, "x, z"));
+        let program = module(&forward, "def f(x: Tensor, z: Tensor) -> Tensor:\n  return torch.mul(x, x, out=z)\n");
+        assert_eq!(outcomes(&program), 4);
+        let config = Config { strategy: Spec::Dfs, atomicity: Atomicity::Split, ..Config::default() };
+        let exploration = explore(&program, &config);
+        for seen in &exploration.outcomes {
+            let recorded = schedule::of(&program, &config, &exploration.names, seen).expect("it can be recorded");
+            let (_, looks) = schedule::replay_and_look(&program, &recorded, Mode::Strict, &config.limits);
+            let Some(Value::Tensor(z)) = looks.expect("it returned").1.result else { panic!("a tensor") };
+            assert_eq!(z.sizes().as_slice(), [2, 2]);
+        }
+    }
 }
 
 /// The purity of the forks of a module whose fork does as `outer` says, which may fork `inner`.
