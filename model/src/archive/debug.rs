@@ -146,7 +146,14 @@ impl<'a> Reader<'a> {
         let source = match Source::of_trace(&whole) {
             Some(traced) => Some(Arc::new(traced)),
             None => {
-                let source = Source { file, text: whole, first_line, first_column: 0, trace: String::new() };
+                let source = Source {
+                    file,
+                    text: whole,
+                    first_line,
+                    first_column: 0,
+                    trace: String::new(),
+                    lines: Default::default(),
+                };
                 (!source.text.is_empty()).then(|| Arc::new(source))
             }
         };

@@ -8,7 +8,7 @@ use super::lattice::Abstract;
 use crate::module::FunctionId;
 
 /// A fork, by number; number 0 is the entry, which nobody forks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ForkId(pub u32);
 
 impl ForkId {

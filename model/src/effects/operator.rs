@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::heap::{LocationId, Maker, Sort, Thing, ThingId};
+use super::heap::{LocationId, Maker, Origin, Sort, Thing, ThingId};
 use super::interpret::{Frame, Interpreter};
 use super::lattice::{Abstract, Constant};
 use super::record::Touch;
@@ -90,7 +90,7 @@ impl Interpreter<'_> {
                 self.touch_place(frame, node, possible, &args);
             }
         }
-        self.store_arguments(frame, node, operator, &args);
+        self.store_arguments(operator, &args);
         for (k, returned) in operator.schema.returns.iter().enumerate() {
             if let Some(&output) = node.outputs.get(k) {
                 let ty = &graph.value(output).ty;
@@ -117,7 +117,7 @@ impl Interpreter<'_> {
     }
 
     /// What is put into containers by the call.
-    fn store_arguments(&mut self, frame: Frame, node: &Node, operator: &'static Operator, args: &[Abstract]) {
+    fn store_arguments(&mut self, operator: &'static Operator, args: &[Abstract]) {
         if !is_generic(operator) {
             return;
         }
@@ -141,7 +141,6 @@ impl Interpreter<'_> {
                 self.store_all(&args[i], 0, &value);
             }
         }
-        let _ = (frame, node);
     }
 
     /// What the call returns as its number `k`.
@@ -299,7 +298,7 @@ impl Interpreter<'_> {
 
     /// New tensors that show a part of what these show.
     fn views(&mut self, tensors: &Abstract, step: Option<Step>, maker: Maker, part: u16) -> Abstract {
-        let origin = super::heap::Origin::Made { instance: maker.instance, node: maker.node, part };
+        let origin = Origin::Made { instance: maker.instance, node: maker.node, part };
         let shape = self.heap.at(origin, Sort::Shape, maker.fork);
         let mut views = Vec::new();
         for thing in tensors.things.iter() {
@@ -328,13 +327,13 @@ impl Interpreter<'_> {
                     self.touch(frame, node, location, 0, None, access, certain);
                 }
             }
-            Place::Generator(None) => self.touch_fixed(frame, node, super::heap::Origin::Generator, access, certain),
-            Place::Stdout => self.touch_fixed(frame, node, super::heap::Origin::Stdout, access, certain),
-            Place::ProcessFlags => self.touch_fixed(frame, node, super::heap::Origin::Flags, access, certain),
+            Place::Generator(None) => self.touch_fixed(frame, node, Origin::Generator, access, certain),
+            Place::Stdout => self.touch_fixed(frame, node, Origin::Stdout, access, certain),
+            Place::ProcessFlags => self.touch_fixed(frame, node, Origin::Flags, access, certain),
         }
     }
 
-    fn touch_fixed(&mut self, frame: Frame, node: &Node, origin: super::heap::Origin, access: Access, certain: bool) {
+    fn touch_fixed(&mut self, frame: Frame, node: &Node, origin: Origin, access: Access, certain: bool) {
         let location = self.heap.at(origin, Sort::Generator, super::forks::ForkId::MAIN);
         self.touch(frame, node, location, 0, None, access, certain);
     }
@@ -342,7 +341,7 @@ impl Interpreter<'_> {
     /// What `print` writes to.
     pub(super) fn print(&mut self, frame: Frame, node: &Node) {
         if self.recorder.is_some() {
-            self.touch_fixed(frame, node, super::heap::Origin::Stdout, Access::Write, true);
+            self.touch_fixed(frame, node, Origin::Stdout, Access::Write, true);
         }
     }
 

@@ -42,7 +42,7 @@ type TouchKey = (u32, u32, LocationId, u32, Option<Region>, bool);
 pub(super) struct Recorder {
     time: u64,
     /// The fork whose task is being looked at.
-    owner: ForkId0,
+    owner: ForkId,
     running: Running,
     waited: Vec<ForkId>,
     /// While the task of the first goes on, the second may be running from then to then.
@@ -51,16 +51,6 @@ pub(super) struct Recorder {
     known: FxHashMap<TouchKey, usize>,
     /// Nodes that nobody knows, with their contexts.
     pub(super) opaque: Vec<(u32, u32, ForkId)>,
-}
-
-/// The entry, to begin with.
-#[derive(Debug, Clone, Copy)]
-struct ForkId0(ForkId);
-
-impl Default for ForkId0 {
-    fn default() -> Self {
-        Self(ForkId::MAIN)
-    }
 }
 
 /// The forks that may be running, ascending.
@@ -92,7 +82,7 @@ impl Hold {
 /// What goes on above, kept while a fork's body is looked at.
 #[derive(Debug)]
 pub(super) struct Outer {
-    owner: ForkId0,
+    owner: ForkId,
     running: Running,
     waited: Vec<ForkId>,
 }
@@ -131,7 +121,7 @@ impl Recorder {
             running: std::mem::take(&mut self.running),
             waited: std::mem::take(&mut self.waited),
         };
-        self.owner = ForkId0(fork);
+        self.owner = fork;
         outer
     }
 
@@ -165,14 +155,14 @@ impl Recorder {
 
     /// A future is waited for: that of the last task that was forked there, or of some.
     pub(super) fn wait(&mut self, fork: ForkId, last: bool, forks: &Forks) {
-        let below = forks.is_within(fork, self.owner.0);
+        let below = forks.is_within(fork, self.owner);
         if !below {
             if !forks.get(fork).many {
                 self.waited.push(fork);
             }
             return;
         }
-        let mut ended = is_one(fork, self.owner.0, forks);
+        let mut ended = is_one(fork, self.owner, forks);
         if let Ok(at) = self.find(fork) {
             let hold = &mut self.running[at].1;
             match *hold {
@@ -194,7 +184,7 @@ impl Recorder {
             }
         }
         for &waited in &forks.get(fork).waited {
-            if forks.is_within(waited, self.owner.0) && is_one(waited, self.owner.0, forks) {
+            if forks.is_within(waited, self.owner) && is_one(waited, self.owner, forks) {
                 self.stop(waited, now);
             }
         }
@@ -285,11 +275,11 @@ impl Recorder {
     fn open(&mut self, fork: ForkId) {
         // A fork does not run beside itself yet when it is forked.
         let time = self.time + 1;
-        self.spells.entry((self.owner.0, fork)).or_default().push((time, OPEN));
+        self.spells.entry((self.owner, fork)).or_default().push((time, OPEN));
     }
 
     fn close(&mut self, fork: ForkId, now: u64) {
-        let spell = self.spells.get_mut(&(self.owner.0, fork)).and_then(|spells| spells.last_mut());
+        let spell = self.spells.get_mut(&(self.owner, fork)).and_then(|spells| spells.last_mut());
         spell.expect("what is running has begun").1 = now;
     }
 }

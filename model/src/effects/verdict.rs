@@ -78,7 +78,7 @@ pub struct Write {
     pub fork: ForkId,
     /// What is written.
     pub target: Target,
-    /// Whether every execution that begins the fork's task does it.
+    /// Whether every execution that begins the fork's task does it, unless an error ends it before.
     pub certain: bool,
     /// What may use the same at the same time.
     pub other: Option<Other>,

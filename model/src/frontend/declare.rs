@@ -141,6 +141,7 @@ fn own_source(code: &CodeFile) -> Arc<Source> {
         first_line: 1,
         first_column: 0,
         trace: String::new(),
+        lines: Default::default(),
     })
 }
 

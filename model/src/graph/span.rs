@@ -1,7 +1,8 @@
 //! Where the user wrote something: a stretch of a source text, kept with the text itself.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 /// A source text: the user's Python as the debug records kept it, or a code file of the archive.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -17,6 +18,25 @@ pub struct Source {
     /// Of what was recorded by tracing: Python's stack, innermost frame first, a line each (`net.py(7): forward`). There
     /// is no text then.
     pub trace: String,
+    /// Where the lines begin.
+    pub lines: Lines,
+}
+
+/// Where the lines of a text begin, found out when it is first asked for. It says nothing that the text does not say, so any
+/// two are equal.
+#[derive(Debug, Default)]
+pub struct Lines(OnceLock<Box<[u32]>>);
+
+impl PartialEq for Lines {
+    fn eq(&self, _: &Lines) -> bool {
+        true
+    }
+}
+
+impl Eq for Lines {}
+
+impl Hash for Lines {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl Source {
@@ -31,12 +51,20 @@ impl Source {
             first_line,
             first_column: 0,
             trace: trace.to_string(),
+            lines: Default::default(),
         })
     }
 
     /// A place of which only file, line and column are known.
     pub fn of_place(file: &str, first_line: u32, first_column: u32) -> Source {
-        Source { file: file.to_string(), text: String::new(), first_line, first_column, trace: String::new() }
+        Source {
+            file: file.to_string(),
+            text: String::new(),
+            first_line,
+            first_column,
+            trace: String::new(),
+            lines: Default::default(),
+        }
     }
 
     /// Where the body that this is a part of was forked, if tracing recorded it.
@@ -44,7 +72,14 @@ impl Source {
         let mut frames = self.trace.lines().filter_map(trace_frame);
         frames.find(|(file, _)| file.ends_with("_async.py"))?;
         let (file, first_line) = frames.next()?;
-        Some(Source { file: file.to_string(), text: String::new(), first_line, first_column: 0, trace: String::new() })
+        Some(Source {
+            file: file.to_string(),
+            text: String::new(),
+            first_line,
+            first_column: 0,
+            trace: String::new(),
+            lines: Default::default(),
+        })
     }
 }
 
@@ -93,8 +128,11 @@ impl Span {
 
     /// The line of the file on which it starts, from 1.
     pub fn line(&self) -> u32 {
-        let before = &self.source.text.as_bytes()[..self.start as usize];
-        self.source.first_line + before.iter().filter(|&&byte| byte == b'\n').count() as u32
+        let begins = self.source.lines.0.get_or_init(|| {
+            let newlines = self.source.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            newlines.map(|(at, _)| at as u32 + 1).collect()
+        });
+        self.source.first_line + begins.partition_point(|&begin| begin <= self.start) as u32
     }
 
     /// Bytes from the start of its line to the start of the stretch, from 0.
@@ -131,6 +169,7 @@ mod tests {
             first_line: 7,
             first_column: 0,
             trace: String::new(),
+            lines: Default::default(),
         });
         let span = Span::new(source.clone(), 14, 23);
         assert_eq!((span.text(), span.to_string().as_str()), ("x.add_(1)", "m.py:8:4"));

@@ -353,7 +353,18 @@ impl Frame {
 /// Where the user wrote something. As in traces of PyTorch, only the line is known.
 fn span(at: &'static Caller<'static>) -> Span {
     let (file, first_line) = (at.file().to_string(), at.line());
-    Span::new(Arc::new(Source { file, text: String::new(), first_line, first_column: 0, trace: String::new() }), 0, 0)
+    Span::new(
+        Arc::new(Source {
+            file,
+            text: String::new(),
+            first_line,
+            first_column: 0,
+            trace: String::new(),
+            lines: Default::default(),
+        }),
+        0,
+        0,
+    )
 }
 
 fn type_of(value: &Value) -> Type {

@@ -88,6 +88,7 @@ impl Sites {
                 first_line: line,
                 first_column: 0,
                 trace: String::new(),
+                lines: Default::default(),
             };
             Span::new(Arc::new(source), 0, 0)
         };
@@ -166,7 +167,14 @@ impl Sites {
         if !self.sources.contains_key(file) {
             let text = self.read.and_then(|read| read(file));
             let source = text.map(|text| {
-                Arc::new(Source { file: file.to_string(), text, first_line: 1, first_column: 0, trace: String::new() })
+                Arc::new(Source {
+                    file: file.to_string(),
+                    text,
+                    first_line: 1,
+                    first_column: 0,
+                    trace: String::new(),
+                    lines: Default::default(),
+                })
             });
             self.sources.insert(file.to_string(), source);
         }
