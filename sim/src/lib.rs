@@ -123,6 +123,7 @@ pub mod machine;
 pub mod names;
 mod native;
 pub mod program;
+mod remedies;
 pub mod replay;
 pub mod report;
 mod static_audit;

@@ -13,6 +13,7 @@ use crate::config::{Config, Library};
 use crate::machine::code::{assigned_name, callee_name};
 use crate::names::{NAMELESS, user_name};
 use crate::program::Program;
+use crate::remedies::{self, Site};
 use crate::report::{Assurance, FindingReport, ForkReport, FrameReport, Places, RaceReport, Report, Stats, Verdict};
 
 /// Says of a method of a module what it may do, on any inputs and under any schedule.
@@ -23,24 +24,27 @@ pub fn static_audit(name: &str, method: &str, module: &Module, config: &Config) 
     let entry = module
         .method(method)
         .ok_or_else(|| Error::new(format!("expected a method of the module, found `{method}`")).in_file(name))?;
-    let told = Static::of(&World::of(module, callee_name), entry, &config.library);
+    let told = Static::with_remedies(&World::of(module, callee_name), entry, &config.library);
     Ok(told.report(name, method, config))
 }
 
 /// The same of the text of a graph: its callees are not in it, so whatever calls something is unknown.
 pub fn static_audit_of_graph(name: &str, text: &GraphText, config: &Config) -> Report {
     let world = World { functions: &text.functions, classes: &text.classes, root: None, callee: callee_name };
-    Static::of(&world, GraphText::MAIN, &config.library).report(name, "graph", config)
+    Static::with_remedies(&world, GraphText::MAIN, &config.library).report(name, "graph", config)
 }
 
 /// Lets an audit that ran the program say what is known without running it: what both have found has both as evidence, what
 /// no run has shown is possible on other inputs, and what is proved of all inputs holds for this one.
 pub fn meet(report: &mut Report, program: &Program) {
-    let told = Static::of(&World::of(&program.module, callee_name), program.entry, &program.library);
+    let told = Static::with_remedies(&World::of(&program.module, callee_name), program.entry, &program.library);
     let proved = told.verdict() == Verdict::Pure;
     for finding in told.findings {
         match report.findings.iter_mut().find(|known| is_same(known, &finding)) {
-            Some(known) => known.evidence.push("static"),
+            Some(known) => {
+                known.evidence.push("static");
+                known.remedies = finding.remedies;
+            }
             None => report.possible.push(finding),
         }
     }
@@ -73,8 +77,12 @@ pub(crate) struct Static {
     pub(crate) forks: Vec<ForkReport>,
     /// What is wrong, or may be.
     pub(crate) findings: Vec<FindingReport>,
+    /// What each finding is about.
+    pub(crate) sites: Vec<Site>,
     /// Why there is no answer.
     pub(crate) notes: Vec<String>,
+    /// How many nodes were looked at.
+    pub(crate) nodes: usize,
 }
 
 impl Static {
@@ -84,10 +92,24 @@ impl Static {
             Ok(analysis) => {
                 let mut teller =
                     Teller { functions: world.functions, library, analysis: &analysis, nodes: BTreeMap::new() };
-                Static { forks: teller.forks(), findings: teller.findings(), notes: Vec::new() }
+                let (findings, sites) = teller.findings().into_iter().unzip();
+                Static { forks: teller.forks(), findings, sites, notes: Vec::new(), nodes: analysis.nodes }
             }
-            Err(too_large) => Static { forks: Vec::new(), findings: Vec::new(), notes: vec![too_large.to_string()] },
+            Err(too_large) => Static {
+                forks: Vec::new(),
+                findings: Vec::new(),
+                sites: Vec::new(),
+                notes: vec![too_large.to_string()],
+                nodes: 0,
+            },
         }
+    }
+
+    /// The same, and of each finding what would help.
+    fn with_remedies(world: &World<'_>, entry: FunctionId, library: &Library) -> Static {
+        let mut told = Static::of(world, entry, library);
+        remedies::suggest(&mut told, world, entry, library);
+        told
     }
 
     fn report(self, name: &str, method: &str, config: &Config) -> Report {
@@ -150,26 +172,27 @@ impl<'a> Teller<'a> {
         forks.into_values().collect()
     }
 
-    fn findings(&mut self) -> Vec<FindingReport> {
-        let mut findings: Vec<(Key, FindingReport)> = Vec::new();
+    fn findings(&mut self) -> Vec<(FindingReport, Site)> {
+        let mut findings: Vec<(Key, FindingReport, Site)> = Vec::new();
         let mut known: BTreeMap<Key, usize> = BTreeMap::new();
-        let mut add = |key: Key, finding: FindingReport| match known.get(&key) {
+        let mut add = |key: Key, finding: FindingReport, stack: &[Place], fork: Vec<Place>| match known.get(&key) {
             Some(&at) => join(&mut findings[at].1, finding),
             None => {
                 known.insert(key.clone(), findings.len());
-                findings.push((key, finding));
+                let site = Site { kind: key.0, stack: stack.to_vec(), fork };
+                findings.push((key, finding, site));
             }
         };
         for write in &self.analysis.writes {
             let (key, finding) = self.write(write);
-            add(key, finding);
+            add(key, finding, &write.stack, self.fork_stack(write.fork));
         }
         for (stack, fork) in &self.analysis.opaque {
             let (key, finding) = self.opaque(stack, *fork);
-            add(key, finding);
+            add(key, finding, stack, Vec::new());
         }
         findings.sort_by(|a, b| a.0.cmp(&b.0));
-        findings.into_iter().map(|(_, finding)| finding).collect()
+        findings.into_iter().map(|(_, finding, site)| (finding, site)).collect()
     }
 
     fn write(&mut self, write: &Write) -> (Key, FindingReport) {
@@ -230,6 +253,7 @@ impl<'a> Teller<'a> {
             evidence: vec!["static"],
             race: None,
             waits: Vec::new(),
+            remedies: Vec::new(),
             places: Places { here, fork: forked, other: None, waits: Vec::new() },
         }
     }

@@ -14,6 +14,7 @@ mod progress;
 mod proofs;
 mod properties;
 mod random_programs;
+mod remedies;
 mod replay;
 mod reuse;
 mod rewinding;

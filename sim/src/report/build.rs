@@ -7,8 +7,8 @@ use forkcheck_model::value::Value;
 use forkcheck_scheduler::{Schedule, Tasks};
 
 use super::{
-    Assurance, FindingReport, ForkReport, FrameReport, MissedReport, Outcomes, Places, RaceReport, Report, Stats,
-    Verdict, WaitReport, Witness,
+    Assurance, FindingReport, ForkReport, FrameReport, MissedReport, Outcomes, Places, RaceReport, RemedyReport,
+    Report, Stats, Verdict, WaitReport, Witness,
 };
 use crate::check::{Finding, Findings, Kind, Severity, StuckWait};
 use crate::config::Config;
@@ -197,7 +197,7 @@ pub(crate) fn finding_report<S: Subject>(program: &S, names: &Tasks, finding: &F
             fork_line: fork.as_ref().map(Span::line),
         }
     };
-    FindingReport {
+    let mut report = FindingReport {
         code: finding.kind.code(),
         kind: finding.kind.name(),
         severity: if finding.kind.severity() == Severity::Error { "error" } else { "warning" },
@@ -220,8 +220,11 @@ pub(crate) fn finding_report<S: Subject>(program: &S, names: &Tasks, finding: &F
             other_writes: race.writes,
         }),
         waits: finding.waits.iter().map(wait).collect(),
+        remedies: Vec::new(),
         places: Places { here, fork, other, waits },
-    }
+    };
+    report.remedies.extend(super::words::advice(&report).map(|text| RemedyReport::of(text, false)));
+    report
 }
 
 pub(crate) fn notes(exploration: &Exploration, admitted: usize) -> Vec<String> {

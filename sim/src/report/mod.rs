@@ -4,10 +4,12 @@ pub(crate) mod build;
 pub mod explain;
 pub mod github;
 pub mod junit;
+mod remedy;
 pub mod sarif;
 pub mod text;
-mod words;
+pub(crate) mod words;
 
+pub use remedy::{Change, RemedyReport};
 use serde::{Deserialize, Serialize};
 
 /// The result of an audit.
@@ -123,6 +125,8 @@ pub struct FindingReport {
     pub race: Option<RaceReport>,
     /// The waits that never end: the circle of a deadlock, or those that take all threads of a pool.
     pub waits: Vec<WaitReport>,
+    /// What would help; what was verified first.
+    pub remedies: Vec<RemedyReport>,
     /// Where the sources can be shown; not part of the JSON.
     #[serde(skip)]
     pub places: Places,

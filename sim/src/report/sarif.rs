@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::explain::{RULES, Rule};
 use super::words::{self, fit};
-use super::{FindingReport, FrameReport, RaceReport, Report, Verdict, WaitReport};
+use super::{Change, FindingReport, FrameReport, RaceReport, RemedyReport, Report, Verdict, WaitReport};
 use crate::check::Severity;
 
 /// Where the files of a program are.
@@ -125,9 +125,30 @@ fn result(report: &Report, finding: &FindingReport, level: &str, fingerprints: &
         ("locations", Some(json!([here.location(report, None)]))),
         ("relatedLocations", some(related.iter().enumerate().map(|(i, place)| place.location(report, Some(i + 1))))),
         ("codeFlows", some(code_flow(report, finding).into_iter())),
+        ("fixes", some(finding.remedies.iter().filter_map(fix))),
         ("partialFingerprints", Some(json!({ "forkcheckFinding/v1": fingerprints.next(finding) }))),
         ("properties", Some(of_finding(finding))),
     ])
+}
+
+/// A remedy that can be applied to the file.
+fn fix(remedy: &RemedyReport) -> Option<Value> {
+    let Change { at, text } = remedy.change.as_ref()?;
+    let column = |at: usize, text: &str| text[..at].chars().rev().take_while(|&c| c != '\n').count() + 1;
+    let (source, range) = (&at.source().text, at.range());
+    let replacement = json!({
+        "deletedRegion": {
+            "startLine": at.line(),
+            "startColumn": column(range.start, source),
+            "endLine": last_line(at),
+            "endColumn": column(range.end, source),
+        },
+        "insertedContent": { "text": text },
+    });
+    Some(json!({
+        "description": message(&sentence(&remedy.text)),
+        "artifactChanges": [{ "artifactLocation": artifact(at.file()), "replacements": [replacement] }],
+    }))
 }
 
 fn of_finding(finding: &FindingReport) -> Value {
@@ -157,7 +178,8 @@ fn said(finding: &FindingReport) -> String {
         true => String::new(),
         false => format!("See: {}.", links.join("; ")),
     };
-    for part in [deed, links, words::advice(finding).map(sentence).unwrap_or_default()] {
+    let helps = finding.remedies.iter().map(|remedy| sentence(&plain(&remedy.sentence())));
+    for part in [deed, links].into_iter().chain(helps) {
         if !part.is_empty() {
             text = format!("{text} {part}");
         }

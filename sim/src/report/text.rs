@@ -45,10 +45,11 @@ fn group(finding: &FindingReport) -> Group<'_> {
     if let Some(race) = &finding.race {
         group = group.element(Level::NOTE.message(words::race_note(race)));
     }
-    match words::advice(finding) {
-        Some(advice) => group.element(Level::HELP.message(advice)),
-        None => group,
-    }
+    let helps = finding.remedies.iter().map(|remedy| match &remedy.patch {
+        Some(patch) => format!("{}\n{}", remedy.sentence(), patch.trim_end()),
+        None => remedy.sentence(),
+    });
+    group.elements(helps.map(|help| Level::HELP.message(help)))
 }
 
 /// One snippet for each source text that plays a part; sites in the same text share one.

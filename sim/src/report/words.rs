@@ -75,12 +75,29 @@ pub(super) fn lines(finding: &FindingReport) -> Vec<String> {
         lines.push(STARVATION.to_string());
     }
     lines.extend(finding.race.as_ref().map(race_note));
-    lines.extend(advice(finding).map(|advice| format!("help: {advice}")));
+    lines.extend(finding.remedies.iter().map(|remedy| format!("help: {}", remedy.sentence())));
     lines
 }
 
+/// What else to do about it, beside what is verified: in the words of TorchScript.
+pub(crate) fn unverified(finding: &FindingReport) -> Option<&'static str> {
+    let is_helped = !finding.remedies.is_empty();
+    let draws = finding.kind == "global-state" && finding.target == "global RNG";
+    match finding.kind {
+        "input-mutation" if is_helped => Some("return the new value instead of writing it"),
+        _ if is_helped => None,
+        "global-state" if draws && advice(finding) == Some(DRAW) => Some(
+            "draw before the fork and pass the numbers in; a generator made in a script does not help: it is one constant \
+             that all forks share",
+        ),
+        _ => advice(finding),
+    }
+}
+
+const DRAW: &str = "draw before the fork and pass the numbers in";
+
 /// What to do about it.
-pub(super) fn advice(finding: &FindingReport) -> Option<&'static str> {
+pub(crate) fn advice(finding: &FindingReport) -> Option<&'static str> {
     let training = finding.operator.contains("dropout") || finding.operator.contains("batch_norm");
     Some(match finding.kind {
         "global-state" if training => {
@@ -92,7 +109,7 @@ pub(super) fn advice(finding: &FindingReport) -> Option<&'static str> {
             "return the new value, and let the caller store it after the wait"
         }
         "attribute-mutation" => "return the new value, and let the caller store it after the wait",
-        "global-state" => "draw before the fork and pass the numbers in",
+        "global-state" => DRAW,
         "output" => "return what is to be printed, and print it after the wait",
         "parent-mutation" => "wait for the fork before the write, or give it a clone",
         "race" => "wait for the task before its data is used",
