@@ -39,6 +39,8 @@ pub(super) struct Instance {
     pub(super) values: Vec<Abstract>,
     /// What it returns.
     pub(super) result: Abstract,
+    /// Whether it calls itself.
+    repeats: bool,
     /// The state of the heap before the last look, if no argument has changed since.
     clean: Option<u64>,
 }
@@ -131,7 +133,7 @@ impl<'a> Interpreter<'a> {
     fn instance(&mut self, function: FunctionId, fork: ForkId, caller: Option<(u32, u32)>) -> u32 {
         let values = vec![Abstract::default(); self.world.function(function).graph.values.len()];
         let result = Abstract::default();
-        self.instances.push(Instance { function, fork, caller, values, result, clean: None });
+        self.instances.push(Instance { function, fork, caller, values, result, repeats: false, clean: None });
         self.instances.len() as u32 - 1
     }
 
@@ -161,7 +163,8 @@ impl<'a> Interpreter<'a> {
         }
         self.instances[index].clean = Some(version);
         let graph = self.graph(frame.instance);
-        self.block(frame, &graph.body)?;
+        let repeats = frame.repeats || self.instances[index].repeats;
+        self.block(Frame { repeats, ..frame }, &graph.body)?;
         let returned = self.value(frame.instance, graph.body.returns[0]).clone();
         if self.instances[index].result.join(&returned) {
             self.changed = true;
@@ -554,6 +557,11 @@ impl<'a> Interpreter<'a> {
         }
         if let Some(instance) = self.recursive(frame, function) {
             self.bind_params(instance, args);
+            let known = &mut self.instances[instance as usize];
+            if !std::mem::replace(&mut known.repeats, true) {
+                known.clean = None;
+                self.changed = true;
+            }
             return Ok(self.instances[instance as usize].result.clone());
         }
         let key = (frame.instance, node.id, function);

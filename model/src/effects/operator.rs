@@ -10,7 +10,7 @@ use super::region::{Region, Step};
 use crate::graph::Node;
 use crate::operators::possible::{Hint, Holds, Possible};
 use crate::operators::schema::{Argument, Return};
-use crate::operators::{Access, Call, Modes, Operator, Place};
+use crate::operators::{Access, Call, Correction, Modes, Operator, Place};
 use crate::slot::{Allocator, Memory};
 use crate::types::Type;
 use crate::value::{Generator, Value};
@@ -85,6 +85,9 @@ impl Interpreter<'_> {
             Hint { ty: &value.ty, value: arg.constant().map(Constant::value), none: arg.may_be_none() }
         };
         let hints: Vec<Hint<'_>> = node.inputs.iter().zip(&args).map(hint).collect();
+        if operator.corrections.iter().any(|correction| matches!(correction, Correction::Unknown)) {
+            self.note_opaque(frame, node);
+        }
         if self.recorder.is_some() {
             for possible in operator.possible_effects(&hints) {
                 self.touch_place(frame, node, possible, &args);

@@ -30,6 +30,8 @@ pub enum Correction {
     Prints,
     /// Touches flags of the whole process.
     ProcessFlags(Access),
+    /// May write things that are not among its arguments, and nobody knows which.
+    Unknown,
     /// A container operator that looks at the elements of the tensors inside (comparisons, text).
     ReadsElements,
 }

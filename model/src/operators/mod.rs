@@ -19,6 +19,7 @@ pub(crate) mod observe;
 
 mod container;
 mod creation;
+mod effects_only;
 mod index;
 mod linalg;
 mod network;

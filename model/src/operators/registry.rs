@@ -25,7 +25,7 @@ macro_rules! families {
     };
 }
 
-families!(container, creation, index, linalg, network, pointwise, random, reduce, scalar, shape, text);
+families!(container, creation, effects_only, index, linalg, network, pointwise, random, reduce, scalar, shape, text);
 
 /// Every overload of `name` (such as `aten::add`), or `None` if PyTorch has no operator of that name.
 ///
