@@ -26,7 +26,7 @@ use edit::Copying;
 const TRIES: usize = 32;
 
 /// So many nodes are looked at for them, each in each calling context once, so that it stays cheap.
-const NODES: usize = 200_000;
+const NODES: usize = 50_000;
 
 /// What a finding is about, in numbers of the program.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Trier<'_> {
         let mut is_copied = false;
         for fix in self.fixes(site) {
             // One thing that is copied is enough.
-            let copies = matches!(fix, Fix::Copy(..) | Fix::Own(..));
+            let copies = matches!(fix, Fix::Copy(..));
             if copies && is_copied || !self.helps(&fix, finding) {
                 continue;
             }
@@ -99,6 +99,10 @@ impl Trier<'_> {
             let change = self.change(&fix);
             let patch = change.as_ref().map(Change::diff);
             remedies.push(RemedyReport { text: self.text(&fix), verified: true, patch, change });
+            // Against a write of the parent there are two, and each has its uses.
+            if site.kind != Kind::ParentMutation {
+                break;
+            }
         }
         remedies
     }
