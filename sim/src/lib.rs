@@ -115,6 +115,7 @@ pub mod audit;
 pub mod check;
 pub mod config;
 mod convert;
+pub mod effect_comments;
 pub mod execution;
 pub mod explore;
 pub mod failures;
@@ -127,6 +128,7 @@ mod remedies;
 pub mod replay;
 pub mod report;
 mod static_audit;
+mod static_words;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 

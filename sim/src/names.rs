@@ -1,5 +1,6 @@
 //! What a user would call a thing that is written: `input x`, `self.inner.n`, `local y`.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use forkcheck_model::graph::Span;
 use forkcheck_model::slot::SlotId;
 use forkcheck_model::value::{Key as DictKey, Value};
 use forkcheck_scheduler::TaskId;
+use rustc_hash::FxHashSet;
 
 use crate::machine::Machine;
 
@@ -62,7 +64,7 @@ pub(crate) fn of_entry(params: &[String], inputs: &[Value], root: &Value) -> BTr
 
 /// Calls `found` with every location that can be reached from `value`, and the path to it.
 fn walk(value: &Value, path: &str, found: &mut impl FnMut(NameKey, String)) {
-    let mut seen = rustc_hash::FxHashSet::default();
+    let mut seen = FxHashSet::default();
     let mut stack = vec![(value.clone(), path.to_string())];
     while let Some((value, path)) = stack.pop() {
         let first = stack.len();
@@ -118,17 +120,30 @@ fn literal(key: &DictKey) -> String {
     }
 }
 
-/// The user's name of a variable, by the spans of the function that it is of. The archive numbers what is assigned again:
-/// `x`, `x0`, `x1`; a number that the user's text does not have is not the user's.
-pub(crate) fn user_name<'n, 's>(mut spans: impl Iterator<Item = &'s Span>, name: &'n str) -> &'n str {
-    let bare = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let Some(text) = spans.find(|span| span.text().len() < span.source().text.len()).map(|span| &span.source().text)
-    else {
-        return name;
-    };
-    let words = || text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    let numbered = bare.len() < name.len() && !bare.is_empty();
-    if numbered && !words().any(|word| word == name) && words().any(|word| word == bare) { bare } else { name }
+/// What the user calls the variables of a function. The archive numbers what is assigned again: `x`, `x0`, `x1`; a number
+/// that the user's text does not have is not the user's.
+#[derive(Debug)]
+pub(crate) struct UserNames<'a> {
+    /// The user's text, if it is known.
+    text: Option<&'a str>,
+    /// Its words.
+    words: OnceCell<FxHashSet<&'a str>>,
+}
+
+impl<'a> UserNames<'a> {
+    /// Of the function whose nodes have these spans.
+    pub(crate) fn of(mut spans: impl Iterator<Item = &'a Span>) -> Self {
+        let span = spans.find(|span| span.text().len() < span.source().text.len());
+        Self { text: span.map(|span| &*span.source().text), words: OnceCell::new() }
+    }
+
+    /// The name of the variable that the archive calls `name`.
+    pub(crate) fn of_variable<'n>(&self, name: &'n str) -> &'n str {
+        let bare = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let Some(text) = self.text.filter(|_| bare.len() < name.len() && !bare.is_empty()) else { return name };
+        let words = self.words.get_or_init(|| text.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect());
+        if !words.contains(name) && words.contains(bare) { bare } else { name }
+    }
 }
 
 impl Machine {
@@ -173,7 +188,7 @@ impl Machine {
                     let mut path = None;
                     let sites =
                         frame.code.instructions.iter().filter_map(|instruction| self.site_span(instruction.site));
-                    let name = user_name(sites, name.as_ref()?);
+                    let name = UserNames::of(sites).of_variable(name.as_ref()?);
                     walk(value, &format!("local {name}"), &mut |key, found| {
                         if key == wanted {
                             path.get_or_insert(found);

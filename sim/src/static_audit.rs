@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use forkcheck_model::Error;
-use forkcheck_model::effects::{self, Analysis, ForkId, Place, Target, World, Write};
+use forkcheck_model::effects::{self, Analysis, ForkId, Place, World, Write};
+use forkcheck_model::graph::Span;
 use forkcheck_model::graph::parse::GraphText;
-use forkcheck_model::graph::{Block, Node, Span};
-use forkcheck_model::module::{Function, FunctionId, Module};
+use forkcheck_model::module::{FunctionId, Module};
 
 use crate::check::{Kind, Severity};
 use crate::config::{Config, Library};
-use crate::machine::code::{assigned_name, callee_name};
-use crate::names::{NAMELESS, user_name};
+use crate::machine::code::callee_name;
 use crate::program::Program;
 use crate::remedies::{self, Site};
 use crate::report::{Assurance, FindingReport, ForkReport, FrameReport, Places, RaceReport, Report, Stats, Verdict};
+use crate::static_words::Words;
 
 /// Says of a method of a module what it may do, on any inputs and under any schedule.
 ///
@@ -90,8 +90,7 @@ impl Static {
     pub(crate) fn of(world: &World<'_>, entry: FunctionId, library: &Library) -> Static {
         match effects::analyse(world, entry) {
             Ok(analysis) => {
-                let mut teller =
-                    Teller { functions: world.functions, library, analysis: &analysis, nodes: BTreeMap::new() };
+                let mut teller = Teller { words: Words::of(world.functions), library, analysis: &analysis };
                 let (findings, sites) = teller.findings().into_iter().unzip();
                 Static { forks: teller.forks(), findings, sites, notes: Vec::new(), nodes: analysis.nodes }
             }
@@ -148,14 +147,12 @@ type Key = (Kind, Place, Option<(String, u32)>, Option<Place>);
 
 /// Turns an analysis into what is said of it.
 struct Teller<'a> {
-    functions: &'a [Function],
+    words: Words<'a>,
     library: &'a Library,
     analysis: &'a Analysis,
-    /// The nodes of functions that were asked for, by number.
-    nodes: BTreeMap<FunctionId, Vec<&'a Node>>,
 }
 
-impl<'a> Teller<'a> {
+impl Teller<'_> {
     fn forks(&mut self) -> Vec<ForkReport> {
         let mut forks: BTreeMap<Place, ForkReport> = BTreeMap::new();
         for fork in &self.analysis.forks {
@@ -205,13 +202,13 @@ impl<'a> Teller<'a> {
         };
         let fork = self.fork_stack(write.fork);
         let mut finding = self.finding(kind, &write.stack, write.writer, &fork);
-        finding.target = self.target(&write.target);
+        finding.target = self.words.target(&write.target);
         finding.certainty = if write.certain { "must" } else { "may" };
         if let Some(other) = &write.other {
             let span = self.user_span(&other.stack);
             finding.race = Some(RaceReport {
                 other_task: self.path(other.fork),
-                other_operator: self.node(other.stack[0]).kind.name().to_string(),
+                other_operator: self.words.node(other.stack[0]).kind.name().to_string(),
                 other_file: span.as_ref().map(|span| span.file().to_string()),
                 other_line: span.as_ref().map(Span::line),
                 other_writes: other.writes,
@@ -240,7 +237,7 @@ impl<'a> Teller<'a> {
             code: kind.code(),
             kind: kind.name(),
             severity: if kind.severity() == Severity::Error { "error" } else { "warning" },
-            operator: self.node(stack[0]).kind.name().to_string(),
+            operator: self.words.node(stack[0]).kind.name().to_string(),
             target: String::new(),
             file: file(&here),
             line: here.as_ref().map(Span::line),
@@ -259,9 +256,9 @@ impl<'a> Teller<'a> {
     }
 
     fn frame(&mut self, place: Place) -> FrameReport {
-        let span = self.node(place).span.as_ref();
+        let span = self.words.node(place).span.as_ref();
         FrameReport {
-            function: self.functions[place.function.0 as usize].name.to_string(),
+            function: self.words.function(place.function).name.to_string(),
             file: span.map(|span| span.file().to_string()),
             line: span.map(Span::line),
         }
@@ -280,51 +277,11 @@ impl<'a> Teller<'a> {
         known.map(|fork| fork.stack.clone()).unwrap_or_default()
     }
 
-    fn target(&mut self, target: &Target) -> String {
-        match target {
-            Target::Path(path) => path.clone(),
-            Target::Nameless => NAMELESS.to_string(),
-            Target::Constant(place) => {
-                let node = self.node(*place);
-                let variable = &self.functions[place.function.0 as usize].graph.value(node.outputs[0]).name;
-                let assigned = node.span.as_ref().and_then(assigned_name);
-                let name = assigned.or(variable.as_ref().map(|name| name.to_string()));
-                name.map_or("a constant".to_string(), |name| format!("constant {name}"))
-            }
-            Target::Local(function, name, shape) => {
-                let spans = self.nodes(*function).iter().filter_map(|node| node.span.as_ref());
-                let name = user_name(spans, name);
-                format!("{}local {name}", if *shape { "shape of " } else { "" })
-            }
-        }
-    }
-
     /// The innermost place of a stack that the user wrote; if all of it is library code, the innermost place.
     fn user_span(&mut self, stack: &[Place]) -> Option<Span> {
-        let spans: Vec<&Span> = stack.iter().filter_map(|&place| self.node(place).span.as_ref()).collect();
+        let spans: Vec<&Span> = stack.iter().filter_map(|&place| self.words.node(place).span.as_ref()).collect();
         let own = spans.iter().find(|span| !self.library.contains(span.file()));
         own.or(spans.first()).map(|&span| span.clone())
-    }
-
-    fn node(&mut self, place: Place) -> &'a Node {
-        self.nodes(place.function)[place.node as usize]
-    }
-
-    fn nodes(&mut self, function: FunctionId) -> &[&'a Node] {
-        let functions = self.functions;
-        self.nodes.entry(function).or_insert_with(|| {
-            let mut nodes = Vec::new();
-            collect(&functions[function.0 as usize].graph.body, &mut nodes);
-            nodes
-        })
-    }
-}
-
-/// All nodes of a block, in program order: by their numbers.
-fn collect<'a>(block: &'a Block, nodes: &mut Vec<&'a Node>) {
-    for node in &block.nodes {
-        nodes.push(node);
-        node.blocks.iter().for_each(|block| collect(block, nodes));
     }
 }
 

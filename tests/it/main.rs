@@ -3,6 +3,7 @@
 mod cases;
 mod closures;
 mod cores;
+mod effect_comments;
 mod explain;
 mod findings;
 mod formats;

@@ -13,7 +13,7 @@ use super::forks::{ForkId, Forks};
 use super::heap::{Heap, LocationId, Maker, Origin, Sort, Stride, Thing, ThingId};
 use super::lattice::{Abstract, Constant, Plain};
 use super::record::Recorder;
-use super::{TooLarge, World};
+use super::{Place, TooLarge, World};
 use crate::graph::{Block, Graph, Node, NodeKind, ValueId};
 use crate::module::{ClassKind, FunctionId};
 use crate::operators::Access;
@@ -123,6 +123,13 @@ impl<'a> Interpreter<'a> {
     /// The graph of a calling context.
     pub(super) fn graph(&self, instance: u32) -> &'a Graph {
         &self.world.function(self.instances[instance as usize].function).graph
+    }
+
+    /// A node, then the calls of its task that lead there.
+    pub(super) fn stack(&self, instance: u32, node: u32) -> Vec<Place> {
+        let up = |&(index, _): &(u32, u32)| self.instances[index as usize].caller;
+        let calls = std::iter::successors(Some((instance, node)), up);
+        calls.map(|(index, node)| Place { function: self.instances[index as usize].function, node }).collect()
     }
 
     /// What a value may be.

@@ -4,15 +4,21 @@
 //! themselves, knows that `training` is false and that two modules share a parameter, and follows each call with what is
 //! really given. Everything that it cannot know, it takes for possible; so what it does not find cannot happen.
 //!
-//! The way: [`lattice`] what a value may be, [`heap`] what can be written, [`interpret`] and [`operator`] what each node
-//! does, [`record`] who touches what and what runs meanwhile, [`verdict`] whose fault it is.
+//! The way: `lattice` what a value may be, `heap` what can be written, `interpret` and `operator` what each node does,
+//! `record` who touches what and what runs meanwhile, `verdict` whose fault it is; `names` what a user would call it, and
+//! `describe` what is said of each node. `alias` answers the questions of PyTorch's `AliasDb`; [`comparison`] has both
+//! answers side by side.
 //! That purity follows from what a method writes to what existed before it: Sălcianu and Rinard, 2005.
 
 mod alias;
+#[doc = include_str!("comparison.md")]
+pub mod comparison {}
+mod describe;
 mod forks;
 mod heap;
 mod interpret;
 mod lattice;
+mod names;
 mod operator;
 mod record;
 mod region;
@@ -22,9 +28,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use alias::Aliases;
+pub use describe::{Beside, Description, Touched, describe};
 pub use forks::ForkId;
 use interpret::Interpreter;
-pub use verdict::{Analysis, ForkEffects, Kind, Other, Place, Target, Write};
+pub use names::Target;
+pub use verdict::{Analysis, ForkEffects, Kind, Other, Place, Write};
 
 use crate::module::{Class, Function, FunctionId, Module};
 use crate::value::Object;

@@ -251,8 +251,12 @@ impl Recorder {
 
     /// Whether `fork` may be running while a task of `owner` is at one of these moments.
     pub(super) fn is_running(&self, owner: ForkId, fork: ForkId, times: &[u64]) -> bool {
-        let spells = self.spells.get(&(owner, fork)).map_or(&[][..], Vec::as_slice);
-        spells.iter().any(|(from, to)| times.iter().any(|time| from <= time && time < to))
+        self.spells(owner, fork).iter().any(|(from, to)| times.iter().any(|time| from <= time && time < to))
+    }
+
+    /// From when to when `fork` may be running while a task of `owner` goes on.
+    pub(super) fn spells(&self, owner: ForkId, fork: ForkId) -> &[(u64, u64)] {
+        self.spells.get(&(owner, fork)).map_or(&[], Vec::as_slice)
     }
 
     /// Whether tasks of the two forks may run at the same time.

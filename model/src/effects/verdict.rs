@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::forks::ForkId;
-use super::heap::{LocationId, Origin, Sort, Thing};
+use super::heap::{LocationId, Origin, Sort};
 use super::interpret::Interpreter;
-use super::lattice::Abstract;
+use super::names::{Names, Target};
 use super::record::{Recorder, Touch};
 use crate::module::FunctionId;
 use crate::operators::Access;
-use crate::value::Value;
 
 /// What a program may do, on any inputs.
 #[derive(Debug, Clone, Default)]
@@ -84,19 +83,6 @@ pub struct Write {
     pub other: Option<Other>,
 }
 
-/// What a user would call a thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// By this path: `input xs[1]`, `self.inner.n`, `global RNG`.
-    Path(String),
-    /// The variable of a function; `true` if it is its metadata alone.
-    Local(FunctionId, String, bool),
-    /// The constant that a node binds.
-    Constant(Place),
-    /// It has no name.
-    Nameless,
-}
-
 /// An access that may come at the same time.
 #[derive(Debug, Clone)]
 pub struct Other {
@@ -111,9 +97,7 @@ pub struct Other {
 /// Says what is wrong with a program that was looked at.
 pub(super) fn judge(interpreter: &Interpreter<'_>) -> Analysis {
     let recorder = interpreter.recorder.as_ref().expect("the last pass records");
-    let judge =
-        Judge { interpreter, recorder, classes: Classes::of(interpreter, recorder), names: FxHashMap::default() };
-    judge.run()
+    Judge { interpreter, recorder, classes: Classes::of(interpreter, recorder) }.run()
 }
 
 /// What may be the same memory: all inputs together, everything else by where it comes from.
@@ -157,23 +141,19 @@ struct Judge<'a> {
     interpreter: &'a Interpreter<'a>,
     recorder: &'a Recorder,
     classes: Classes,
-    /// What attributes hold, by where it comes from, with the path.
-    names: FxHashMap<(Origin, Sort, u32), String>,
 }
 
 impl Judge<'_> {
-    fn run(mut self) -> Analysis {
+    fn run(self) -> Analysis {
         let forks = &self.interpreter.forks;
         let mut impure = FxHashSet::default();
         let mut writes = Vec::new();
         let wrong: Vec<(usize, Vec<Blame>)> =
             (0..self.recorder.touches.len()).map(|i| (i, self.blame(i))).filter(|row| !row.1.is_empty()).collect();
-        if !wrong.is_empty() {
-            self.name_attributes();
-        }
+        let mut names = (!wrong.is_empty()).then(|| Names::of(self.interpreter));
         for (i, blamed) in wrong {
             let touch = &self.recorder.touches[i];
-            let (target, attribute) = self.target(touch);
+            let (target, attribute) = names.as_mut().expect("something is wrong").target(touch);
             for Blame { effect, fork, other } in blamed {
                 if effect {
                     let mut above = Some(fork);
@@ -184,7 +164,7 @@ impl Judge<'_> {
                 }
                 writes.push(Write {
                     kind: if effect { self.kind(touch, attribute) } else { Kind::Parent },
-                    stack: self.stack(touch.instance, touch.node),
+                    stack: self.interpreter.stack(touch.instance, touch.node),
                     writer: touch.fork,
                     fork,
                     target: target.clone(),
@@ -199,11 +179,12 @@ impl Judge<'_> {
                 id,
                 path: forks.path(id),
                 callee: fork.name.0.to_string(),
-                stack: self.stack(fork.place.0, fork.place.1),
+                stack: self.interpreter.stack(fork.place.0, fork.place.1),
                 pure: !impure.contains(&id),
             }
         };
-        let opaque = self.recorder.opaque.iter().map(|&(instance, node, fork)| (self.stack(instance, node), fork));
+        let opaque =
+            self.recorder.opaque.iter().map(|&(instance, node, fork)| (self.interpreter.stack(instance, node), fork));
         let mut opaque: Vec<_> = opaque.collect();
         opaque.dedup();
         Analysis {
@@ -295,165 +276,10 @@ impl Judge<'_> {
 
     fn other(&self, index: usize) -> Other {
         let touch = &self.recorder.touches[index];
-        Other { fork: touch.fork, stack: self.stack(touch.instance, touch.node), writes: touch.access != Access::Read }
-    }
-
-    /// The node, then the calls of its task that lead there.
-    fn stack(&self, instance: u32, node: u32) -> Vec<Place> {
-        let mut stack = Vec::new();
-        let mut at = Some((instance, node));
-        while let Some((index, node)) = at {
-            let instance = &self.interpreter.instances[index as usize];
-            stack.push(Place { function: instance.function, node });
-            at = instance.caller;
-        }
-        stack
-    }
-
-    /// What a user would call what is touched, and whether it is an attribute or what one holds.
-    fn target(&self, touch: &Touch) -> (Target, bool) {
-        let heap = &self.interpreter.heap;
-        let location = heap.location(touch.location);
-        let path = |text: &str| Target::Path(text.to_string());
-        match &location.origin {
-            Origin::Stdout => return (path("stdout"), false),
-            Origin::Generator => return (path("global RNG"), false),
-            Origin::Flags => return (path("process flags"), false),
-            _ => {}
-        }
-        let prefix = if location.sort == Sort::Shape { "shape of " } else { "" };
-        if let Some(name) = self.names.get(&(location.origin.clone(), location.sort, touch.cell)) {
-            return (Target::Path(format!("{prefix}{name}")), true);
-        }
-        let target = match &location.origin {
-            Origin::Input(at) => Target::Path(format!("{prefix}input {}{}", heap.path_text(*at), self.member(touch))),
-            Origin::Constant(function, node) => Target::Constant(Place { function: *function, node: *node }),
-            Origin::Loaded(_) => self.constant(touch.location),
-            _ => self.local(touch),
-        };
-        (target, false)
-    }
-
-    /// The attribute of an object of the inputs.
-    fn member(&self, touch: &Touch) -> String {
-        let heap = &self.interpreter.heap;
-        let class = match heap.input_class(touch.location) {
-            Some(crate::types::Type::Named(name)) => self.interpreter.world.classes.get(name),
-            _ => None,
-        };
-        let attribute = class.and_then(|class| class.attributes.get(touch.cell as usize));
-        match heap.location(touch.location).sort {
-            Sort::Object => attribute.map_or(String::new(), |attribute| format!(".{}", attribute.name)),
-            _ => String::new(),
+        Other {
+            fork: touch.fork,
+            stack: self.interpreter.stack(touch.instance, touch.node),
+            writes: touch.access != Access::Read,
         }
     }
-
-    /// The constant that holds a loaded thing which no attribute holds.
-    fn constant(&self, wanted: LocationId) -> Target {
-        let Origin::Loaded(slot) = self.interpreter.heap.location(wanted).origin else { return Target::Nameless };
-        let holds = |value: &Value| match value {
-            Value::Tensor(tensor) => tensor.id() == slot || tensor.storage().id() == slot,
-            Value::List(list) => list.id() == slot,
-            Value::Dict(dict) => dict.id() == slot,
-            Value::Object(object) => object.id() == slot,
-            _ => false,
-        };
-        for instance in &self.interpreter.instances {
-            let graph = &self.interpreter.world.function(instance.function).graph;
-            let constant = |node: &&crate::graph::Node| matches!(&node.kind, crate::graph::NodeKind::Constant(value) if holds(value));
-            if let Some(node) = graph.body.nodes.iter().find(constant) {
-                return Target::Constant(Place { function: instance.function, node: node.id });
-            }
-        }
-        Target::Nameless
-    }
-
-    /// The creator's variable, or that of whoever called it; else that of the writer.
-    fn local(&self, touch: &Touch) -> Target {
-        let location = self.interpreter.heap.location(touch.location);
-        let Origin::Made { instance, .. } = location.origin else { return Target::Nameless };
-        let shape = location.sort == Sort::Shape;
-        let mut at = Some(instance);
-        let mut contexts = Vec::new();
-        while let Some(index) = at {
-            contexts.push(index);
-            let instance = &self.interpreter.instances[index as usize];
-            at = instance.caller.map(|(caller, _)| caller);
-        }
-        contexts.push(touch.instance);
-        // A fork's parameters are what the captures are called.
-        let forked = self.interpreter.forks.get(touch.fork).instance;
-        contexts.extend(self.interpreter.instances[forked as usize + 1..].first().map(|_| forked + 1));
-        for index in contexts {
-            let instance = &self.interpreter.instances[index as usize];
-            let graph = &self.interpreter.world.function(instance.function).graph;
-            let named = graph.values.iter().zip(&instance.values).find_map(|(info, value)| {
-                let name = info.name.as_ref()?;
-                self.is_of(value, touch.location).then(|| name.to_string())
-            });
-            if let Some(name) = named {
-                return Target::Local(instance.function, name, shape);
-            }
-        }
-        Target::Nameless
-    }
-
-    /// Whether a value may be what was made there, wherever it is by now.
-    fn is_of(&self, value: &Abstract, wanted: LocationId) -> bool {
-        let heap = &self.interpreter.heap;
-        let (origin, sort) = (&heap.location(wanted).origin, heap.location(wanted).sort);
-        let same =
-            |location: LocationId| heap.location(location).origin == *origin && heap.location(location).sort == sort;
-        value.things.iter().any(|thing| match heap.thing(thing) {
-            Thing::Tensor { storage, shape, .. } => same(*storage) || same(*shape),
-            Thing::Whole(location) => same(*location),
-            _ => false,
-        })
-    }
-
-    /// Names everything that can be reached from the root, by the first path in declaration order, depth first.
-    fn name_attributes(&mut self) {
-        let Some(root) = self.interpreter.world.root else { return };
-        let heap = &self.interpreter.heap;
-        let Some(begin) = heap.find(&Origin::Loaded(root.id()), Sort::Object) else { return };
-        let mut seen = FxHashSet::default();
-        let mut waiting = vec![(Thing::Whole(begin), "self".to_string())];
-        while let Some((thing, path)) = waiting.pop() {
-            let mut name = |location: LocationId, cell: u32, path: &str| {
-                let known = heap.location(location);
-                self.names.entry((known.origin.clone(), known.sort, cell)).or_insert_with(|| path.to_string());
-            };
-            match thing {
-                Thing::Tensor { storage, shape, .. } => {
-                    name(storage, 0, &path);
-                    name(shape, 0, &path);
-                }
-                Thing::Whole(location) if seen.insert(location) => {
-                    let sort = heap.location(location).sort;
-                    let first = waiting.len();
-                    if sort == Sort::Object {
-                        for (i, attribute) in heap.attributes(location).into_iter().enumerate() {
-                            let path = member(&path, &attribute);
-                            name(location, i as u32, &path);
-                            for thing in heap.held(location, i as u32) {
-                                waiting.push((thing.1, path.clone() + &thing.0));
-                            }
-                        }
-                    } else {
-                        name(location, 0, &path);
-                        for thing in heap.held(location, 0) {
-                            waiting.push((thing.1, path.clone() + &thing.0));
-                        }
-                    }
-                    waiting[first..].reverse();
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-/// `self.inner`; the members of a `ModuleList` are numbered, and written with brackets.
-fn member(path: &str, name: &str) -> String {
-    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("{path}[{name}]") } else { format!("{path}.{name}") }
 }

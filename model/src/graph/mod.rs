@@ -3,6 +3,7 @@
 //! A graph is made once, by the frontend or from its text ([`parse`](mod@parse)), and never changed. Forked and awaitable closures are functions of
 //! their own, called through the node that captured their free variables.
 
+pub mod dot;
 pub mod parse;
 pub mod print;
 pub mod span;

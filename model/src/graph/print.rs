@@ -13,39 +13,77 @@ use crate::module::{Function, FunctionId};
 use crate::types::Type;
 use crate::value::Value;
 
+/// What is said of a graph between its lines.
+pub trait Comments {
+    /// Said of a node of a function, above it.
+    fn of_node(&mut self, _function: FunctionId, _node: &Node) -> Option<String> {
+        None
+    }
+
+    /// Said of a function, below its graph: lines.
+    fn of_function(&mut self, _function: FunctionId) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Nothing is said.
+impl Comments for () {}
+
 /// The text of the function `id`, the closures that it starts included.
 pub fn text(functions: &[Function], id: FunctionId) -> String {
+    text_with(functions, id, &mut ())
+}
+
+/// The same with comments, each in a line of its own behind a `#`. Without these lines it is the text.
+pub fn text_with(functions: &[Function], id: FunctionId, comments: &mut dyn Comments) -> String {
     let mut text = String::new();
-    let write = section(&mut text, functions, &functions[id.0 as usize], "");
-    write.expect("writing to a string does not fail");
+    section(&mut text, functions, id, "", comments).expect("writing to a string does not fail");
     text
 }
 
 /// A graph, headed by `head`, and after it the closures that it starts.
-fn section(out: &mut String, functions: &[Function], function: &Function, head: &str) -> fmt::Result {
-    let mut printer = Printer { functions, function, out, names: Vec::new(), next: 0, closures: Vec::new() };
-    printer.name_values();
-    printer.graph(head)?;
+fn section(
+    out: &mut String,
+    functions: &[Function],
+    id: FunctionId,
+    head: &str,
+    comments: &mut dyn Comments,
+) -> fmt::Result {
+    let mut printer = Printer::of(functions, id);
+    printer.graph(head, comments)?;
+    out.push_str(&printer.out);
     let closures = printer.closures;
     for (name, id) in closures {
-        section(out, functions, &functions[id.0 as usize], &format!("with {name} = "))?;
+        section(out, functions, id, &format!("with {name} = "), comments)?;
     }
     Ok(())
 }
 
-struct Printer<'a> {
+/// What prints one graph.
+pub(super) struct Printer<'a> {
     functions: &'a [Function],
+    id: FunctionId,
     function: &'a Function,
-    out: &'a mut String,
+    /// What was printed.
+    pub(super) out: String,
     /// By value.
     names: Vec<String>,
     /// The next number of a value without name.
     next: u32,
     /// What is started, as it is printed; forks and awaitables are counted together.
-    closures: Vec<(String, FunctionId)>,
+    pub(super) closures: Vec<(String, FunctionId)>,
 }
 
-impl Printer<'_> {
+impl<'a> Printer<'a> {
+    /// Begins with a function.
+    pub(super) fn of(functions: &'a [Function], id: FunctionId) -> Self {
+        let function = &functions[id.0 as usize];
+        let mut printer =
+            Printer { functions, id, function, out: String::new(), names: Vec::new(), next: 0, closures: Vec::new() };
+        printer.name_values();
+        printer
+    }
+
     fn name_values(&mut self) {
         let mut used: FxHashMap<&str, u32> = FxHashMap::default();
         for value in &self.function.graph.values {
@@ -63,57 +101,33 @@ impl Printer<'_> {
         }
     }
 
-    fn graph(&mut self, head: &str) -> fmt::Result {
+    fn graph(&mut self, head: &str, comments: &mut dyn Comments) -> fmt::Result {
         let body = &self.function.graph.body;
         write!(self.out, "{head}graph(")?;
-        for (i, &param) in body.params.iter().enumerate() {
-            self.out.push_str(if i == 0 { "" } else { ",\n      " });
-            self.value(param)?;
-        }
+        self.bindings(&body.params, ",\n      ")?;
         self.out.push_str("):\n");
-        self.nodes(body, 1)?;
+        self.nodes(body, 1, comments)?;
         write!(self.out, "  return ")?;
         self.uses(&body.returns);
         self.out.push('\n');
+        comments.of_function(self.id).into_iter().for_each(|line| self.comment(&line, 0));
         Ok(())
     }
 
-    fn nodes(&mut self, block: &Block, depth: usize) -> fmt::Result {
+    fn nodes(&mut self, block: &Block, depth: usize, comments: &mut dyn Comments) -> fmt::Result {
         for node in &block.nodes {
-            self.node(node, depth)?;
+            self.node(node, depth, comments)?;
         }
         Ok(())
     }
 
-    fn node(&mut self, node: &Node, depth: usize) -> fmt::Result {
+    fn node(&mut self, node: &Node, depth: usize, comments: &mut dyn Comments) -> fmt::Result {
         let extra = self.implied_constant(node, depth)?;
+        if let Some(comment) = comments.of_node(self.id, node) {
+            self.comment(&comment, depth);
+        }
         self.indent(depth);
-        for (i, &output) in node.outputs.iter().enumerate() {
-            self.out.push_str(if i == 0 { "" } else { ", " });
-            self.value(output)?;
-        }
-        write!(self.out, " = {}", node.kind.name())?;
-        match &node.kind {
-            NodeKind::Fork(id) => self.start(*id, "prim::fork")?,
-            NodeKind::Awaitable(id) => self.start(*id, "prim::awaitable")?,
-            kind => attributes(self.out, kind)?,
-        }
-        self.out.push('(');
-        let mut first = true;
-        let mut separate = |out: &mut String| out.push_str(if std::mem::take(&mut first) { "" } else { ", " });
-        if let (Some(extra), NodeKind::CallFunction(_)) = (&extra, &node.kind) {
-            separate(self.out);
-            self.out.push_str(extra);
-        }
-        for input in &node.inputs {
-            separate(self.out);
-            self.out.push_str(&self.names[input.0 as usize]);
-        }
-        if let (Some(extra), NodeKind::TupleIndex(_)) = (&extra, &node.kind) {
-            separate(self.out);
-            self.out.push_str(extra);
-        }
-        self.out.push(')');
+        self.statement(node, extra)?;
         if let Some(span) = &node.span {
             write!(self.out, " # {span}")?;
         }
@@ -121,17 +135,53 @@ impl Printer<'_> {
         for (i, block) in node.blocks.iter().enumerate() {
             self.indent(depth + 1);
             write!(self.out, "block{i}(")?;
-            for (i, &param) in block.params.iter().enumerate() {
-                self.out.push_str(if i == 0 { "" } else { ", " });
-                self.value(param)?;
-            }
+            self.bindings(&block.params, ", ")?;
             self.out.push_str("):\n");
-            self.nodes(block, depth + 2)?;
+            self.nodes(block, depth + 2, comments)?;
             self.indent(depth + 2);
             self.out.push_str("-> ");
             self.uses(&block.returns);
             self.out.push('\n');
         }
+        Ok(())
+    }
+
+    /// A line that is no part of the graph.
+    fn comment(&mut self, text: &str, depth: usize) {
+        self.indent(depth);
+        self.out.push_str("# ");
+        // Names are the program's, and may hold anything.
+        for c in text.chars() {
+            if c.is_control() { self.out.extend(c.escape_debug()) } else { self.out.push(c) }
+        }
+        self.out.push('\n');
+    }
+
+    /// What a node does, in one line; `extra` is what PyTorch hands to it beside its inputs.
+    pub(super) fn statement(&mut self, node: &Node, extra: Option<String>) -> fmt::Result {
+        self.bindings(&node.outputs, ", ")?;
+        write!(self.out, " = {}", node.kind.name())?;
+        match &node.kind {
+            NodeKind::Fork(id) => self.start(*id, "prim::fork")?,
+            NodeKind::Awaitable(id) => self.start(*id, "prim::awaitable")?,
+            kind => attributes(&mut self.out, kind)?,
+        }
+        self.out.push('(');
+        let mut first = true;
+        let mut separate = |out: &mut String| out.push_str(if std::mem::take(&mut first) { "" } else { ", " });
+        if let (Some(extra), NodeKind::CallFunction(_)) = (&extra, &node.kind) {
+            separate(&mut self.out);
+            self.out.push_str(extra);
+        }
+        for input in &node.inputs {
+            separate(&mut self.out);
+            self.out.push_str(&self.names[input.0 as usize]);
+        }
+        if let (Some(extra), NodeKind::TupleIndex(_)) = (&extra, &node.kind) {
+            separate(&mut self.out);
+            self.out.push_str(extra);
+        }
+        self.out.push(')');
         Ok(())
     }
 
@@ -149,7 +199,8 @@ impl Printer<'_> {
         Ok(Some(name))
     }
 
-    fn short_name(&self, id: FunctionId) -> &str {
+    /// The name of a function without its package.
+    pub(super) fn short_name(&self, id: FunctionId) -> &str {
         let name = &self.functions[id.0 as usize].name;
         name.rsplit('.').next().unwrap_or(name)
     }
@@ -168,12 +219,17 @@ impl Printer<'_> {
         self.out.extend(std::iter::repeat_n("  ", depth));
     }
 
-    /// A value where it is bound, with its type.
-    fn value(&mut self, id: ValueId) -> fmt::Result {
-        write!(self.out, "{} : {}", self.names[id.0 as usize], self.function.graph.value(id).ty)
+    /// Values where they are bound, with their types.
+    pub(super) fn bindings(&mut self, ids: &[ValueId], separator: &str) -> fmt::Result {
+        for (i, &id) in ids.iter().enumerate() {
+            self.out.push_str(if i == 0 { "" } else { separator });
+            write!(self.out, "{} : {}", self.names[id.0 as usize], self.function.graph.value(id).ty)?;
+        }
+        Ok(())
     }
 
-    fn uses(&mut self, ids: &[ValueId]) {
+    /// Values where they are used.
+    pub(super) fn uses(&mut self, ids: &[ValueId]) {
         let names: Vec<&str> = ids.iter().map(|id| &*self.names[id.0 as usize]).collect();
         self.out.push('(');
         self.out.push_str(&names.join(", "));

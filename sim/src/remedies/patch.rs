@@ -9,7 +9,7 @@ use forkcheck_model::module::Function;
 
 use super::edit::Copying;
 use crate::config::Library;
-use crate::names::user_name;
+use crate::names::UserNames;
 use crate::report::Change;
 
 /// How a fork is written, and the wait that belongs to it.
@@ -33,7 +33,7 @@ pub(super) fn expressions(function: &Function, value: ValueId) -> Vec<String> {
     let name = || {
         let name = graph.value(value).name.as_ref()?;
         let spans = graph.body.nodes.iter().filter_map(|node| node.span.as_ref());
-        Some(user_name(spans, name).to_string())
+        Some(UserNames::of(spans).of_variable(name).to_string())
     };
     attribute(graph, value).into_iter().chain(name()).collect()
 }

@@ -173,6 +173,12 @@ pub(crate) struct Graph {
     /// The method of the archive to print.
     #[arg(long, default_value = "forward", value_name = "NAME")]
     pub(crate) method: String,
+    /// Say of each node what it reads and writes, and of each fork whether it is pure for all inputs.
+    #[arg(long)]
+    pub(crate) effects: bool,
+    /// How to print the graph.
+    #[arg(long, default_value = "text")]
+    pub(crate) format: GraphFormat,
 }
 
 /// What is one step.
@@ -213,6 +219,15 @@ pub(crate) enum AuditFormat {
     Junit,
     /// Workflow commands of GitHub Actions, which become annotations.
     Github,
+}
+
+/// How to print a graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// In PyTorch's form, for people and for forkcheck.
+    Text,
+    /// A drawing, for Graphviz.
+    Dot,
 }
 
 fn size(text: &str) -> Result<u64, String> {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::CommandFactory;
 use forkcheck::config::{Atomicity, Budget, Config, Library, Limits};
+use forkcheck::effect_comments::EffectComments;
 use forkcheck::execution::Subject;
 use forkcheck::explore::first_schedule;
 use forkcheck::explore::schedule::{self, program_tag};
@@ -13,14 +14,17 @@ use forkcheck::report::explain::Rule;
 use forkcheck::report::{Report, explain, github, junit, sarif, text};
 use forkcheck_model::archive::saved::write_saved;
 use forkcheck_model::difference::close;
+use forkcheck_model::effects::TooLarge;
 use forkcheck_model::graph::parse::GraphText;
-use forkcheck_model::module::Module;
+use forkcheck_model::module::{Function, FunctionId, Module};
 use forkcheck_model::value::{Key, Value};
 use forkcheck_model::{Error, graph};
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};
 
-use crate::args::{Arguments, AtomicityArg, Audit, AuditFormat, Command, Deny, Format, Graph, Run, Target};
+use crate::args::{
+    Arguments, AtomicityArg, Audit, AuditFormat, Command, Deny, Format, Graph, GraphFormat, Run, Target,
+};
 use crate::inputs::Source;
 use crate::store::Store;
 use crate::{inputs, output, progress, replay};
@@ -221,20 +225,44 @@ fn compare(expected: &Value, result: Option<&Value>, error: Option<&str>, argume
 }
 
 fn print_graph(arguments: &Graph) -> Result<u8, Error> {
-    let name = arguments.program.display().to_string();
-    let module = match inputs::open(&arguments.program, inputs::default_memory())? {
-        Source::Archive(module, _) => module,
+    match inputs::open(&arguments.program, inputs::default_memory())? {
+        Source::Archive(module, _) => {
+            let name = arguments.program.display().to_string();
+            let method = module.method(&arguments.method).ok_or_else(|| {
+                Error::new(format!("expected a method of the module, found `{}`", arguments.method)).in_file(&name)
+            })?;
+            print_function(arguments, &module.functions, method, || EffectComments::of_module(&module, method))
+        }
         Source::Graph(text) => {
             inputs::has_no_methods(&arguments.program, &arguments.method)?;
-            output::print(&graph::print::text(&text.functions, GraphText::MAIN))?;
-            return Ok(0);
+            print_function(arguments, &text.functions, GraphText::MAIN, || EffectComments::of_graph(&text))
         }
+    }
+}
+
+fn print_function<'a>(
+    arguments: &Graph,
+    functions: &[Function],
+    id: FunctionId,
+    effects: impl FnOnce() -> Result<EffectComments<'a>, TooLarge>,
+) -> Result<u8, Error> {
+    let mut comments: Box<dyn graph::print::Comments> = Box::new(());
+    let mut code = 0;
+    if arguments.effects {
+        match effects() {
+            Ok(known) => comments = Box::new(known),
+            Err(too_large) => {
+                output::error(&format!("nothing is known of the effects: {too_large}"));
+                code = 3;
+            }
+        }
+    }
+    let print = match arguments.format {
+        GraphFormat::Text => graph::print::text_with,
+        GraphFormat::Dot => graph::dot::text_with,
     };
-    let method = module.method(&arguments.method).ok_or_else(|| {
-        Error::new(format!("expected a method of the module, found `{}`", arguments.method)).in_file(&name)
-    })?;
-    output::print(&graph::print::text(&module.functions, method))?;
-    Ok(0)
+    output::print(&print(functions, id, &mut *comments))?;
+    Ok(code)
 }
 
 fn explain_code(code: Option<&str>) -> Result<u8, Error> {
