@@ -350,6 +350,53 @@ fn the_readme_shows_a_real_report() {
 }
 
 #[test]
+fn the_readme_shows_what_holds_for_all_inputs() {
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the README");
+    let section = readme.split("## What holds for all inputs").nth(1).expect("the section");
+    let section = section.split("\n## ").next().expect("its text");
+    let blocks: Vec<&str> = section.split("```").skip(1).step_by(2).collect();
+    let pairs: Vec<_> = blocks.chunks(2).collect();
+    assert_eq!(pairs.len(), 3);
+    for pair in pairs {
+        let arguments: Vec<&str> = pair[0].trim_start_matches("sh\nforkcheck ").trim().split(' ').collect();
+        let printed = stdout(&forkcheck(&arguments));
+        let (kind, shown) = pair[1].split_once('\n').expect("what is printed");
+        if kind == "text" {
+            assert_eq!(printed, shown);
+            continue;
+        }
+        // It is shortened: what is there stands in the report, in this order.
+        let mut printed = printed.lines().map(str::trim);
+        let mut lines = 0;
+        for line in shown.lines().map(str::trim).filter(|line| *line != "…") {
+            assert!(printed.any(|found| found == line), "{line}");
+            lines += 1;
+        }
+        assert!(lines > 20);
+    }
+}
+
+#[test]
+fn a_graph_is_shown_with_its_effects_or_drawn() {
+    let path = "tests/cases/b14_parent_writes/model.pt";
+    let plain = stdout(&forkcheck(&["graph", path]));
+    let with = stdout(&forkcheck(&["graph", path, "--effects"]));
+    let without: String =
+        with.lines().filter(|line| !line.trim_start().starts_with('#')).map(|l| format!("{l}\n")).collect();
+    assert_eq!(without, plain);
+    assert!(with.contains("\n# main/total#0: pure; main writes local y meanwhile; may run beside main\n"), "{with}");
+    // What is printed can be asked again.
+    let folder = Folder::new("effects");
+    let copy = folder.path("shown.ir");
+    std::fs::write(&copy, &with).expect("a file");
+    let again = forkcheck(&["graph", &copy]);
+    assert_eq!((again.status.code(), stdout(&again)), (Some(0), plain));
+    let drawing = stdout(&forkcheck(&["graph", path, "--effects", "--format", "dot"]));
+    assert!(drawing.starts_with("digraph {") && drawing.contains("style=dashed"), "{drawing}");
+    assert!(drawing.contains("\\lreads local y; writes local y\\l"), "{drawing}");
+}
+
+#[test]
 fn reports_go_where_people_look() {
     let folder = Folder::new("formats");
     let starts = [

@@ -175,3 +175,33 @@ fn our_answers_differ_from_pytorchs_just_where_it_is_written() {
         written.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
     assert_eq!(found, written);
 }
+
+/// A page of the crate's documentation says of each case what it asks, what PyTorch says, what we say and why.
+#[test]
+fn the_page_that_compares_has_every_case() {
+    let page = include_str!("../src/effects/comparison.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let names: Vec<String> = cases().into_iter().map(|case| case.name).collect();
+    assert_eq!(rows.iter().map(|row| row[0].trim_matches('`')).collect::<Vec<_>>(), names);
+    for row in rows {
+        assert!(row.len() == 6 && row.iter().all(|cell| !cell.is_empty()), "{row:?}");
+        // The second column says what the file of differences says.
+        let prefix = format!("{}: ", row[0].trim_matches('`'));
+        let differences = include_str!("alias_cases/differences.txt").lines();
+        let differences: Vec<&str> = differences.filter_map(|line| line.strip_prefix(&prefix)).collect();
+        let any = |word: &str, moves: &str| {
+            differences.iter().any(|line| line.starts_with(word) || line.ends_with(&format!("moves {moves}")))
+        };
+        let kind = match (any("less", "more"), any("more", "less")) {
+            (false, false) => "same",
+            (true, false) => "less",
+            (false, true) => "more",
+            (true, true) => "less and more",
+        };
+        assert_eq!(row[1], kind, "{}", row[0]);
+    }
+}
