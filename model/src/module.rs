@@ -99,6 +99,19 @@ pub struct Attribute {
     pub ty: Type,
 }
 
+impl Attribute {
+    /// The attribute of what is at this path: `self.inner`; the members of a `ModuleList` are numbered, and written with
+    /// brackets.
+    pub fn path_from(&self, path: &str) -> String {
+        let name = &self.name;
+        if name.starts_with(|c: char| c.is_ascii_digit()) {
+            format!("{path}[{name}]")
+        } else {
+            format!("{path}.{name}")
+        }
+    }
+}
+
 impl Class {
     /// The place of the attribute `name`.
     pub fn attribute(&self, name: &str) -> Option<usize> {

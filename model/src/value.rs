@@ -349,6 +349,17 @@ impl Key {
         })
     }
 
+    /// The key as a user writes it: `'w'`, `3`.
+    pub fn literal(&self) -> String {
+        match self {
+            Key::Str(text) => format!("'{text}'"),
+            Key::Int(value) => value.to_string(),
+            Key::Bool(value) => if *value { "True" } else { "False" }.to_string(),
+            Key::Float(bits) => f64::from_bits(*bits).to_string(),
+            Key::Complex(..) | Key::Tensor(_) => "…".to_string(),
+        }
+    }
+
     /// The value that the key is.
     pub fn to_value(&self) -> Value {
         match self {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forkcheck_model::graph::Span;
 pub use forkcheck_scheduler::Atomicity;
 use forkcheck_scheduler::{Schedule, Spec};
 
@@ -152,6 +153,12 @@ pub struct Library {
 }
 
 impl Library {
+    /// The first of these places, innermost first, that the user wrote; if all are library code, the first.
+    pub(crate) fn users<'s>(&self, mut spans: impl Iterator<Item = &'s Span> + Clone) -> Option<&'s Span> {
+        let innermost = spans.clone().next();
+        spans.find(|span| !self.contains(span.file())).or(innermost)
+    }
+
     /// Whether `file` is a library's.
     pub fn contains(&self, file: &str) -> bool {
         let starts = |prefixes: &[String]| prefixes.iter().any(|prefix| file.starts_with(prefix.as_str()));

@@ -91,7 +91,7 @@ impl<'a> EffectComments<'a> {
             let target = self.words.target(&write.target);
             let known = all.entry(write.fork).or_default();
             if write.kind == Kind::Parent {
-                let writer = path(&self.description, write.writer);
+                let writer = self.description.analysis.path(write.writer).to_string();
                 let verb = if write.certain { "writes" } else { "may write" };
                 known.meanwhile.insert(format!("{writer} {verb} {target} meanwhile"));
             } else if write.certain {
@@ -112,7 +112,7 @@ impl<'a> EffectComments<'a> {
 
     /// Whether it is pure, what it writes, and what it may run beside.
     fn summary(&self, id: ForkId) -> String {
-        let fork = fork(&self.description, id).expect("every fork is known");
+        let fork = self.description.analysis.fork(id).expect("every fork is known");
         let writes = self.writes.get(&id).unwrap_or(Writes::NONE);
         let within = |other: &&ForkEffects| {
             other.path.strip_prefix(&*fork.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -143,8 +143,9 @@ impl<'a> EffectComments<'a> {
 
     fn beside(&self, id: ForkId) -> Option<String> {
         let Beside { forks, more } = self.description.beside.get(&id).filter(|beside| !beside.forks.is_empty())?;
-        let name =
-            |&other: &ForkId| if other == id { "others like it".to_string() } else { path(&self.description, other) };
+        let name = |&other: &ForkId| {
+            if other == id { "others like it".to_string() } else { self.description.analysis.path(other).to_string() }
+        };
         let more = if *more { " and more" } else { "" };
         Some(format!("may run beside {}{more}", forks.iter().map(name).collect::<Vec<_>>().join(", ")))
     }
@@ -161,7 +162,7 @@ impl Comments for EffectComments<'_> {
         };
         let mut parts = Vec::new();
         if !touched.forks.is_empty() {
-            let forks: Vec<String> = touched.forks.iter().map(|&fork| path(description, fork)).collect();
+            let forks: Vec<&str> = touched.forks.iter().map(|&fork| description.analysis.path(fork)).collect();
             parts.push(format!("forks {}", forks.join(", ")));
         }
         if !touched.reads.is_empty() {
@@ -181,17 +182,6 @@ impl Comments for EffectComments<'_> {
         let forks = self.description.forks.get(&function);
         forks.into_iter().flatten().map(|&fork| self.summary(fork)).collect()
     }
-}
-
-/// The name of a fork's first task.
-fn path(description: &Description, id: ForkId) -> String {
-    fork(description, id).map_or("main".to_string(), |fork| fork.path.clone())
-}
-
-/// What is known of a fork; nothing of the entry.
-fn fork(description: &Description, id: ForkId) -> Option<&ForkEffects> {
-    let forks = &description.analysis.forks;
-    forks.binary_search_by_key(&id, |fork| fork.id).ok().map(|at| &forks[at])
 }
 
 fn joined(texts: &Texts) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use forkcheck_model::graph::Span;
 use forkcheck_model::slot::SlotId;
-use forkcheck_model::value::{Key as DictKey, Value};
+use forkcheck_model::value::Value;
 use forkcheck_scheduler::TaskId;
 use rustc_hash::FxHashSet;
 
@@ -87,13 +87,13 @@ fn walk(value: &Value, path: &str, found: &mut impl FnMut(NameKey, String)) {
                 found((dict.id(), None), path.clone());
                 let content = dict.content();
                 stack.extend(
-                    content.entries.iter().map(|(key, item)| (item.clone(), format!("{path}[{}]", literal(key)))),
+                    content.entries.iter().map(|(key, item)| (item.clone(), format!("{path}[{}]", key.literal()))),
                 );
             }
             Value::Object(object) if seen.insert(object.id()) => {
                 let values = object.slot().get();
                 for (i, (attribute, value)) in object.class().attributes.iter().zip(values.iter()).enumerate() {
-                    let path = member(&path, &attribute.name);
+                    let path = attribute.path_from(&path);
                     found((object.id(), Some(i)), path.clone());
                     stack.push((value.clone(), path));
                 }
@@ -102,21 +102,6 @@ fn walk(value: &Value, path: &str, found: &mut impl FnMut(NameKey, String)) {
         }
         // Depth first, in declaration order: what was pushed last is taken first.
         stack[first..].reverse();
-    }
-}
-
-/// `self.inner`; the members of a `ModuleList` are numbered, and written with brackets.
-fn member(path: &str, name: &str) -> String {
-    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("{path}[{name}]") } else { format!("{path}.{name}") }
-}
-
-fn literal(key: &DictKey) -> String {
-    match key {
-        DictKey::Str(text) => format!("'{text}'"),
-        DictKey::Int(value) => value.to_string(),
-        DictKey::Bool(value) => if *value { "True" } else { "False" }.to_string(),
-        DictKey::Float(bits) => f64::from_bits(*bits).to_string(),
-        DictKey::Complex(..) | DictKey::Tensor(_) => "…".to_string(),
     }
 }
 

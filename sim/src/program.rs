@@ -94,9 +94,7 @@ impl Deref for Program {
 impl Parts {
     /// The innermost place of a stack that the user wrote; if all of it is library code, the innermost place.
     pub fn user_span(&self, stack: &[Site]) -> Option<&Span> {
-        let mut spans = stack.iter().filter_map(|&site| self.span(site));
-        let innermost = spans.clone().next();
-        spans.find(|span| !self.library.contains(span.file())).or(innermost)
+        self.library.users(stack.iter().filter_map(|&site| self.span(site)))
     }
 
     /// Where the user wrote what stands at a site.

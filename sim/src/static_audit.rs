@@ -59,12 +59,8 @@ pub fn meet(report: &mut Report, program: &Program) {
 /// by another way.
 fn is_same(dynamic: &FindingReport, of_all: &FindingReport) -> bool {
     let given = |kind: &str| matches!(kind, "input-mutation" | "attribute-mutation");
-    let place = |finding: &FindingReport| {
-        let fork = (finding.fork_file.clone(), finding.fork_line);
-        (finding.operator.clone(), finding.file.clone(), finding.line, finding.column, fork)
-    };
     let kinds = dynamic.kind == of_all.kind || given(dynamic.kind) && given(of_all.kind);
-    kinds && place(dynamic) == place(of_all)
+    kinds && dynamic.place() == of_all.place()
 }
 
 /// What a proof says, and what it assumes.
@@ -207,7 +203,7 @@ impl Teller<'_> {
         if let Some(other) = &write.other {
             let span = self.user_span(&other.stack);
             finding.race = Some(RaceReport {
-                other_task: self.path(other.fork),
+                other_task: self.analysis.path(other.fork).to_string(),
                 other_operator: self.words.node(other.stack[0]).kind.name().to_string(),
                 other_file: span.as_ref().map(|span| span.file().to_string()),
                 other_line: span.as_ref().map(Span::line),
@@ -244,7 +240,7 @@ impl Teller<'_> {
             column: here.as_ref().map(|span| span.column() + 1),
             fork_file: file(&forked),
             fork_line: forked.as_ref().map(Span::line),
-            task: self.path(task),
+            task: self.analysis.path(task).to_string(),
             stack: stack.iter().map(|&place| self.frame(place)).collect(),
             certainty: "must",
             evidence: vec!["static"],
@@ -264,24 +260,15 @@ impl Teller<'_> {
         }
     }
 
-    fn path(&self, fork: ForkId) -> String {
-        match self.analysis.forks.iter().find(|known| known.id == fork) {
-            Some(fork) => fork.path.clone(),
-            None => "main".to_string(),
-        }
-    }
-
     /// Where a fork is forked, innermost first; of the entry, nowhere.
     fn fork_stack(&self, fork: ForkId) -> Vec<Place> {
-        let known = self.analysis.forks.iter().find(|known| known.id == fork);
-        known.map(|fork| fork.stack.clone()).unwrap_or_default()
+        self.analysis.fork(fork).map(|fork| fork.stack.clone()).unwrap_or_default()
     }
 
     /// The innermost place of a stack that the user wrote; if all of it is library code, the innermost place.
     fn user_span(&mut self, stack: &[Place]) -> Option<Span> {
         let spans: Vec<&Span> = stack.iter().filter_map(|&place| self.words.node(place).span.as_ref()).collect();
-        let own = spans.iter().find(|span| !self.library.contains(span.file()));
-        own.or(spans.first()).map(|&span| span.clone())
+        self.library.users(spans.into_iter()).cloned()
     }
 }
 

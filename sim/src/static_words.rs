@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use forkcheck_model::effects::{Place, Target};
-use forkcheck_model::graph::{Block, Node};
+use forkcheck_model::graph::Node;
 use forkcheck_model::module::{Function, FunctionId};
 
 use crate::machine::code::assigned_name;
@@ -60,18 +60,6 @@ impl<'a> Words<'a> {
 
     fn nodes(&mut self, function: FunctionId) -> &[&'a Node] {
         let functions = self.functions;
-        self.nodes.entry(function).or_insert_with(|| {
-            let mut nodes = Vec::new();
-            collect(&functions[function.0 as usize].graph.body, &mut nodes);
-            nodes
-        })
-    }
-}
-
-/// All nodes of a block, in program order: by their numbers.
-fn collect<'a>(block: &'a Block, nodes: &mut Vec<&'a Node>) {
-    for node in &block.nodes {
-        nodes.push(node);
-        node.blocks.iter().for_each(|block| collect(block, nodes));
+        self.nodes.entry(function).or_insert_with(|| functions[function.0 as usize].graph.body.nodes_within().collect())
     }
 }

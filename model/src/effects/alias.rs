@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::heap::{LocationId, Origin, Sort, Thing, ThingId};
 use super::interpret::Interpreter;
-use super::record::{Recorder, Touch};
+use super::record::Touch;
 use super::{ForkId, TooLarge, World};
 use crate::graph::{Block, Graph, Node, NodeKind, ValueId};
 use crate::module::FunctionId;
@@ -110,10 +110,6 @@ impl<'a> Aliases<'a> {
         writes && a.cell == b.cell && !apart && self.interpreter.heap.may_be_same(a.location, b.location)
     }
 
-    fn recorder(&self) -> &Recorder {
-        self.interpreter.recorder.as_ref().expect("the last pass records")
-    }
-
     /// Every thing that can be reached from a value.
     fn reachable(&self, value: ValueId) -> Vec<ThingId> {
         let mut all = BTreeSet::new();
@@ -148,8 +144,7 @@ impl<'a> Aliases<'a> {
     }
 
     fn touches_of(&self, node: &Node) -> Vec<Touch> {
-        let mut ids = FxHashSet::default();
-        numbers(node, &mut ids);
+        let ids: FxHashSet<u32> = self::within(node).map(|node| node.id).collect();
         let forks = &self.interpreter.forks;
         let began = |fork: ForkId| {
             let place = forks.get(fork).place;
@@ -167,9 +162,9 @@ impl<'a> Aliases<'a> {
             touch.fork == ForkId::MAIN && self.is_below(touch.instance, touch.node, &ids)
                 || forks.ids().any(|fork| of.contains(&fork) && forks.is_within(touch.fork, fork))
         };
-        let mut touches: Vec<Touch> = self.recorder().touches.iter().filter(within).cloned().collect();
+        let mut touches: Vec<Touch> = self.interpreter.recorded().touches.iter().filter(within).cloned().collect();
         // What nobody knows may write everything that it is given, and whatever is outside.
-        let opaque = self.recorder().opaque.iter().filter(|(instance, number, fork)| {
+        let opaque = self.interpreter.recorded().opaque.iter().filter(|(instance, number, fork)| {
             *fork == ForkId::MAIN && self.is_below(*instance, *number, &ids)
                 || forks.ids().any(|known| of.contains(&known) && forks.is_within(*fork, known))
         });
@@ -199,37 +194,27 @@ impl<'a> Aliases<'a> {
 
     /// Whether a node of a calling context is one of these of the graph itself, or is called by one.
     fn is_below(&self, instance: u32, node: u32, ids: &FxHashSet<u32>) -> bool {
-        let mut at = Some((instance, node));
-        while let Some((index, node)) = at {
-            if index == 0 {
-                return ids.contains(&node);
-            }
-            let instance = &self.interpreter.instances[index as usize];
-            let fork = self.interpreter.forks.get(instance.fork);
-            at = instance.caller.or((instance.fork != ForkId::MAIN).then_some(fork.place));
-        }
-        false
+        let up = |&(index, _): &(u32, u32)| self.interpreter.caller(index);
+        std::iter::successors(Some((instance, node)), up)
+            .find(|&(index, _)| index == 0)
+            .is_some_and(|(_, node)| ids.contains(&node))
     }
+}
+
+/// A node and all in its blocks.
+fn within(node: &Node) -> impl Iterator<Item = &Node> {
+    std::iter::once(node).chain(node.blocks.iter().flat_map(Block::nodes_within))
 }
 
 /// Whether a node may end the program.
 fn control(node: &Node) -> bool {
-    matches!(node.kind, NodeKind::RaiseException) || node.blocks.iter().any(|block| block.nodes.iter().any(control))
-}
-
-/// The numbers of a node and of all in its blocks.
-fn numbers(node: &Node, ids: &mut FxHashSet<u32>) {
-    ids.insert(node.id);
-    node.blocks.iter().flat_map(|block| &block.nodes).for_each(|node| numbers(node, ids));
+    within(node).any(|node| matches!(node.kind, NodeKind::RaiseException))
 }
 
 /// Every value that a node, or one in its blocks, uses.
 fn uses(node: &Node) -> Vec<ValueId> {
-    fn block(of: &Block, used: &mut Vec<ValueId>) {
-        of.nodes.iter().for_each(|node| used.extend(uses(node)));
-        used.extend(&of.returns);
-    }
-    let mut used = node.inputs.clone();
-    node.blocks.iter().for_each(|inner| block(inner, &mut used));
-    used
+    within(node)
+        .flat_map(|node| node.blocks.iter().flat_map(|block| &block.returns).chain(&node.inputs))
+        .copied()
+        .collect()
 }

@@ -13,10 +13,10 @@ use super::forks::ForkId;
 use super::heap::{LocationId, Origin, Sort, Thing};
 use super::interpret::Interpreter;
 use super::names::{Names, Target};
-use super::record::{Recorder, Touch};
+use super::record::Touch;
 use super::verdict::{Analysis, judge};
 use super::{Place, TooLarge, World};
-use crate::graph::{Block, NodeKind};
+use crate::graph::NodeKind;
 use crate::module::FunctionId;
 use crate::operators::Access;
 
@@ -78,21 +78,15 @@ pub fn describe(world: &World<'_>, entry: FunctionId) -> Result<Description, Too
 
 /// A function and the closures that it starts, but those of which nothing is known.
 fn show(world: &World<'_>, id: FunctionId, shown: &mut FxHashSet<FunctionId>) {
-    fn closures(block: &Block, found: &mut Vec<(FunctionId, String)>) {
-        for node in &block.nodes {
-            if let NodeKind::Fork(body) | NodeKind::Awaitable(body) = node.kind {
-                found.push((body, node.kind.name().to_string()));
-            }
-            node.blocks.iter().for_each(|block| closures(block, found));
-        }
-    }
     let mut waiting = vec![id];
     while let Some(id) = waiting.pop() {
         if shown.insert(id) {
-            let mut found = Vec::new();
-            closures(&world.function(id).graph.body, &mut found);
-            let known = |(id, name): &(FunctionId, String)| !world.function(*id).graph.is_unknown_as(name);
-            waiting.extend(found.into_iter().filter(known).map(|(id, _)| id));
+            waiting.extend(world.function(id).graph.body.nodes_within().filter_map(|node| match node.kind {
+                NodeKind::Fork(body) | NodeKind::Awaitable(body) => {
+                    (!world.function(body).graph.is_unknown_as(node.kind.name())).then_some(body)
+                }
+                _ => None,
+            }));
         }
     }
 }
@@ -114,7 +108,7 @@ struct Collected {
 
 impl Teller<'_> {
     fn nodes(&self) -> BTreeMap<Place, Touched> {
-        let recorder = self.recorder();
+        let recorder = self.interpreter.recorded();
         let mut nodes: IndexMap<Place, Collected, FxBuildHasher> = IndexMap::default();
         let mut names = Names::of(self.interpreter);
         let shared = self.shared();
@@ -154,10 +148,6 @@ impl Teller<'_> {
         nodes.into_iter().map(|(place, node)| (place, node.finish())).collect()
     }
 
-    fn recorder(&self) -> &Recorder {
-        self.interpreter.recorder.as_ref().expect("the last pass records")
-    }
-
     /// The node, and the calls that lead there, as far as they are shown; those of tasks whose bodies are not shown go on
     /// where they are forked.
     fn shown_places(&self, instance: u32, node: u32) -> impl Iterator<Item = ((u32, u32), Place)> {
@@ -177,7 +167,7 @@ impl Teller<'_> {
         let Origin::Made { instance, .. } = self.interpreter.heap.location(location).origin else { return false };
         let mut at = instance;
         while at != call.0 {
-            match self.caller(at) {
+            match self.interpreter.caller(at) {
                 Some(caller) if caller == call => return true,
                 Some(caller) => at = caller.0,
                 None => return false,
@@ -186,18 +176,11 @@ impl Teller<'_> {
         false
     }
 
-    /// Who calls or forks what runs in a calling context.
-    fn caller(&self, index: u32) -> Option<(u32, u32)> {
-        let instance = &self.interpreter.instances[index as usize];
-        let fork = self.interpreter.forks.get(instance.fork);
-        instance.caller.or((instance.fork != ForkId::MAIN).then_some(fork.place))
-    }
-
     /// What tasks have made that somebody writes, or that tasks of two forks touch.
     fn shared(&self) -> FxHashSet<(&Origin, Sort)> {
         let mut first: FxHashMap<(&Origin, Sort), ForkId> = FxHashMap::default();
         let mut shared = FxHashSet::default();
-        for touch in &self.recorder().touches {
+        for touch in &self.interpreter.recorded().touches {
             let location = self.interpreter.heap.location(touch.location);
             let key = (&location.origin, location.sort);
             if touch.access.writes() || *first.entry(key).or_insert(touch.fork) != touch.fork {
@@ -238,7 +221,7 @@ impl Teller<'_> {
     }
 
     fn beside(&self) -> BTreeMap<ForkId, Beside> {
-        let (forks, recorder) = (&self.interpreter.forks, self.recorder());
+        let (forks, recorder) = (&self.interpreter.forks, self.interpreter.recorded());
         let mut times: FxHashMap<ForkId, Vec<u64>> = FxHashMap::default();
         for touch in &recorder.touches {
             times.entry(touch.fork).or_default().extend(&touch.times);

@@ -12,11 +12,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::forks::{ForkId, Forks};
 use super::lattice::{Abstract, Constant, Plain};
 use super::region::Region;
-use crate::module::FunctionId;
+use crate::module::{Attribute, FunctionId};
 use crate::slot::SlotId;
 use crate::tensor::{Layout, Tensor};
 use crate::types::Type;
-use crate::value::{Key, Value};
+use crate::value::Value;
 
 /// A location, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -500,13 +500,11 @@ impl Heap {
         self.by_origin.get(&(origin.clone(), sort, ForkId::MAIN)).copied()
     }
 
-    /// The names of the attributes of a loaded object.
-    pub(super) fn attributes(&self, location: LocationId) -> Vec<Arc<str>> {
+    /// The attributes of a loaded object's class.
+    pub(super) fn attributes(&self, location: LocationId) -> &[Attribute] {
         match &self.location(location).real {
-            Some(Value::Object(object)) => {
-                object.class().attributes.iter().map(|attribute| attribute.name.clone()).collect()
-            }
-            _ => Vec::new(),
+            Some(Value::Object(object)) => &object.class().attributes,
+            _ => &[],
         }
     }
 
@@ -525,7 +523,7 @@ impl Heap {
             }
             Some(Value::Dict(dict)) => {
                 for (key, item) in &dict.content().entries {
-                    self.loaded_things(item, format!("[{}]", key_text(key)), &mut held);
+                    self.loaded_things(item, format!("[{}]", key.literal()), &mut held);
                 }
             }
             _ => {}
@@ -624,14 +622,6 @@ impl Heap {
             _ if value.is_never() => None,
             _ => Some(false),
         }
-    }
-}
-
-fn key_text(key: &Key) -> String {
-    match key {
-        Key::Str(text) => format!("'{text}'"),
-        Key::Int(value) => value.to_string(),
-        _ => "…".to_string(),
     }
 }
 

@@ -125,6 +125,21 @@ impl<'a> Interpreter<'a> {
         &self.world.function(self.instances[instance as usize].function).graph
     }
 
+    /// What the last pass has recorded.
+    ///
+    /// # Panics
+    /// Before that pass.
+    pub(super) fn recorded(&self) -> &Recorder {
+        self.recorder.as_ref().expect("the last pass records")
+    }
+
+    /// Who calls or forks what runs in a calling context; nobody the entry.
+    pub(super) fn caller(&self, index: u32) -> Option<(u32, u32)> {
+        let instance = &self.instances[index as usize];
+        let forked = || (instance.fork != ForkId::MAIN).then(|| self.forks.get(instance.fork).place);
+        instance.caller.or_else(forked)
+    }
+
     /// A node, then the calls of its task that lead there.
     pub(super) fn stack(&self, instance: u32, node: u32) -> Vec<Place> {
         let up = |&(index, _): &(u32, u32)| self.instances[index as usize].caller;
@@ -365,7 +380,7 @@ impl<'a> Interpreter<'a> {
             for (i, &returned) in body.returns[1..].iter().enumerate() {
                 let value = self.value(frame.instance, returned).clone();
                 // The future of a trip is not that of the last one any more.
-                let value = self.heap_older(&value);
+                let value = self.older(&value);
                 self.set(frame, body.params[1 + i], &value);
                 self.set(frame, node.outputs[i], &value);
             }
@@ -388,7 +403,7 @@ impl<'a> Interpreter<'a> {
         if !always(node.inputs[1]) || !always(body.returns[0]) {
             return None;
         }
-        let len = find_maker(&graph.body, node.inputs[0])?;
+        let len = graph.body.nodes_within().find(|maker| maker.outputs.contains(&node.inputs[0]))?;
         if !matches!(&len.kind, NodeKind::Operator(operator) if operator.name == "aten::len") {
             return None;
         }
@@ -404,7 +419,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    fn heap_older(&mut self, value: &Abstract) -> Abstract {
+    fn older(&mut self, value: &Abstract) -> Abstract {
         value.map_things(&mut |id| match *self.heap.thing(id) {
             Thing::Future { fork, last: true } => self.heap.intern(Thing::Future { fork, last: false }),
             _ => id,
@@ -435,7 +450,7 @@ impl<'a> Interpreter<'a> {
             return;
         }
         // What is stored may be taken out at any later time.
-        let value = self.heap_older(value);
+        let value = self.older(value);
         for location in self.locations(into) {
             self.heap.store(location, cell, &value, &self.forks);
         }
@@ -758,16 +773,6 @@ impl<'a> Interpreter<'a> {
         }
         all
     }
-}
-
-/// The node of a block, or of a block in it, that binds a value.
-fn find_maker(block: &Block, wanted: ValueId) -> Option<&Node> {
-    block.nodes.iter().find_map(|node| {
-        if node.outputs.contains(&wanted) {
-            return Some(node);
-        }
-        node.blocks.iter().find_map(|block| find_maker(block, wanted))
-    })
 }
 
 fn may_be_none(ty: &Type) -> bool {

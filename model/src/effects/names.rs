@@ -9,7 +9,7 @@ use super::Place;
 use super::heap::{LocationId, Origin, Sort, Thing};
 use super::interpret::Interpreter;
 use super::record::Touch;
-use crate::graph::{Block, NodeKind, ValueId};
+use crate::graph::{NodeKind, ValueId};
 use crate::module::FunctionId;
 use crate::slot::SlotId;
 use crate::types::Type;
@@ -138,8 +138,8 @@ impl<'a> Names<'a> {
                     let sort = heap.location(location).sort;
                     let first = waiting.len();
                     if sort == Sort::Object {
-                        for (i, attribute) in heap.attributes(location).into_iter().enumerate() {
-                            let path = member(&path, &attribute);
+                        for (i, attribute) in heap.attributes(location).iter().enumerate() {
+                            let path = attribute.path_from(&path);
                             name(location, i as u32, &path);
                             for thing in heap.held(location, i as u32) {
                                 waiting.push((thing.1, path.clone() + &thing.0));
@@ -189,8 +189,14 @@ fn variables(interpreter: &Interpreter<'_>, index: u32) -> FxHashMap<(Origin, So
 
 /// The constants of all functions that run, by the loaded things that they are.
 fn constants(interpreter: &Interpreter<'_>) -> FxHashMap<SlotId, Place> {
-    fn block(of: &Block, function: FunctionId, constants: &mut FxHashMap<SlotId, Place>) {
-        for node in &of.nodes {
+    let mut constants = FxHashMap::default();
+    let mut seen = FxHashSet::default();
+    for instance in &interpreter.instances {
+        let function = instance.function;
+        if !seen.insert(function) {
+            continue;
+        }
+        for node in interpreter.world.function(function).graph.body.nodes_within() {
             let mut add = |slot| {
                 constants.entry(slot).or_insert(Place { function, node: node.id });
             };
@@ -204,20 +210,7 @@ fn constants(interpreter: &Interpreter<'_>) -> FxHashMap<SlotId, Place> {
                 NodeKind::Constant(Value::Object(object)) => add(object.id()),
                 _ => {}
             }
-            node.blocks.iter().for_each(|inner| block(inner, function, constants));
-        }
-    }
-    let mut constants = FxHashMap::default();
-    let mut seen = FxHashSet::default();
-    for instance in &interpreter.instances {
-        if seen.insert(instance.function) {
-            block(&interpreter.world.function(instance.function).graph.body, instance.function, &mut constants);
         }
     }
     constants
-}
-
-/// `self.inner`; the members of a `ModuleList` are numbered, and written with brackets.
-fn member(path: &str, name: &str) -> String {
-    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("{path}[{name}]") } else { format!("{path}.{name}") }
 }

@@ -25,6 +25,18 @@ pub struct Analysis {
     pub nodes: usize,
 }
 
+impl Analysis {
+    /// What is known of a fork; nothing of the entry.
+    pub fn fork(&self, id: ForkId) -> Option<&ForkEffects> {
+        self.forks.get((id.0 as usize).checked_sub(1)?)
+    }
+
+    /// The name of a fork's first task.
+    pub fn path(&self, id: ForkId) -> &str {
+        self.fork(id).map_or("main", |fork| &fork.path)
+    }
+}
+
 /// A fork, and whether it is pure.
 #[derive(Debug, Clone)]
 pub struct ForkEffects {
@@ -96,7 +108,7 @@ pub struct Other {
 
 /// Says what is wrong with a program that was looked at.
 pub(super) fn judge(interpreter: &Interpreter<'_>) -> Analysis {
-    let recorder = interpreter.recorder.as_ref().expect("the last pass records");
+    let recorder = interpreter.recorded();
     Judge { interpreter, recorder, classes: Classes::of(interpreter, recorder) }.run()
 }
 

@@ -30,7 +30,7 @@ pub(super) fn complain<T>(place: Place, message: impl Into<String>) -> Checked<T
 pub(super) fn type_of(names: &BTreeSet<Arc<str>>, expr: &Expr) -> Checked<Type> {
     match &expr.kind {
         ExprKind::None => Ok(Type::None),
-        ExprKind::Name(name) => match simple(name) {
+        ExprKind::Name(name) => match Type::of_word(name) {
             Some(ty) => Ok(ty),
             None if names.contains(name) => Ok(Type::Named(name.clone())),
             None => complain(expr.place, format!("unknown type `{name}`")),
@@ -70,28 +70,6 @@ fn parameterised(names: &BTreeSet<Arc<str>>, whole: &Expr, constructor: &Expr, p
         ("Tuple", _) => Type::tuple(items),
         ("Union", _) if items.len() <= UNION_LIMIT => Type::Union(items.into()),
         _ => return complain(whole.place, format!("unknown type `{constructor}` of {} parameters", items.len())),
-    })
-}
-
-fn simple(name: &str) -> Option<Type> {
-    Some(match name {
-        "Tensor" => Type::Tensor,
-        "int" => Type::Int,
-        "float" => Type::Float,
-        "bool" => Type::Bool,
-        "complex" => Type::Complex,
-        "str" => Type::Str,
-        "NoneType" => Type::None,
-        "number" | "Scalar" => Type::Number,
-        "Device" => Type::Device,
-        "Any" => Type::Any,
-        "Generator" => Type::Generator,
-        "Stream" => Type::Stream,
-        "Storage" => Type::Storage,
-        "AnyEnumType" => Type::AnyEnum,
-        "list" => Type::AnyList,
-        "tuple" => Type::AnyTuple,
-        _ => return None,
     })
 }
 

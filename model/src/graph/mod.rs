@@ -194,6 +194,27 @@ impl NodeKind {
     }
 }
 
+impl Block {
+    /// Every node of it and of the blocks in it, in program order.
+    pub fn nodes_within(&self) -> impl Iterator<Item = &Node> {
+        let mut waiting = vec![self.nodes.iter()];
+        std::iter::from_fn(move || {
+            while let Some(nodes) = waiting.last_mut() {
+                match nodes.next() {
+                    Some(node) => {
+                        waiting.extend(node.blocks.iter().rev().map(|block| block.nodes.iter()));
+                        return Some(node);
+                    }
+                    None => {
+                        waiting.pop();
+                    }
+                }
+            }
+            None
+        })
+    }
+}
+
 impl Graph {
     /// What is known of the value `id`.
     pub fn value(&self, id: ValueId) -> &ValueInfo {

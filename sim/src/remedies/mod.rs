@@ -18,7 +18,7 @@ use forkcheck_model::value::Object;
 
 use crate::check::Kind;
 use crate::config::Library;
-use crate::report::{Change, FindingReport, RemedyReport, words};
+use crate::report::{Change, FindingPlace, FindingReport, RemedyReport, words};
 use crate::static_audit::Static;
 use edit::Copying;
 
@@ -239,12 +239,11 @@ struct Signatures {
     targets: BTreeMap<(Signature, String), usize>,
 }
 
-/// Kind, operator, file, line and column, file and line of the fork.
-type Signature = (&'static str, String, Option<String>, Option<u32>, Option<u32>, Option<String>, Option<u32>);
+/// The kind of a finding, and where it is.
+type Signature = (&'static str, FindingPlace);
 
 fn signature(finding: &FindingReport) -> Signature {
-    let FindingReport { kind, operator, file, line, column, fork_file, fork_line, .. } = finding;
-    (kind, operator.clone(), file.clone(), *line, *column, fork_file.clone(), *fork_line)
+    (finding.kind, finding.place())
 }
 
 impl Signatures {

@@ -132,6 +132,17 @@ pub struct FindingReport {
     pub places: Places,
 }
 
+/// What executes it, the user's file, line and column, and the file and line of the fork.
+pub(crate) type FindingPlace = (String, Option<String>, Option<u32>, Option<u32>, Option<String>, Option<u32>);
+
+impl FindingReport {
+    /// Where it is: two findings of one kind and place are of the same node, line and fork, whoever has found them.
+    pub(crate) fn place(&self) -> FindingPlace {
+        let Self { operator, file, line, column, fork_file, fork_line, .. } = self;
+        (operator.clone(), file.clone(), *line, *column, fork_file.clone(), *fork_line)
+    }
+}
+
 /// The stretches of source that a text report shows of a finding.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
