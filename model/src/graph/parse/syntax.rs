@@ -311,15 +311,7 @@ impl<'t> Cursor<'t> {
 
     /// `(%x : Tensor, %y : int)`
     fn bindings(&mut self) -> Result<Vec<Binding<'t>>, Error> {
-        self.expect("(")?;
-        let mut bindings = Vec::new();
-        while !self.eat(")") {
-            if !bindings.is_empty() {
-                self.expect(",")?;
-            }
-            bindings.push(self.binding()?);
-        }
-        Ok(bindings)
+        self.list(Self::binding)
     }
 
     /// `%x : Tensor`; what has no type is a tensor.
@@ -331,15 +323,20 @@ impl<'t> Cursor<'t> {
 
     /// `(%x, %y)`
     fn uses(&mut self) -> Result<Vec<Use<'t>>, Error> {
+        self.list(Self::value)
+    }
+
+    /// Items in parentheses, with commas between them.
+    fn list<T>(&mut self, item: impl Fn(&mut Self) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         self.expect("(")?;
-        let mut uses = Vec::new();
+        let mut items = Vec::new();
         while !self.eat(")") {
-            if !uses.is_empty() {
+            if !items.is_empty() {
                 self.expect(",")?;
             }
-            uses.push(self.value()?);
+            items.push(item(self)?);
         }
-        Ok(uses)
+        Ok(items)
     }
 
     fn value(&mut self) -> Result<Use<'t>, Error> {
