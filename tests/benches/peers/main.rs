@@ -1,4 +1,4 @@
-//! Our speed beside that of loom 0.7 and shuttle 0.9, in one run: `cargo bench -p forkcheck-tests`.
+//! Our speed beside that of loom 0.7 and shuttle 0.9, in one run: `cargo bench -p forkcheck-tests --bench peers`.
 //!
 //! Everything is measured by criterion; the table at the end has the ratio of the medians, row by row. Ours runs plain
 //! state machines with the schedule recorded and the outcome hashed.
