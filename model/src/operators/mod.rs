@@ -1,13 +1,15 @@
 //! The one table of operators: schema, corrections of what the schema does not say, kernel.
 //!
-//! The schemas are PyTorch 2.7's, all of them, so that every name can be resolved and every effect is known.
-//! An operator without kernel can be analysed but not run. Both checkers read the same row: the static one asks
+//! The schemas are PyTorch 2.7's, all of them, so that every name can be resolved and every effect is known; and a few of
+//! torchvision's. An operator without kernel can be analysed but not run; [`list`] has them all. Both checkers read the same row: the static one asks
 //! what a call may do ([`Operator::corrections`]), the dynamic one what this call does ([`Operator::effects`]).
 
 pub mod arguments;
 pub mod corrections;
 pub mod effects;
 pub mod generator;
+#[doc = include_str!("list.md")]
+pub mod list {}
 pub mod output;
 pub mod registry;
 pub mod schema;
@@ -17,12 +19,14 @@ pub(crate) mod fixture;
 #[cfg(test)]
 pub(crate) mod observe;
 
+mod compose;
 mod container;
 mod creation;
 mod effects_only;
 mod index;
 mod linalg;
 mod network;
+mod out;
 mod pointwise;
 pub mod possible;
 mod random;
@@ -33,6 +37,7 @@ mod results;
 mod scalar;
 mod shape;
 pub mod text;
+mod vision;
 
 pub use corrections::{Correction, When};
 pub use effects::{Access, Effect, Place};

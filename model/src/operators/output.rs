@@ -36,18 +36,24 @@ impl<'a> Call<'a> {
     pub fn deliver(&mut self, result: Tensor) -> Result<Value, Fault> {
         let destination = self.destination()?;
         let Some(target) = destination.target() else { return Ok(Value::Tensor(result)) };
-        let metadata = result.metadata();
-        destination.check_write(metadata.layout.sizes(), metadata.dtype, &[])?;
-        dispatch!(all metadata.dtype, self.operator.name, T => {
-            let elements = result.read::<T>(self.allocator.memory())?;
-            destination.prepare(metadata.layout.sizes())?;
-            target.store(&elements)?;
-        });
+        destination.receive(self, &result)?;
         Ok(Value::Tensor(target.clone()))
     }
 }
 
 impl<'a> Destination<'a> {
+    /// Writes a computed tensor to the target, if the result is not a new one.
+    pub(super) fn receive(self, call: &Call<'_>, result: &Tensor) -> Result<(), Fault> {
+        let Some(target) = self.target() else { return Ok(()) };
+        let metadata = result.metadata();
+        self.check_write(metadata.layout.sizes(), metadata.dtype, &[])?;
+        dispatch!(all metadata.dtype, call.operator.name, T => {
+            let elements = result.read::<T>(call.allocator.memory())?;
+            self.prepare(metadata.layout.sizes())?;
+            target.store(&elements)
+        })
+    }
+
     /// The tensor that is written, unless the result is a new one.
     pub fn target(self) -> Option<&'a Tensor> {
         match self {

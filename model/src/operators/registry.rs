@@ -5,11 +5,13 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
-use super::{Correction, Kernel, Operator, Schema};
+use super::{Correction, Kernel, Operator, Schema, out};
 
 /// Every schema of PyTorch 2.7, one a line, sorted by name; the overloads of a name stand in the order in which
 /// PyTorch registers and tries them.
 const SCHEMAS: &str = include_str!("schemas.txt");
+/// Those of torchvision 0.22 that its models call.
+const TORCHVISION: &str = include_str!("torchvision.txt");
 
 /// A family of operators: its kernels, in one table or several, and its corrections, both by full name
 /// (`aten::add_.Tensor`).
@@ -25,7 +27,21 @@ macro_rules! families {
     };
 }
 
-families!(container, creation, effects_only, index, linalg, network, pointwise, random, reduce, scalar, shape, text);
+families!(
+    container,
+    creation,
+    effects_only,
+    index,
+    linalg,
+    network,
+    pointwise,
+    random,
+    reduce,
+    scalar,
+    shape,
+    text,
+    vision
+);
 
 /// Every overload of `name` (such as `aten::add`), or `None` if PyTorch has no operator of that name.
 ///
@@ -37,7 +53,16 @@ families!(container, creation, effects_only, index, linalg, network, pointwise, 
 /// ```
 pub fn overloads(name: &str) -> Option<&'static [Operator]> {
     let (name, group) = groups().get_key_value(name)?;
-    Some(group.operators.get_or_init(|| group.lines.iter().map(|line| operator(name, line)).collect()))
+    Some(group.operators.get_or_init(|| {
+        let mut operators: Vec<Operator> = group.lines.iter().map(|line| operator(name, line)).collect();
+        let derived =
+            |operator: &Operator| operator.kernel.is_none() && out::functional(operator, &operators).is_some();
+        let derived: Vec<usize> = (0..operators.len()).filter(|&i| derived(&operators[i])).collect();
+        for i in derived {
+            operators[i].kernel = Some(out::copied);
+        }
+        operators
+    }))
 }
 
 /// The operator with this full name: `aten::add_.Tensor`, `aten::relu`.
@@ -61,7 +86,7 @@ fn groups() -> &'static BTreeMap<&'static str, Group> {
     static GROUPS: OnceLock<BTreeMap<&'static str, Group>> = OnceLock::new();
     GROUPS.get_or_init(|| {
         let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
-        for line in SCHEMAS.lines() {
+        for line in SCHEMAS.lines().chain(TORCHVISION.lines()) {
             let name = split(&line[..line.find('(').expect("a schema has arguments")]).0;
             let group = groups.entry(name).or_insert_with(|| Group { lines: Vec::new(), operators: OnceLock::new() });
             group.lines.push(line);
@@ -108,7 +133,8 @@ mod tests {
     #[test]
     fn every_schema_parses() {
         let count: usize = names().map(|name| overloads(name).expect("its own name").len()).sum();
-        assert_eq!(count, 4406);
+        // PyTorch's, and torchvision's.
+        assert_eq!(count, 4406 + 6);
     }
 
     #[test]

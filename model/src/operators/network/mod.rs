@@ -5,9 +5,11 @@ mod convolution;
 mod embedding;
 mod loss;
 mod normalize;
+mod packing;
 mod pool;
 mod recurrent;
 mod resize;
+mod transformer;
 mod window;
 
 use super::corrections::When;
@@ -99,6 +101,17 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::upsample_trilinear3d.vec", resize::linear),
     ],
     &[
+        ("aten::_masked_softmax", transformer::masked_softmax),
+        ("aten::_native_multi_head_attention", transformer::multi_head_attention),
+        ("aten::_safe_softmax", transformer::safe_softmax),
+        ("aten::_scaled_dot_product_attention_math", transformer::attention_math),
+        ("aten::_scaled_dot_product_flash_attention_for_cpu", transformer::attention_flash),
+        ("aten::_transform_bias_rescale_qkv", transformer::transform_bias_rescale),
+        ("aten::_transformer_encoder_layer_fwd", transformer::encoder_layer),
+    ],
+    &[
+        ("aten::_pack_padded_sequence", packing::pack_padded),
+        ("aten::_pad_packed_sequence", packing::pad_packed),
         ("aten::gru.data", recurrent::of_packed),
         ("aten::gru.input", recurrent::of_input),
         ("aten::gru_cell", recurrent::cell),
@@ -170,5 +183,11 @@ mod tests {
     #[test]
     fn layers_are_those_of_pytorch() {
         crate::operators::recorded::check(include_str!("recorded.txt"), 1e-5);
+    }
+
+    /// The values were worked out by hand and by plain loops; none is recorded.
+    #[test]
+    fn packing_and_transformers_are_as_worked_out() {
+        crate::operators::fixture::replay(include_str!("worked_out.txt"));
     }
 }
