@@ -302,6 +302,12 @@ fn results_are_saved_and_compared() {
     };
     assert_eq!(run(&["--save", &saved]).status.code(), Some(0));
     assert_eq!(run(&["--expect", &saved]).status.code(), Some(0));
+    for strategy in ["threads:1", "threads:3", "random"] {
+        assert_eq!(run(&["--expect", &saved, "--strategy", strategy]).status.code(), Some(0), "{strategy}");
+    }
+    let searched = run(&["--strategy", "dpor"]);
+    assert_eq!(searched.status.code(), Some(2));
+    assert!(stderr(&searched).contains("or threads:N, not dpor"), "{}", stderr(&searched));
     let other = run(&["--expect", "tests/cases/a01_free_function/expected.pt"]);
     assert_eq!(other.status.code(), Some(1), "{}", stderr(&other));
     std::fs::remove_file(&*saved).expect("it was written");

@@ -1,5 +1,6 @@
 //! What a variable holds.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,8 +43,8 @@ pub enum Value {
     Object(Object),
     /// A member of an enum.
     Enum(Arc<EnumMember>),
-    /// The result of a fork: the number of its task. Who runs tasks knows the rest.
-    Future(u32),
+    /// The result of a fork.
+    Future(Future),
     /// The result of an awaitable: computed by the first who waits.
     Await(Await),
     /// A generator of random numbers.
@@ -52,6 +53,22 @@ pub enum Value {
     Function(FunctionId),
     /// A value that must never be read (`prim::Uninitialized`).
     Uninitialized,
+}
+
+/// The result of a fork: a handle of whoever runs the tasks.
+pub type Future = Arc<dyn Forked>;
+
+/// What a future stands for, to those who do not run tasks.
+pub trait Forked: Any + fmt::Debug + Send + Sync {
+    /// The number of the task.
+    fn task(&self) -> u32;
+}
+
+/// A task whose result is found by its number.
+impl Forked for u32 {
+    fn task(&self) -> u32 {
+        *self
+    }
 }
 
 /// A member of an enum class.

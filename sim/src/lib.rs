@@ -123,6 +123,7 @@ pub mod files;
 pub mod machine;
 pub mod names;
 mod native;
+pub mod parallel;
 pub mod program;
 mod remedies;
 pub mod replay;

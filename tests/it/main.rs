@@ -20,4 +20,5 @@ mod replay;
 mod reuse;
 mod rewinding;
 mod schema;
+mod threads;
 mod traces;

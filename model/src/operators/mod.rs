@@ -64,7 +64,12 @@ pub struct Operator {
     pub corrections: &'static [Correction],
     /// How to compute it, if we can.
     pub kernel: Option<Kernel>,
+    /// The same for plain values without a call, for those that are called most.
+    pub plain: Option<Plain>,
 }
+
+/// Computes an operator on one or two plain values; `None` where the kernel must be asked.
+pub type Plain = fn(&Value, &Value) -> Option<Value>;
 
 /// Computes one operator. The arguments are in schema order with defaults filled in. An operator that returns
 /// nothing gives [`Value::None`]; one that returns several values gives them as a tuple.

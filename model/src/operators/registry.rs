@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
-use super::{Correction, Kernel, Operator, Schema, out};
+use super::scalar::plain::{IDENTITY, PLAIN};
+use super::{Correction, Kernel, Operator, Plain, Schema, out};
 
 /// Every schema of PyTorch 2.7, one a line, sorted by name; the overloads of a name stand in the order in which
 /// PyTorch registers and tries them.
@@ -104,6 +105,7 @@ fn operator(name: &'static str, line: &'static str) -> Operator {
         schema: Schema::parse(signature),
         corrections: rows().corrections.get(full_name).copied().unwrap_or_default(),
         kernel: rows().kernels.get(full_name).copied(),
+        plain: rows().plain.get(full_name).copied(),
     }
 }
 
@@ -111,6 +113,7 @@ fn operator(name: &'static str, line: &'static str) -> Operator {
 struct Rows {
     kernels: FxHashMap<&'static str, Kernel>,
     corrections: FxHashMap<&'static str, &'static [Correction]>,
+    plain: FxHashMap<&'static str, Plain>,
 }
 
 fn rows() -> &'static Rows {
@@ -118,6 +121,7 @@ fn rows() -> &'static Rows {
     ROWS.get_or_init(|| Rows {
         kernels: FAMILIES.iter().flat_map(|family| family.kernels.iter().copied().flatten()).copied().collect(),
         corrections: FAMILIES.iter().flat_map(|family| family.corrections).copied().collect(),
+        plain: PLAIN.iter().chain(IDENTITY).copied().collect(),
     })
 }
 

@@ -74,7 +74,7 @@ impl Machine {
         let frame = task.frame();
         let instruction = &frame.code.instructions[frame.next];
         match (&instruction.action, instruction.inputs.first().map(|&input| &frame.registers[input as usize])) {
-            (Action::Node(NodeKind::Wait), Some(Value::Future(number))) => Some(TaskId::new(*number)),
+            (Action::Node(NodeKind::Wait), Some(Value::Future(future))) => Some(TaskId::new(future.task())),
             _ => None,
         }
     }

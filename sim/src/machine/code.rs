@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use forkcheck_model::graph::{Block, Graph, Node, NodeKind, Span, ValueId};
 use forkcheck_model::module::{Function, FunctionId, Module};
+use forkcheck_model::operators::Plain;
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::schedule::site_hash;
 use xxhash_rust::xxh3::xxh3_64;
@@ -30,6 +31,8 @@ pub struct Code {
     pub names: Vec<Option<Arc<str>>>,
     /// By instruction: the registers that are still read. Found out when it is first asked for.
     pub(super) live: OnceLock<Vec<Box<[Register]>>>,
+    /// By instruction: the inputs that are read for the last time. Found out when it is first asked for.
+    pub(super) dying: OnceLock<Box<[u64]>>,
     /// What a task is called that runs this as a closure.
     pub callee: Arc<str>,
 }
@@ -52,6 +55,8 @@ pub struct Instruction {
 pub enum Action {
     /// Everything that a graph's node does, but control flow and constants.
     Node(NodeKind),
+    /// The same for an operator that needs no call while its inputs are plain values.
+    Plain(Plain, NodeKind),
     /// Sets the output to a value that cannot be written.
     Constant(Value),
     /// Sets the output to the constant number `usize` of the execution: it can be written, and all tasks share it.
@@ -64,14 +69,16 @@ pub enum Action {
     LoopTest(usize),
     /// Adds one to the input, a counter of trips.
     Increment,
-    /// Copies the inputs to the outputs, all at once.
+    /// Copies the inputs to the outputs, one after the other.
     Copy,
+    /// The same where an output is an input that is still to be read: all at once.
+    CopyAtOnce,
     /// Leaves the function with the inputs.
     Return,
 }
 
 impl Action {
-    /// Whether it concerns the frame alone.
+    /// Whether it concerns the frame alone, or may do so.
     pub fn is_local(&self) -> bool {
         !matches!(self, Action::Node(_) | Action::Shared(_) | Action::Return)
     }
@@ -186,6 +193,7 @@ impl<'a> Flattener<'a> {
             instructions: self.instructions,
             names,
             live: OnceLock::new(),
+            dying: OnceLock::new(),
             callee,
         }
     }
@@ -213,19 +221,19 @@ impl<'a> Flattener<'a> {
                 self.push(action, &[], &node.outputs, site);
             }
             // Retyping does nothing when it runs.
-            NodeKind::UncheckedCast => self.push(Action::Copy, &node.inputs, &node.outputs, site),
-            kind => self.push(Action::Node(kind.clone()), &node.inputs, &node.outputs, site),
+            NodeKind::UncheckedCast => self.copy(&node.inputs, &node.outputs, site),
+            kind => self.push(action(kind), &node.inputs, &node.outputs, site),
         }
     }
 
     fn branch(&mut self, node: &Node, site: Site) {
         let unless = self.push_jump(Action::Unless(0), &node.inputs, site);
         self.block(&node.blocks[0]);
-        self.push(Action::Copy, &node.blocks[0].returns, &node.outputs, site);
+        self.copy(&node.blocks[0].returns, &node.outputs, site);
         let jump = self.push_jump(Action::Jump(0), &[], site);
         self.land(unless);
         self.block(&node.blocks[1]);
-        self.push(Action::Copy, &node.blocks[1].returns, &node.outputs, site);
+        self.copy(&node.blocks[1].returns, &node.outputs, site);
         self.land(jump);
     }
 
@@ -236,17 +244,17 @@ impl<'a> Flattener<'a> {
         // The condition changes from trip to trip, so it has a register of its own.
         let going = self.register();
         self.push(Action::Constant(Value::Int(0)), &[], &[trip], site);
-        self.push(Action::Copy, &[condition], &[going], site);
-        self.push(Action::Copy, carried, &body.params[1..], site);
+        self.copy(&[condition], &[going], site);
+        self.copy(carried, &body.params[1..], site);
         let top = self.instructions.len();
         let test = self.push_jump(Action::LoopTest(0), &[trip, max, going], site);
         self.block(body);
         let next: Vec<_> = [going].iter().chain(&body.params[1..]).copied().collect();
-        self.push(Action::Copy, &body.returns, &next, site);
+        self.copy(&body.returns, &next, site);
         self.push(Action::Increment, &[trip], &[trip], site);
         self.push(Action::Jump(top), &[], &[], site);
         self.land(test);
-        self.push(Action::Copy, &body.params[1..], &node.outputs, site);
+        self.copy(&body.params[1..], &node.outputs, site);
     }
 
     fn register(&mut self) -> ValueId {
@@ -254,10 +262,15 @@ impl<'a> Flattener<'a> {
         ValueId(self.registers - 1)
     }
 
-    fn push(&mut self, action: Action, inputs: &[ValueId], outputs: &[ValueId], site: Site) {
-        if matches!(action, Action::Copy) && outputs.is_empty() {
-            return;
+    fn copy(&mut self, from: &[ValueId], to: &[ValueId], site: Site) {
+        let overwritten = |i: usize| to[..i].contains(&from[i]);
+        let action = if (0..from.len()).any(overwritten) { Action::CopyAtOnce } else { Action::Copy };
+        if !to.is_empty() {
+            self.push(action, from, to, site);
         }
+    }
+
+    fn push(&mut self, action: Action, inputs: &[ValueId], outputs: &[ValueId], site: Site) {
         let (inputs, outputs) = (registers(inputs), registers(outputs));
         self.instructions.push(Instruction { action, inputs, outputs, site });
     }
@@ -279,6 +292,15 @@ impl<'a> Flattener<'a> {
     fn site(&mut self, operator: &str, span: Option<Span>) -> Site {
         self.codes.sites.push(SiteInfo { function: self.id, operator: operator.into(), span });
         Site(self.codes.sites.len() as u32 - 1)
+    }
+}
+
+/// How a node is executed that is no control flow.
+fn action(kind: &NodeKind) -> Action {
+    let plain = if let NodeKind::Operator(operator) = kind { operator.plain } else { None };
+    match plain {
+        Some(plain) => Action::Plain(plain, kind.clone()),
+        None => Action::Node(kind.clone()),
     }
 }
 

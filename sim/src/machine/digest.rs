@@ -349,9 +349,9 @@ impl<'m> Writer<'m> {
                     rest.extend(items.iter().rev());
                 }
                 Value::Enum(member) => self.hashed(&(8u8, &member.class, &member.name)),
-                Value::Future(number) => {
+                Value::Future(future) => {
                     self.tag(9);
-                    self.task(TaskId::new(*number));
+                    self.task(TaskId::new(future.task()));
                 }
                 Value::Function(function) => self.hashed(&(10u8, function.0)),
                 Value::Uninitialized => self.tag(11),

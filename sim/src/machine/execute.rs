@@ -7,12 +7,13 @@ use forkcheck_model::module::FunctionId;
 use forkcheck_model::operators::{Call, Effect, Fault, Operator, Place, text};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::{Metadata, Storage, Tensor};
-use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
+use forkcheck_model::value::{Await, Awaited, Value};
 use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::Join;
 
 use super::access::{Thing, Touch, Touches};
 use super::code::{Action, Codes, Instruction};
+use super::node::{self, Exception, method};
 use super::task::{Frame, Returns, State, Store, Stored, Task};
 use super::{Cut, Flow, Machine, changed};
 use crate::execution::{Raised, Site};
@@ -36,7 +37,7 @@ impl Machine {
         let frame = self.task(id).frame();
         let instruction = &codes.function(frame.code.function).instructions[frame.next];
         match &instruction.action {
-            Action::Node(kind) => match self.node(id, kind, instruction, half) {
+            Action::Node(kind) | Action::Plain(_, kind) => match self.node(id, kind, instruction, half) {
                 Ok(flow) => flow,
                 Err(Trouble::Raised(class, message)) => {
                     let raised = Raised { class, message, origin: id, trail: Vec::new() };
@@ -53,7 +54,7 @@ impl Machine {
             }
             Action::Return => self.leave(id, instruction),
             _ => {
-                control(self.task_mut(id).frame_mut(), instruction);
+                assert!(node::control(self.task_mut(id).frame_mut(), instruction, 0), "it concerns the frame alone");
                 Flow::Next
             }
         }
@@ -68,37 +69,15 @@ impl Machine {
             return;
         };
         let code = codes.function(frame.code.function);
-        let (mut steps, most) = (self.steps, self.limits.steps);
-        let frame = self.task_mut(id).frame_mut();
-        while let instruction = &code.instructions[frame.next]
-            && instruction.action.is_local()
-            // Limits are looked at in the ordinary way.
-            && steps < most
-            && !(steps + 1).is_multiple_of(super::LIMITS_EVERY)
-        {
-            steps += 1;
-            control(frame, instruction);
-        }
-        self.steps = steps;
+        // Limits are looked at in the ordinary way.
+        let to_limit = super::LIMITS_EVERY - 1 - self.steps % super::LIMITS_EVERY;
+        let most = to_limit.min(self.limits.steps.saturating_sub(self.steps));
+        self.steps += node::glide(code, self.task_mut(id).frame_mut(), most, None);
     }
 
     /// Sets the instruction's outputs and goes on to the next one.
     fn set(&mut self, id: TaskId, instruction: &Instruction, value: Value) -> Flow {
-        let frame = self.task_mut(id).frame_mut();
-        // Unpacking gives a tuple of the items, however many there are; other operators give one value for one output.
-        let unpacks = matches!(instruction.action, Action::Node(NodeKind::TupleUnpack | NodeKind::ListUnpack));
-        match (&*instruction.outputs, value) {
-            ([], _) => {}
-            ([register], value) if !unpacks => frame.registers[*register as usize] = value,
-            (registers, Value::Tuple(items)) => {
-                assert_eq!(registers.len(), items.len(), "an operator gives as many values as its schema says");
-                for (&register, item) in registers.iter().zip(items.iter()) {
-                    frame.registers[register as usize] = item.clone();
-                }
-            }
-            (registers, other) => unreachable!("{} values expected, {other:?} found", registers.len()),
-        }
-        frame.next += 1;
+        self.task_mut(id).frame_mut().set(instruction, value);
         Flow::Next
     }
 
@@ -114,15 +93,6 @@ impl Machine {
                 }
                 self.call_operator(id, operator, &inputs, &inputs, instruction.site)?
             }
-            NodeKind::GetAttr { index, .. } => object(&inputs[0]).attribute(*index),
-            NodeKind::ContainerIndex => {
-                let index = super::types::container_index(&inputs).map_err(|message| Trouble::Raised(None, message))?;
-                object(&inputs[0]).attribute(index)
-            }
-            NodeKind::SetAttr { index, .. } => {
-                object(&inputs[0]).set_attribute(*index, inputs[1].clone());
-                Value::None
-            }
             NodeKind::CallFunction(function) => {
                 return Ok(self.call(id, *function, inputs, instruction, None));
             }
@@ -135,18 +105,12 @@ impl Machine {
                 return Ok(self.call(id, function, inputs, instruction, None));
             }
             NodeKind::Exit => {
-                let function = method(&inputs[0], "__exit__");
-                let params = self.program.module.function(function).params.len();
-                let mut args = inputs.to_vec();
-                args.resize(params, Value::None);
+                let (function, args) = node::exit(&self.program.module, inputs);
                 return Ok(self.call(id, function, args, instruction, None));
             }
             NodeKind::Fork(closure) => return self.fork(id, *closure, inputs, instruction),
             NodeKind::Wait => return Ok(self.wait(id, &inputs[0], instruction)),
             NodeKind::AwaitableWait => return Ok(self.wait_for_awaitable(id, &inputs[0], instruction)),
-            NodeKind::IsInstance(types) => {
-                Value::Bool(types.iter().any(|ty| super::types::is_instance(&inputs[0], ty)))
-            }
             NodeKind::Print => {
                 let memory = self.task(id).allocator.memory().clone();
                 let printed = text::print_values(&inputs, &memory)
@@ -154,12 +118,15 @@ impl Machine {
                 self.printed.push_str(&printed);
                 Value::None
             }
-            NodeKind::RaiseException => return Err(raised(&inputs)),
             NodeKind::Opaque(name) => {
                 let reason = "an operator of another library".to_string();
                 return Err(self.opaque(id, name.to_string(), reason, instruction.site));
             }
-            kind => construct(kind, &inputs, instruction.outputs.len(), self.task_mut(id))?,
+            kind => {
+                let computed =
+                    node::compute(kind, &inputs, instruction.outputs.len(), &mut self.task_mut(id).allocator);
+                computed.map_err(|Exception { class, message }| Trouble::Raised(class, message))?
+            }
         };
         Ok(self.set(id, instruction, value))
     }
@@ -175,7 +142,7 @@ impl Machine {
     ) -> Result<Value, Trouble> {
         let Some(kernel) = operator.kernel else {
             let reason = "we know what it touches, but cannot compute it".to_string();
-            return Err(self.opaque(id, full_name(operator), reason, site));
+            return Err(self.opaque(id, operator.full_name(), reason, site));
         };
         let sizes = |args: &[Value]| -> smallvec::SmallVec<[_; 1]> {
             let outs = operator.schema.arguments.iter().zip(args).filter(|(argument, _)| argument.is_out());
@@ -212,7 +179,7 @@ impl Machine {
         if !before.is_empty() && sizes(args) != before {
             self.observe_resize(id, operator, given, site);
         }
-        result.map_err(|fault| self.fault(id, fault, &full_name(operator), site))
+        result.map_err(|fault| self.fault(id, fault, &operator.full_name(), site))
     }
 
     fn fault(&self, id: TaskId, fault: Fault, operator: &str, site: Site) -> Trouble {
@@ -276,7 +243,7 @@ impl Machine {
         let task = self.task_mut(id);
         let store = task.store.take().expect("the first half is done");
         task.frame_mut().next += 1;
-        apply(store).map_err(|fault| self.fault(id, fault, &full_name(operator), instruction.site))?;
+        apply(store).map_err(|fault| self.fault(id, fault, &operator.full_name(), instruction.site))?;
         Ok(Flow::Next)
     }
 
@@ -388,17 +355,17 @@ impl Machine {
         assert!(self.tasks[child.index()].is_none(), "a fork path names one task of an execution");
         self.tasks[child.index()] = Some(Arc::new(child_task));
         self.met(id, instruction.site, child);
-        self.set(id, instruction, Value::Future(child.index() as u32));
+        self.set(id, instruction, Value::Future(Arc::new(child.number())));
         Ok(Flow::Forked(child))
     }
 
     fn wait(&mut self, id: TaskId, future: &Value, instruction: &Instruction) -> Flow {
-        let Value::Future(number) = future else { unreachable!("the frontend lets only futures be waited for") };
-        let target = TaskId::new(*number);
+        let Value::Future(future) = future else { unreachable!("the frontend lets only futures be waited for") };
+        let target = TaskId::new(future.task());
         if let State::Ended(result) = &self.task(target).state {
             let (result, last) = (result.clone(), self.task(target).clock.clone());
             self.task_mut(id).clock.wait(&last);
-            self.note_join(id, Join::Wait(*number), instruction.site);
+            self.note_join(id, Join::Wait(target.number()), instruction.site);
             self.met(id, instruction.site, target);
             return match result {
                 Ok(value) => self.set(id, instruction, value),
@@ -455,87 +422,6 @@ impl Machine {
         self.shadow.end(TaskId::MAIN);
         Flow::Ended(waiters)
     }
-}
-
-/// Executes an instruction that concerns the frame alone.
-fn control(frame: &mut Frame, instruction: &Instruction) {
-    let input = |i: usize| &frame.registers[instruction.inputs[i] as usize];
-    let next = match &instruction.action {
-        Action::Jump(to) => *to,
-        Action::Unless(to) => {
-            if truth(input(0)) {
-                frame.next + 1
-            } else {
-                *to
-            }
-        }
-        Action::LoopTest(to) => {
-            let going = int(input(0)) < int(input(1)) && truth(input(2));
-            if going { frame.next + 1 } else { *to }
-        }
-        _ => frame.next + 1,
-    };
-    match &instruction.action {
-        Action::Constant(value) => frame.registers[instruction.outputs[0] as usize] = value.clone(),
-        Action::Increment => {
-            let trip = int(input(0));
-            frame.registers[instruction.outputs[0] as usize] = Value::Int(trip + 1);
-        }
-        Action::Copy => {
-            let values: smallvec::SmallVec<[Value; 4]> = frame.values(&instruction.inputs).collect();
-            for (&register, value) in instruction.outputs.iter().zip(values) {
-                frame.registers[register as usize] = value;
-            }
-        }
-        _ => {}
-    }
-    frame.next = next;
-}
-
-/// Nodes that make a value of their inputs alone.
-fn construct(kind: &NodeKind, inputs: &[Value], outputs: usize, task: &mut Task) -> Result<Value, Trouble> {
-    let allocator = &mut task.allocator;
-    Ok(match kind {
-        NodeKind::ListConstruct(item) => {
-            Value::List(List::new(allocator, ListContent { item: item.clone(), items: inputs.to_vec() }))
-        }
-        NodeKind::TupleConstruct(_) => Value::tuple(inputs),
-        NodeKind::DictConstruct(key, value) => {
-            let pairs = inputs.chunks_exact(2);
-            let entries = pairs.map(|pair| (Key::from_value(&pair[0]).expect("a key"), pair[1].clone())).collect();
-            Value::Dict(Dict::new(allocator, DictContent { key: key.clone(), value: value.clone(), entries }))
-        }
-        NodeKind::ListUnpack => match &inputs[0] {
-            Value::List(list) => {
-                let content = list.content();
-                if content.items.len() != outputs {
-                    let message = format!("Expected {outputs} elements in a list but found {}", content.items.len());
-                    return Err(Trouble::Raised(None, message));
-                }
-                Value::tuple(&*content.items)
-            }
-            other => unreachable!("a list, not {other:?}"),
-        },
-        NodeKind::TupleUnpack => inputs[0].clone(),
-        NodeKind::TupleIndex(index) => tuple(&inputs[0])[*index].clone(),
-        NodeKind::TupleSlice(begin, end) => Value::tuple(&tuple(&inputs[0])[*begin..*end]),
-        NodeKind::CreateObject(class) => {
-            let values = vec![Value::Uninitialized; class.attributes.len()];
-            Value::Object(Object::new(allocator, class.clone(), values))
-        }
-        NodeKind::Awaitable(body) => {
-            Value::Await(Await::new(allocator, Awaited::Pending { body: *body, captures: inputs.to_vec() }))
-        }
-        NodeKind::AwaitableNowait => Value::Await(Await::new(allocator, Awaited::Done(inputs[0].clone()))),
-        NodeKind::EnumName | NodeKind::EnumValue => match (&inputs[0], kind) {
-            (Value::Enum(member), NodeKind::EnumName) => Value::Str(member.name.clone()),
-            (Value::Enum(member), _) => member.value.clone(),
-            (other, _) => unreachable!("an enum member, not {other:?}"),
-        },
-        NodeKind::Uninitialized => Value::Uninitialized,
-        NodeKind::ToList => super::types::to_list(&inputs[0], allocator),
-        other => unreachable!("{} is not a constructor", other.name()),
-    })
 }
 
 /// The private copies that the first half of an operator works on instead, and what the second half will store. Whatever
@@ -650,53 +536,4 @@ pub(super) fn store_touches(store: &Store) -> Touches {
 pub(super) fn first_half(touches: &Touches) -> Touches {
     let reads = touches.iter().filter(|touch| touch.access.reads());
     reads.map(|touch| Touch { access: Access::Read, ..touch.clone() }).collect()
-}
-
-fn full_name(operator: &Operator) -> String {
-    match operator.overload {
-        "" => operator.name.to_string(),
-        overload => format!("{}.{overload}", operator.name),
-    }
-}
-
-fn raised(inputs: &[Value]) -> Trouble {
-    let text = |value: &Value| match value {
-        Value::Str(text) => text.to_string(),
-        other => crate::text_of(other),
-    };
-    let class = inputs.get(1).filter(|class| !matches!(class, Value::None)).map(text);
-    Trouble::Raised(class, text(&inputs[0]))
-}
-
-fn method(value: &Value, name: &str) -> FunctionId {
-    let class = object(value).class();
-    *class.methods.get(name).unwrap_or_else(|| unreachable!("{} has a method {name}", class.name))
-}
-
-fn object(value: &Value) -> &Object {
-    match value {
-        Value::Object(object) => object,
-        other => unreachable!("an object, not {other:?}"),
-    }
-}
-
-fn tuple(value: &Value) -> &[Value] {
-    match value {
-        Value::Tuple(items) => items,
-        other => unreachable!("a tuple, not {other:?}"),
-    }
-}
-
-fn truth(value: &Value) -> bool {
-    match value {
-        Value::Bool(value) => *value,
-        other => unreachable!("a bool, not {other:?}"),
-    }
-}
-
-fn int(value: &Value) -> i64 {
-    match value {
-        Value::Int(value) => *value,
-        other => unreachable!("an int, not {other:?}"),
-    }
 }

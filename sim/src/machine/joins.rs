@@ -39,8 +39,8 @@ impl Machine {
         stack.extend(self.result(TaskId::MAIN).cloned());
         while let Some(value) = stack.pop() {
             match &value {
-                Value::Future(number) => {
-                    let task = TaskId::new(*number);
+                Value::Future(future) => {
+                    let task = TaskId::new(future.task());
                     if held.insert(task) {
                         stack.extend(self.result(task).cloned());
                     }

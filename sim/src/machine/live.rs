@@ -13,6 +13,23 @@ impl Code {
     }
 }
 
+impl Code {
+    /// By instruction: which of its first 64 inputs nobody reads again, as bits. The last of equal inputs counts.
+    pub fn dying(&self) -> &[u64] {
+        self.dying.get_or_init(|| (0..self.instructions.len()).map(|at| self.dying_at(at)).collect())
+    }
+
+    fn dying_at(&self, at: usize) -> u64 {
+        let Instruction { action, inputs, .. } = &self.instructions[at];
+        let read_later = |register: &Register| {
+            let mut next = successors(at, action).into_iter().flatten();
+            next.any(|next| self.live(next).binary_search(register).is_ok())
+        };
+        let dies = |&i: &usize| !inputs[i + 1..].contains(&inputs[i]) && !read_later(&inputs[i]);
+        (0..inputs.len().min(64)).filter(dies).fold(0, |bits, i| bits | 1 << i)
+    }
+}
+
 fn analyse(instructions: &[Instruction], registers: usize) -> Vec<Box<[Register]>> {
     let mut before = vec![vec![0u64; registers.div_ceil(64)]; instructions.len()];
     let mut changed = true;

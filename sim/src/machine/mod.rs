@@ -14,6 +14,7 @@ mod execute;
 mod execution;
 mod joins;
 mod live;
+pub(crate) mod node;
 mod observe;
 mod ready;
 pub mod reuse;
@@ -47,7 +48,7 @@ pub(crate) use execute::{apply, of_a_call, private_copies, public};
 pub use ready::Ready;
 pub use system::Mark;
 pub(crate) use task::Store;
-use task::{Frame, Returns};
+pub(crate) use task::{Frame, Returns};
 pub use task::{State, Task};
 
 /// The seed of the default generator at the start of every execution.
@@ -487,21 +488,13 @@ impl Machine {
         self.execute(codes, id, half)
     }
 
-    /// The caller's look at everything: the digest of the result, the arguments, the attributes and the generator.
+    /// The caller's look at everything.
     fn look(&self) -> u128 {
-        let result = match &self.task(TaskId::MAIN).state {
-            State::Returned(result) | State::Ended(result) => result,
+        match &self.task(TaskId::MAIN).state {
+            State::Returned(result) | State::Ended(result) => look(result, &self.entry, &self.generator),
             // The entry waits for ever.
-            _ => &Err(Raised { class: None, message: "deadlock".to_string(), origin: TaskId::MAIN, trail: Vec::new() }),
-        };
-        let mut values = vec![match result {
-            Ok(value) => value.clone(),
-            Err(raised) => Value::str(format!("{:?}: {}", raised.class, raised.message)),
-        }];
-        values.extend(self.entry[1..].iter().cloned());
-        values.push(self.entry[0].clone());
-        values.push(Value::Generator(self.generator.clone()));
-        Digest::of(&values).0
+            _ => look(&Err(deadlocked()), &self.entry, &self.generator),
+        }
     }
 
     /// Copies of what the caller sees now.
@@ -516,6 +509,23 @@ impl Machine {
         let result = result.and_then(|_| copies.pop());
         Kept { result, entry: copies }
     }
+}
+
+/// What the caller sees: the digest of the result, the arguments, the attributes and the generator.
+pub(crate) fn look(result: &Result<Value, Raised>, entry: &[Value], generator: &Generator) -> u128 {
+    let mut values = vec![match result {
+        Ok(value) => value.clone(),
+        Err(raised) => Value::str(format!("{:?}: {}", raised.class, raised.message)),
+    }];
+    values.extend(entry[1..].iter().cloned());
+    values.push(entry[0].clone());
+    values.push(Value::Generator(generator.clone()));
+    Digest::of(&values).0
+}
+
+/// What the result is taken for when the entry waits for ever.
+pub(crate) fn deadlocked() -> Raised {
+    Raised { class: None, message: "deadlock".to_string(), origin: TaskId::MAIN, trail: Vec::new() }
 }
 
 /// A task that is about to be changed: a search keeps it as it was.

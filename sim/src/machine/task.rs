@@ -173,7 +173,17 @@ impl Frame {
     /// # Panics
     /// If there are not as many arguments as parameters.
     pub fn new(code: Arc<Code>, args: impl IntoIterator<Item = Value>, returns: Returns) -> Self {
-        let mut registers = vec![Value::Uninitialized; code.registers as usize];
+        Self::within(Vec::new(), code, args, returns)
+    }
+
+    /// The same with an empty vector that is used for the registers.
+    pub(crate) fn within(
+        mut registers: Vec<Value>,
+        code: Arc<Code>,
+        args: impl IntoIterator<Item = Value>,
+        returns: Returns,
+    ) -> Self {
+        registers.resize(code.registers as usize, Value::Uninitialized);
         let mut args = args.into_iter();
         for &param in &code.params {
             registers[param as usize] = args.next().expect("an argument for each parameter");

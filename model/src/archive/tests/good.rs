@@ -299,7 +299,7 @@ fn one_storage_may_be_seen_with_two_dtypes() {
 
 #[test]
 fn saving_refuses_what_it_cannot_hold() {
-    let refused = write_saved(&Value::tuple([Value::Future(0)])).unwrap_err();
+    let refused = write_saved(&Value::tuple([Value::Future(std::sync::Arc::new(0))])).unwrap_err();
     assert_eq!(refused.message(), "expected a value that torch.save can hold, found Future(0)");
     let deep = (0..600).fold(Value::None, |inner, _| Value::tuple([inner]));
     assert_eq!(write_saved(&deep).unwrap_err().message(), "expected a value nested at most 500 deep");

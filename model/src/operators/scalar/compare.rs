@@ -70,7 +70,7 @@ fn is(a: &Value, b: &Value) -> bool {
         (Value::Dict(a), Value::Dict(b)) => a.is(b),
         (Value::Object(a), Value::Object(b)) => a.is(b),
         (Value::Enum(a), Value::Enum(b)) => a.class == b.class && a.name == b.name,
-        (Value::Future(a), Value::Future(b)) => a == b,
+        (Value::Future(a), Value::Future(b)) => a.task() == b.task(),
         (Value::Await(a), Value::Await(b)) => a.is(b),
         (Value::Generator(a), Value::Generator(b)) => a.is(b),
         (Value::Function(a), Value::Function(b)) => a == b,

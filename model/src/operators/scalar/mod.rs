@@ -9,6 +9,7 @@ mod convert;
 mod device;
 mod extremes;
 mod functions;
+pub(super) mod plain;
 mod process;
 
 use super::{Call, Correction, Fault, Kernel};

@@ -107,7 +107,7 @@ pub(crate) struct Audit {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Who goes next: child-first, round-robin, random, pct:D, pos, uniform.
+    /// Who goes next: child-first, round-robin, random, pct:D, pos, uniform, or threads:N for N real threads.
     #[arg(long, default_value = "child-first", value_name = "SPEC")]
     pub(crate) strategy: Spec,
     /// Seeds the strategies that draw, and --example.

@@ -6,9 +6,10 @@ use std::time::Instant;
 use clap::CommandFactory;
 use forkcheck::config::{Atomicity, Budget, Config, Library, Limits};
 use forkcheck::effect_comments::EffectComments;
-use forkcheck::execution::Subject;
+use forkcheck::execution::{Cut, Subject};
 use forkcheck::explore::first_schedule;
-use forkcheck::explore::schedule::{self, program_tag};
+use forkcheck::explore::schedule;
+use forkcheck::parallel::{self, Ran};
 use forkcheck::program::Program;
 use forkcheck::report::explain::Rule;
 use forkcheck::report::{Report, explain, github, junit, sarif, text};
@@ -19,8 +20,8 @@ use forkcheck_model::graph::parse::GraphText;
 use forkcheck_model::module::{Function, FunctionId, Module};
 use forkcheck_model::value::{Key, Value};
 use forkcheck_model::{Error, graph};
+use forkcheck_scheduler::Spec;
 use forkcheck_scheduler::strategy::replay::Mode;
-use forkcheck_scheduler::{Schedule, Spec};
 
 use crate::args::{
     Arguments, AtomicityArg, Audit, AuditFormat, Command, Deny, Format, Graph, GraphFormat, Run, Target,
@@ -141,36 +142,18 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
     })?;
     let program = Program::new(&name, module, &arguments.target.method, given, library(&arguments.target))
         .map_err(|error| error.in_file(&name))?;
-    let limits = Limits { memory, ..Limits::default() };
-    let schedule = match arguments.strategy {
-        Spec::ChildFirst => Some(Schedule::new(Atomicity::Split, program_tag(&program))),
-        Spec::RoundRobin | Spec::Random | Spec::Pct { .. } | Spec::Pos | Spec::Uniform => {
-            let config = Config {
-                strategy: arguments.strategy,
-                seed: arguments.seed,
-                limits: limits.clone(),
-                ..Config::default()
-            };
-            first_schedule(&program, &config)
-        }
-        other => {
-            let expected = "child-first, round-robin, random, pct:D, pos or uniform";
-            return Err(Error::new(format!("`run` goes one way: {expected}, not {other}")));
-        }
+    let ran = match arguments.strategy {
+        Spec::ChildFirst => parallel::run(&program, &long(memory), 1),
+        Spec::Threads { count } => parallel::run(&program, &long(memory), count),
+        _ => scheduled(&program, arguments, Limits { memory, ..Limits::default() })?,
     };
-    let Some(schedule) = schedule else {
-        output::error("the run was cut");
-        return Ok(3);
-    };
-    let (replayed, looks) = schedule::replay_and_look(&program, &schedule, Mode::Strict, &limits);
-    output::print(replayed.execution.printed())?;
-    if let Some(cut) = replayed.execution.cut() {
+    output::print(&ran.printed)?;
+    if let Some(cut) = ran.cut {
         output::error(&cut.to_string());
         return Ok(3);
     }
-    let error = replayed.outcome.as_ref().and_then(|outcome| outcome.error.as_ref());
-    let error = error.map(|raised| program.error_text(raised));
-    let result = looks.as_ref().and_then(|(at_return, _)| at_return.result.clone());
+    let error = ran.result.as_ref().and_then(|result| result.as_ref().err()).map(|raised| program.error_text(raised));
+    let result = ran.result.and_then(Result::ok);
     if let (Some(path), Some(result)) = (&arguments.save, &result) {
         inputs::write(path, &write_saved(result)?)?;
     }
@@ -191,6 +174,35 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
             }
         },
     }
+}
+
+/// What a run may take that nobody searches: a loop of integers is a hundred seconds under way until it is given up.
+fn long(memory: u64) -> Limits {
+    Limits { memory, steps: 10_000_000_000, ..Limits::default() }
+}
+
+/// One execution in the order of a strategy.
+fn scheduled(program: &Program, arguments: &Run, limits: Limits) -> Result<Ran, Error> {
+    let strategy = arguments.strategy;
+    if !matches!(strategy, Spec::RoundRobin | Spec::Random | Spec::Pct { .. } | Spec::Pos | Spec::Uniform) {
+        let expected = "child-first, round-robin, random, pct:D, pos, uniform or threads:N";
+        return Err(Error::new(format!("`run` goes one way: {expected}, not {strategy}")));
+    }
+    let config = Config { strategy, seed: arguments.seed, limits: limits.clone(), ..Config::default() };
+    let Some(schedule) = first_schedule(program, &config) else {
+        let cut = Cut::Refused("the run was cut".to_string());
+        return Ok(Ran { result: None, printed: String::new(), cut: Some(cut), outcome: None });
+    };
+    let (replayed, looks) = schedule::replay_and_look(program, &schedule, Mode::Strict, &limits);
+    let (execution, outcome) = (replayed.execution, replayed.outcome);
+    let error = outcome.as_ref().and_then(|outcome| outcome.error.clone());
+    let result = looks.and_then(|(at_return, _)| at_return.result);
+    Ok(Ran {
+        result: error.map(Err).or(result.map(Ok)),
+        printed: execution.printed().to_string(),
+        cut: execution.cut().cloned(),
+        outcome,
+    })
 }
 
 /// Holds a result against an expectation.

@@ -1,0 +1,232 @@
+//! What instructions do to a frame, and nodes to their inputs: all that does not depend on who runs the tasks.
+
+use std::mem;
+
+use forkcheck_model::graph::NodeKind;
+use forkcheck_model::module::{FunctionId, Module};
+use forkcheck_model::slot::Allocator;
+use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
+
+use super::code::{Action, Code, Instruction, Register};
+use super::task::Frame;
+
+/// An error that a node raises.
+pub(crate) struct Exception {
+    /// Qualified class of the exception, if a `raise` made it.
+    pub(crate) class: Option<String>,
+    /// The message.
+    pub(crate) message: String,
+}
+
+impl Exception {
+    /// One that no `raise` made.
+    pub(crate) fn error(message: String) -> Self {
+        Self { class: None, message }
+    }
+}
+
+/// Executes the instructions that concern the frame alone, up to the next one that does not, at most `most`; says how many.
+/// Nobody else sees them, so nobody is asked. What is read for the last time is `dying`, and need not be kept.
+pub(crate) fn glide(code: &Code, frame: &mut Frame, most: u64, dying: Option<&[u64]>) -> u64 {
+    let mut steps = 0;
+    while steps < most {
+        let dies = dying.map_or(0, |dying| dying[frame.next]);
+        if !control(frame, &code.instructions[frame.next], dies) {
+            break;
+        }
+        steps += 1;
+    }
+    steps
+}
+
+/// Executes an instruction if it concerns the frame alone; else nothing has happened.
+#[inline]
+pub(crate) fn control(frame: &mut Frame, instruction: &Instruction, dies: u64) -> bool {
+    let Instruction { action, inputs, outputs, .. } = instruction;
+    let registers = &mut frame.registers;
+    let at = |i: usize| inputs[i] as usize;
+    let mut next = frame.next + 1;
+    match action {
+        Action::Plain(plain, _) => {
+            let second = if inputs.len() > 1 { at(1) } else { at(0) };
+            let Some(value) = plain(&registers[at(0)], &registers[second]) else { return false };
+            registers[outputs[0] as usize] = value;
+        }
+        Action::Constant(value) => registers[outputs[0] as usize] = value.clone(),
+        Action::Copy => {
+            for (i, (&from, &to)) in inputs.iter().zip(outputs).enumerate() {
+                registers[to as usize] = read(registers, from, dies >> i & 1 == 1);
+            }
+        }
+        Action::CopyAtOnce => {
+            let values: smallvec::SmallVec<[Value; 4]> =
+                inputs.iter().map(|&register| registers[register as usize].clone()).collect();
+            for (&register, value) in outputs.iter().zip(values) {
+                registers[register as usize] = value;
+            }
+        }
+        Action::Jump(to) => next = *to,
+        Action::Unless(to) => {
+            if !truth(&registers[at(0)]) {
+                next = *to;
+            }
+        }
+        Action::LoopTest(to) => {
+            if int(&registers[at(0)]) >= int(&registers[at(1)]) || !truth(&registers[at(2)]) {
+                next = *to;
+            }
+        }
+        Action::Increment => registers[outputs[0] as usize] = Value::Int(int(&registers[at(0)]) + 1),
+        Action::Node(_) | Action::Shared(_) | Action::Return => return false,
+    }
+    frame.next = next;
+    true
+}
+
+/// The value of a register, which goes if nobody reads it again.
+#[inline]
+fn read(registers: &mut [Value], register: Register, dies: bool) -> Value {
+    let register = &mut registers[register as usize];
+    if dies { mem::replace(register, Value::Uninitialized) } else { register.clone() }
+}
+
+impl Frame {
+    /// The inputs of an instruction; those that are `dies` go.
+    pub(crate) fn inputs(&mut self, instruction: &Instruction, dies: u64) -> smallvec::SmallVec<[Value; 8]> {
+        let inputs = instruction.inputs.iter().enumerate();
+        inputs.map(|(i, &register)| read(&mut self.registers, register, i < 64 && dies >> i & 1 == 1)).collect()
+    }
+
+    /// Sets the instruction's outputs and goes on to the next one.
+    pub(crate) fn set(&mut self, instruction: &Instruction, value: Value) {
+        // Unpacking gives a tuple of the items, however many there are; other operators give one value for one output.
+        let unpacks = matches!(instruction.action, Action::Node(NodeKind::TupleUnpack | NodeKind::ListUnpack));
+        match (&*instruction.outputs, value) {
+            ([], _) => {}
+            ([register], value) if !unpacks => self.registers[*register as usize] = value,
+            (registers, Value::Tuple(items)) => {
+                assert_eq!(registers.len(), items.len(), "an operator gives as many values as its schema says");
+                for (&register, item) in registers.iter().zip(items.iter()) {
+                    self.registers[register as usize] = item.clone();
+                }
+            }
+            (registers, other) => unreachable!("{} values expected, {other:?} found", registers.len()),
+        }
+        self.next += 1;
+    }
+}
+
+/// What a node gives that neither calls anything nor concerns another task, with `outputs` results.
+///
+/// # Panics
+/// For a node that does: whoever runs tasks knows what it means there.
+pub(crate) fn compute(
+    kind: &NodeKind,
+    inputs: &[Value],
+    outputs: usize,
+    allocator: &mut Allocator,
+) -> Result<Value, Exception> {
+    Ok(match kind {
+        NodeKind::GetAttr { index, .. } => object(&inputs[0]).attribute(*index),
+        NodeKind::ContainerIndex => {
+            let index = super::types::container_index(inputs).map_err(Exception::error)?;
+            object(&inputs[0]).attribute(index)
+        }
+        NodeKind::SetAttr { index, .. } => {
+            object(&inputs[0]).set_attribute(*index, inputs[1].clone());
+            Value::None
+        }
+        NodeKind::IsInstance(types) => Value::Bool(types.iter().any(|ty| super::types::is_instance(&inputs[0], ty))),
+        NodeKind::RaiseException => return Err(raised(inputs)),
+        NodeKind::ListConstruct(item) => {
+            Value::List(List::new(allocator, ListContent { item: item.clone(), items: inputs.to_vec() }))
+        }
+        NodeKind::TupleConstruct(_) => Value::tuple(inputs),
+        NodeKind::DictConstruct(key, value) => {
+            let pairs = inputs.chunks_exact(2);
+            let entries = pairs.map(|pair| (Key::from_value(&pair[0]).expect("a key"), pair[1].clone())).collect();
+            Value::Dict(Dict::new(allocator, DictContent { key: key.clone(), value: value.clone(), entries }))
+        }
+        NodeKind::ListUnpack => match &inputs[0] {
+            Value::List(list) => {
+                let content = list.content();
+                if content.items.len() != outputs {
+                    let message = format!("Expected {outputs} elements in a list but found {}", content.items.len());
+                    return Err(Exception::error(message));
+                }
+                Value::tuple(&*content.items)
+            }
+            other => unreachable!("a list, not {other:?}"),
+        },
+        NodeKind::TupleUnpack => inputs[0].clone(),
+        NodeKind::TupleIndex(index) => tuple(&inputs[0])[*index].clone(),
+        NodeKind::TupleSlice(begin, end) => Value::tuple(&tuple(&inputs[0])[*begin..*end]),
+        NodeKind::CreateObject(class) => {
+            let values = vec![Value::Uninitialized; class.attributes.len()];
+            Value::Object(Object::new(allocator, class.clone(), values))
+        }
+        NodeKind::Awaitable(body) => {
+            Value::Await(Await::new(allocator, Awaited::Pending { body: *body, captures: inputs.to_vec() }))
+        }
+        NodeKind::AwaitableNowait => Value::Await(Await::new(allocator, Awaited::Done(inputs[0].clone()))),
+        NodeKind::EnumName | NodeKind::EnumValue => match (&inputs[0], kind) {
+            (Value::Enum(member), NodeKind::EnumName) => Value::Str(member.name.clone()),
+            (Value::Enum(member), _) => member.value.clone(),
+            (other, _) => unreachable!("an enum member, not {other:?}"),
+        },
+        NodeKind::Uninitialized => Value::Uninitialized,
+        NodeKind::ToList => super::types::to_list(&inputs[0], allocator),
+        other => unreachable!("{} is for those who run tasks", other.name()),
+    })
+}
+
+/// The method that leaves a `with`, and what it is given: what an exception would be told is `None`.
+pub(crate) fn exit(module: &Module, inputs: impl IntoIterator<Item = Value>) -> (FunctionId, Vec<Value>) {
+    let mut args: Vec<Value> = inputs.into_iter().collect();
+    let function = method(&args[0], "__exit__");
+    args.resize(module.function(function).params.len(), Value::None);
+    (function, args)
+}
+
+/// The method of an object's class.
+pub(crate) fn method(value: &Value, name: &str) -> FunctionId {
+    let class = object(value).class();
+    *class.methods.get(name).unwrap_or_else(|| unreachable!("{} has a method {name}", class.name))
+}
+
+fn raised(inputs: &[Value]) -> Exception {
+    let text = |value: &Value| match value {
+        Value::Str(text) => text.to_string(),
+        other => crate::text_of(other),
+    };
+    let class = inputs.get(1).filter(|class| !matches!(class, Value::None)).map(text);
+    Exception { class, message: text(&inputs[0]) }
+}
+
+fn object(value: &Value) -> &Object {
+    match value {
+        Value::Object(object) => object,
+        other => unreachable!("an object, not {other:?}"),
+    }
+}
+
+fn tuple(value: &Value) -> &[Value] {
+    match value {
+        Value::Tuple(items) => items,
+        other => unreachable!("a tuple, not {other:?}"),
+    }
+}
+
+fn truth(value: &Value) -> bool {
+    match value {
+        Value::Bool(value) => *value,
+        other => unreachable!("a bool, not {other:?}"),
+    }
+}
+
+fn int(value: &Value) -> i64 {
+    match value {
+        Value::Int(value) => *value,
+        other => unreachable!("an int, not {other:?}"),
+    }
+}
