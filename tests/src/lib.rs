@@ -4,6 +4,7 @@
 //! `inputs.pt`, `expected.pt` (PyTorch's result when every fork runs to its end at the fork) and `truth.json`.
 
 pub mod archive;
+pub mod estimates;
 pub mod oracle;
 
 use std::collections::BTreeSet;

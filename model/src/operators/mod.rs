@@ -22,9 +22,12 @@ pub(crate) mod observe;
 mod compose;
 mod container;
 mod creation;
+mod curves;
 mod effects_only;
 mod index;
 mod linalg;
+#[cfg(test)]
+mod naive;
 mod network;
 mod out;
 mod pointwise;
@@ -35,8 +38,10 @@ mod recorded;
 mod reduce;
 mod results;
 mod scalar;
+mod scratch;
 mod shape;
 pub mod text;
+mod vectorised;
 mod vision;
 
 pub use corrections::{Correction, When};

@@ -23,6 +23,25 @@ impl Call<'_> {
         Ok(tensor)
     }
 
+    /// A new contiguous tensor of `dtype`, whose elements, zeros at first, are filled in by `fill` and converted.
+    pub fn fill<T: Number>(
+        &mut self,
+        dtype: DType,
+        sizes: &[i64],
+        fill: impl FnOnce(&mut [T]) -> Result<(), Fault>,
+    ) -> Result<Tensor, Fault> {
+        if dtype == T::DTYPE && sizes.iter().all(|&size| size >= 0) && Layout::count(sizes).is_some() {
+            return Tensor::try_build(self.allocator, sizes, fill);
+        }
+        let tensor = self.zeros(dtype, sizes)?;
+        let count = tensor.numel() as usize;
+        let _charge = self.memory().charge((count as u64).saturating_mul(size_of::<T>() as u64))?;
+        let mut elements = vec![T::default(); count];
+        fill(&mut elements)?;
+        tensor.store(&elements)?;
+        Ok(tensor)
+    }
+
     /// A new contiguous tensor of zeros, or PyTorch's error if the sizes make no tensor.
     pub fn zeros(&mut self, dtype: DType, sizes: &[i64]) -> Result<Tensor, Fault> {
         if let Some(size) = sizes.iter().find(|&&size| size < 0) {

@@ -168,7 +168,7 @@ mod tests {
         let row = Tensor::new(&mut allocator, x.storage(), DType::Int64, Layout::strided(&[2, 2], &[0, 1], 3));
         assert_eq!(row.to_vec::<i64>(), [13, 14, 13, 14]);
         let none = Tensor::new(&mut allocator, x.storage(), DType::Int64, Layout::strided(&[2, 0, 3], &[5, 5, 5], 0));
-        assert_eq!(none.to_vec::<i64>(), []);
+        assert!(none.to_vec::<i64>().is_empty());
         let scalar = Tensor::new(&mut allocator, x.storage(), DType::Int64, Layout::strided(&[], &[], 5));
         assert_eq!(scalar.to_vec::<i64>(), [15]);
     }

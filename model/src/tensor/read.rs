@@ -120,6 +120,20 @@ impl Tensor {
         });
     }
 
+    /// Changes the elements of a contiguous tensor in place.
+    ///
+    /// # Panics
+    /// If the tensor is not contiguous, or its dtype is not that of `T`.
+    pub fn update_elements<T: Element>(&self, change: impl FnOnce(&mut [T])) {
+        let metadata = self.metadata();
+        assert!(metadata.layout.is_contiguous(), "elements lie one after the other");
+        assert_eq!(metadata.dtype, T::DTYPE, "elements are changed as what they are");
+        let (start, count) = (metadata.layout.offset() as usize, metadata.layout.numel() as usize);
+        if count > 0 {
+            metadata.storage.update(|content| change(&mut content.elements_mut()[start..start + count]));
+        }
+    }
+
     /// A new contiguous tensor whose elements, zeros at first, are filled in by `fill`.
     ///
     /// # Panics

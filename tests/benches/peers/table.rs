@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use forkcheck_tests::estimates::{median, time};
+
 /// A group, a workload, the peer that it is held against if there is one, and the ratio that we want at least.
 const ROWS: &[(&str, &str, &str, f64)] = &[
     ("random", "W1 N=4", "shuttle", 20.0),
@@ -59,8 +61,8 @@ pub(crate) fn render(folder: &Path) -> String {
         String::from("\n| strategy | workload | forkcheck | peer | ratio | wanted |\n|---|---|---|---|---|---|\n");
     for &(group, workload, peer, wanted) in ROWS {
         let (Some(ours), Some(theirs)) = (
-            median(folder, group, workload, "forkcheck"),
-            median(folder, group.trim_start_matches("closures "), workload, peer),
+            median(folder, &format!("{group}/{workload}/forkcheck")),
+            median(folder, &format!("{}/{workload}/{peer}", group.trim_start_matches("closures "))),
         ) else {
             continue;
         };
@@ -69,25 +71,8 @@ pub(crate) fn render(folder: &Path) -> String {
         writeln!(text, "| {group} | {workload} | {a} | {b} ({peer}) | {ratio:.1}x | {wanted} |").expect("a string");
     }
     for &(group, workload) in ALONE {
-        let Some(ours) = median(folder, group, workload, "forkcheck") else { continue };
+        let Some(ours) = median(folder, &format!("{group}/{workload}/forkcheck")) else { continue };
         writeln!(text, "| {group} | {workload} | {} | | | |", time(ours)).expect("a string");
     }
     text
-}
-
-/// The median that criterion estimated, in nanoseconds.
-fn median(folder: &Path, group: &str, workload: &str, who: &str) -> Option<f64> {
-    let name = format!("{group}/{workload}/{who}").replace('/', "_");
-    let estimates = std::fs::read_to_string(folder.join(name).join("new/estimates.json")).ok()?;
-    let estimates: serde_json::Value = serde_json::from_str(&estimates).ok()?;
-    estimates["median"]["point_estimate"].as_f64()
-}
-
-fn time(nanoseconds: f64) -> String {
-    match nanoseconds {
-        t if t < 1e3 => format!("{t:.0} ns"),
-        t if t < 1e6 => format!("{:.2} µs", t / 1e3),
-        t if t < 1e9 => format!("{:.2} ms", t / 1e6),
-        t => format!("{:.2} s", t / 1e9),
-    }
 }

@@ -1,7 +1,7 @@
 //! `einsum` and what can be said by it: sums over products of elements with named indices.
 
 use super::matmul::known;
-use super::product::{Factor, Shape, products};
+use super::product::{Factor, Shape, add_products};
 use crate::operators::reduce::number::compute;
 use crate::operators::{Call, Fault, Operator};
 use crate::tensor::{Dims, Layout, Tensor};
@@ -213,7 +213,8 @@ impl<T: Factor> Named<T> {
         let batches = count(&batch, &a);
         let x = a.arranged(&[&batch[..], &rows, &inner].concat());
         let y = b.arranged(&[&batch[..], &inner, &columns].concat());
-        let elements = products(&x, &y, (0..batches).map(|i| (i, i)), shape, false);
+        let mut elements = vec![T::ZERO; batches * shape.rows * shape.columns];
+        add_products(&x, &y, (0..batches).map(|i| (i, i)), shape, &mut elements);
         let sizes_of =
             |labels: &[Label], named: &Named<T>| -> Vec<usize> { labels.iter().map(|&l| named.size(l)).collect() };
         Named {

@@ -1,11 +1,12 @@
 //! Products of tensors: of matrices, vectors, batches of them, and what is added to them.
 
-use super::product::{Factor, Shape, products};
+use super::product::{Factor, Matrix, Right, Shape, Steps};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::results::sizes_text;
 use crate::operators::{Call, Destination, Fault};
+use crate::slot::Memory;
 use crate::tensor::broadcast::{broadcast, expands_to};
-use crate::tensor::{DType, Dims, Scalar, Tensor};
+use crate::tensor::{DType, Dims, Elements, Layout, Scalar, Tensor};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -171,10 +172,59 @@ pub(in crate::operators) fn matmul_of(call: &mut Call<'_>, a: &Tensor, b: &Tenso
         }
     }
     compute!(dtype, "aten::matmul", T => {
-        let (x, y) = (call.read::<T>(a)?, call.read::<T>(b)?);
-        let result = products(&x, &y, plan.pairs(), plan.shape, false);
-        call.create(dtype, &plan.result, &result)
+        let memory = call.memory();
+        let (x, y) = (Stack::<T>::of(a, plan.folded, &memory)?, Stack::<T>::of(b, false, &memory)?);
+        let size = plan.shape.rows * plan.shape.columns;
+        call.fill::<T>(dtype, &plan.result, |result| {
+            for (k, (i, j)) in plan.pairs().into_iter().enumerate() {
+                let part = &mut result[k * size..(k + 1) * size];
+                T::add_product(x.matrix(i), Right::Matrix(y.matrix(j)), part, plan.shape);
+            }
+            Ok(())
+        })
     })
+}
+
+/// The matrices of a tensor, as they lie.
+struct Stack<T> {
+    elements: Elements<T>,
+    /// Where each begins.
+    starts: Vec<usize>,
+    /// Steps from row to row and from column to column.
+    steps: (usize, usize),
+}
+
+impl<T: Factor> Stack<T> {
+    /// The matrices in the last two dimensions, or, `folded`, one of the rows of them all. A vector is whichever matrix it
+    /// has to be: one of its steps is not used.
+    fn of(tensor: &Tensor, folded: bool, memory: &Memory) -> Result<Stack<T>, Fault> {
+        let metadata = tensor.metadata();
+        let layout = &metadata.layout;
+        let (sizes, strides, rank) = (layout.sizes(), layout.strides(), layout.rank());
+        let batch = rank.saturating_sub(2);
+        if metadata.dtype == T::DTYPE && layout.numel() > 0 && !(folded && batch > 0) {
+            let all = metadata.storage.content().len() / metadata.dtype.size();
+            let elements = tensor.read_as(&Layout::contiguous(&[all as i64]), memory)?;
+            let mut starts = Vec::new();
+            Layout::strided(&sizes[..batch], &strides[..batch], layout.offset()).for_each(|start| starts.push(start));
+            let last = strides[rank - 1] as usize;
+            return Ok(Stack {
+                elements,
+                starts,
+                steps: (if rank > 1 { strides[rank - 2] as usize } else { last }, last),
+            });
+        }
+        let columns = sizes[rank - 1] as usize;
+        let size = if rank > 1 { sizes[rank - 2] as usize * columns } else { columns };
+        let count = if folded { 1 } else { sizes[..batch].iter().product::<i64>() as usize };
+        let steps = if rank > 1 { (columns, 1) } else { (1, 1) };
+        Ok(Stack { elements: tensor.read(memory)?, starts: (0..count).map(|i| i * size).collect(), steps })
+    }
+
+    fn matrix(&self, i: usize) -> Matrix<'_, T> {
+        let elements = &self.elements[self.starts[i]..];
+        Matrix { elements, rows: Steps::Even(self.steps.0), columns: Steps::Even(self.steps.1) }
+    }
 }
 
 /// How two tensors are multiplied.
@@ -183,6 +233,8 @@ struct Plan {
     /// Sizes of the batch dimensions of either factor and of the result.
     batches: (Dims, Dims, Dims),
     result: Dims,
+    /// Whether the batches of the first factor are rows of one matrix.
+    folded: bool,
 }
 
 impl Plan {
@@ -231,9 +283,9 @@ impl Plan {
         // A batch of matrices with one matrix is one product of all their rows.
         if b_batch.is_empty() && !a_batch.is_empty() {
             let shape = Shape { rows: folded as usize, ..shape };
-            return Ok(Plan { shape, batches: Default::default(), result });
+            return Ok(Plan { shape, batches: Default::default(), result, folded: true });
         }
-        Ok(Plan { shape, batches: (a_batch.into(), b_batch.into(), batch), result })
+        Ok(Plan { shape, batches: (a_batch.into(), b_batch.into(), batch), result, folded: false })
     }
 
     /// Which matrix of one factor goes with which of the other.
@@ -449,12 +501,19 @@ pub(in crate::operators) fn linear_of(
     let memory = call.memory();
     compute!(dtype, "aten::linear", T => {
         let (x, w) = (call.read::<T>(input)?, call.read::<T>(weight)?);
-        let mut elements = T::product(&x, &w, shape, true);
-        if let Some(bias) = bias {
-            let bias = bias.read_expanded::<T>(&[rows, columns], &memory)?;
-            elements.iter_mut().zip(&*bias).for_each(|(x, &b)| *x = Computed::plus(*x, b));
-        }
-        call.create(dtype, &result, &elements)
+        let bias = bias.map(|bias| -> Result<_, Fault> {
+            let whole = bias.sizes().as_slice() != [columns];
+            if whole { bias.read_expanded::<T>(&[rows, columns], &memory) } else { bias.read::<T>(&memory) }
+        });
+        let bias = bias.transpose()?;
+        call.fill::<T>(dtype, &result, |elements| {
+            if let Some(bias) = bias {
+                elements.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(&bias));
+            }
+            let w = Right::Matrix(Matrix::of_columns(&w, shape.inner));
+            T::add_product(Matrix::of_rows(&x, shape.inner), w, elements, shape);
+            Ok(())
+        })
     })
 }
 
@@ -530,7 +589,11 @@ pub(super) fn inner(call: &mut Call<'_>) -> Result<Value, Fault> {
     let sizes: Dims = a_kept.into_iter().chain(b_kept).collect();
     let result = compute!(dtype, "aten::inner", T => {
         let (x, y) = (call.read::<T>(a)?, call.read::<T>(b)?);
-        call.create(dtype, &sizes, &T::product(&x, &y, shape, true))?
+        call.fill::<T>(dtype, &sizes, |elements| {
+            let y = Right::Matrix(Matrix::of_columns(&y, shape.inner));
+            T::add_product(Matrix::of_rows(&x, shape.inner), y, elements, shape);
+            Ok(())
+        })?
     });
     call.deliver(result)
 }

@@ -1,8 +1,15 @@
-//! The product of matrices that all others are made of.
-
-use ndarray::ArrayView2;
+//! The product of matrices that all others are made of, convolutions too.
+//!
+//! Goto's way (Goto and van de Geijn, 2008): both factors are copied into panels as wide as a tile of the result, so
+//! that the innermost loop reads them one after the other and keeps the tile in registers. Because panels are copied
+//! anyway, a factor may lie as it likes: transposed, or as what the windows of a convolution see.
+//!
+//! The order in which terms are added depends on the shape alone, so a product has the same bits whenever it is
+//! computed on one processor.
 
 use crate::operators::reduce::number::Computed;
+use crate::operators::scratch::Scratch;
+use crate::operators::vectorised::{Loops, vectorised};
 
 /// The rows, the summed length and the columns of a product.
 #[derive(Debug, Clone, Copy)]
@@ -12,57 +19,356 @@ pub(in crate::operators) struct Shape {
     pub(in crate::operators) columns: usize,
 }
 
-/// A number that matrices are multiplied in.
-pub(in crate::operators) trait Factor: Computed {
-    /// The product of two row-major matrices, the second given by its columns if `transposed`.
-    fn product(a: &[Self], b: &[Self], shape: Shape, transposed: bool) -> Vec<Self>;
+/// Where the rows or columns of a matrix begin.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::operators) enum Steps<'a> {
+    /// So many elements apart.
+    Even(usize),
+    /// Each at a place of its own.
+    Table(&'a [usize]),
 }
 
-macro_rules! floats {
-    ($($float:ident)*) => {
-        $(impl Factor for $float {
-            fn product(a: &[Self], b: &[Self], shape: Shape, transposed: bool) -> Vec<Self> {
-                let Shape { rows, inner, columns } = shape;
-                let a = ArrayView2::from_shape((rows, inner), a).expect("as many elements as the shape says");
-                let b_shape = if transposed { (columns, inner) } else { (inner, columns) };
-                let b = ArrayView2::from_shape(b_shape, b).expect("as many elements as the shape says");
-                let product = if transposed { a.dot(&b.t()) } else { a.dot(&b) };
-                product.iter().copied().collect()
+impl Steps<'_> {
+    #[inline(always)]
+    fn at(self, i: usize) -> usize {
+        match self {
+            Steps::Even(step) => i * step,
+            Steps::Table(places) => places[i],
+        }
+    }
+
+    #[inline(always)]
+    fn is_one(self) -> bool {
+        matches!(self, Steps::Even(1))
+    }
+}
+
+/// A factor: the element of a row and a column is where both their steps lead.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::operators) struct Matrix<'a, T> {
+    pub(in crate::operators) elements: &'a [T],
+    pub(in crate::operators) rows: Steps<'a>,
+    pub(in crate::operators) columns: Steps<'a>,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// A matrix row by row, with rows of this length.
+    pub(in crate::operators) fn of_rows(elements: &'a [T], length: usize) -> Self {
+        Self { elements, rows: Steps::Even(length), columns: Steps::Even(1) }
+    }
+
+    /// A matrix column by column, with columns of this length.
+    pub(in crate::operators) fn of_columns(elements: &'a [T], length: usize) -> Self {
+        Self { elements, rows: Steps::Even(1), columns: Steps::Even(length) }
+    }
+}
+
+/// A number that matrices are multiplied in.
+pub(in crate::operators) trait Factor: Computed {
+    /// `self * other + summand`, rounded once.
+    fn fused(self, other: Self, summand: Self) -> Self;
+
+    /// Whether it is less than another or equal to it; no NaN is.
+    fn at_most(self, other: Self) -> bool;
+
+    /// Copies the second factor of several products into panels.
+    fn pack(matrix: Matrix<'_, Self>, inner: usize, columns: usize) -> Panels<Self>;
+
+    /// Adds a product to `result`, a matrix row by row. Both factors are read as the shape says.
+    fn add_product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape);
+}
+
+/// The second factor.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::operators) enum Right<'a, T> {
+    Matrix(Matrix<'a, T>),
+    /// Copied into panels before.
+    Packed(&'a Panels<T>),
+}
+
+/// A matrix in panels: strips of a few rows or columns, the *lanes*, each strip from the first to the last summed index.
+#[derive(Debug)]
+pub(in crate::operators) struct Panels<T> {
+    elements: Scratch<T>,
+    depth: usize,
+    width: usize,
+}
+
+impl<T: Factor> Panels<T> {
+    /// Room for panels of this width that hold so many lanes.
+    fn of(lanes: usize, depth: usize, width: usize) -> Self {
+        Self { elements: Scratch::of(lanes.div_ceil(width) * width * depth), depth, width }
+    }
+
+    #[inline(always)]
+    fn panel(&self, i: usize) -> &[T] {
+        let size = self.depth * self.width;
+        &self.elements[i * size..(i + 1) * size]
+    }
+}
+
+macro_rules! factors {
+    ($($number:ident, $rows:literal, $columns:literal, $fused:expr;)*) => {
+        $(impl Factor for $number {
+            #[inline(always)]
+            fn fused(self, other: Self, summand: Self) -> Self {
+                $fused(self, other, summand)
+            }
+
+            #[inline(always)]
+            fn at_most(self, other: Self) -> bool {
+                self <= other
+            }
+
+            fn pack(matrix: Matrix<'_, Self>, inner: usize, columns: usize) -> Panels<Self> {
+                let mut panels = Panels::of(columns, inner, $columns);
+                pack::<Self, $columns>(&mut panels, matrix.elements, matrix.columns, matrix.rows, (0, columns));
+                panels
+            }
+
+            fn add_product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape) {
+                assert_eq!(result.len(), shape.rows * shape.columns, "the result has the shape");
+                vectorised(Product::<Self, $rows, $columns> { a, b, result, shape });
             }
         })*
     };
 }
 
-floats!(f32 f64);
+// Twelve registers of 32 bytes hold a tile; integers have no such instructions.
+factors! {
+    f32, 6, 16, f32::mul_add;
+    f64, 6, 8, f64::mul_add;
+    i64, 4, 4, |a: i64, b: i64, c: i64| a.wrapping_mul(b).wrapping_add(c);
+}
 
-impl Factor for i64 {
-    fn product(a: &[Self], b: &[Self], shape: Shape, transposed: bool) -> Vec<Self> {
-        let Shape { rows, inner, columns } = shape;
-        let mut product = Vec::with_capacity(rows * columns);
-        for row in 0..rows {
-            for column in 0..columns {
-                let at = |i: usize| if transposed { b[column * inner + i] } else { b[i * columns + column] };
-                let terms = (0..inner).map(|i| a[row * inner + i].wrapping_mul(at(i)));
-                product.push(terms.fold(0, i64::wrapping_add));
-            }
+/// `a * b + c`, rounded once where that is fast.
+#[inline(always)]
+pub(in crate::operators) fn multiply_add<T: Factor, const FUSED: bool>(a: T, b: T, c: T) -> T {
+    if FUSED { a.fused(b, c) } else { a.times(b).plus(c) }
+}
+
+/// How many elements of the panels of the first factor are kept: what fits the second cache with those of the second.
+const LEFT: usize = 1 << 17;
+/// The same of the second factor.
+const RIGHT: usize = 1 << 17;
+/// How much of the summed length goes through the innermost loop at a time: a panel fits the first cache.
+const DEPTH: usize = 256;
+/// How many panels of the first factor go by for each of the second: they stay in the second cache meanwhile.
+const PANELS: usize = 16;
+/// A factor of so few rows or columns is not worth panels.
+const FEW: usize = 4;
+
+/// A product to be added, with tiles of so many rows and columns.
+struct Product<'a, T, const ROWS: usize, const COLUMNS: usize> {
+    a: Matrix<'a, T>,
+    b: Right<'a, T>,
+    result: &'a mut [T],
+    shape: Shape,
+}
+
+impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Loops for Product<'_, T, ROWS, COLUMNS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Shape { rows, inner, columns } = self.shape;
+        if rows == 0 || inner == 0 || columns == 0 {
+            return;
         }
-        product
+        match self.b {
+            Right::Matrix(b) if columns <= FEW && self.a.columns.is_one() => {
+                let few = vectors((b.elements, b.columns, columns), b.rows, inner);
+                dots::<T, FUSED>((self.a.elements, self.a.rows, rows), &few, inner, (columns, 1), self.result);
+            }
+            Right::Matrix(b) if rows <= FEW && b.rows.is_one() => {
+                let few = vectors((self.a.elements, self.a.rows, rows), self.a.columns, inner);
+                dots::<T, FUSED>((b.elements, b.columns, columns), &few, inner, (1, columns), self.result);
+            }
+            _ => self.blocked::<FUSED>(),
+        }
     }
 }
 
-/// Products of matrices that lie one after the other: `pairs` says which of `a` goes with which of `b`.
-pub(in crate::operators) fn products<T: Factor>(
+impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Product<'_, T, ROWS, COLUMNS> {
+    #[inline(always)]
+    fn blocked<const FUSED: bool>(self) {
+        let Shape { rows, inner, columns } = self.shape;
+        let block = |most: usize, width: usize| (most / inner / width).max(16) * width;
+        let (rows_at_once, columns_at_once) = (block(LEFT, ROWS), block(RIGHT, COLUMNS));
+        let mut left = Panels::of(rows_at_once.min(rows), inner, ROWS);
+        let right_lanes = if matches!(self.b, Right::Packed(_)) { 0 } else { columns_at_once.min(columns) };
+        let mut right = Panels::of(right_lanes, inner, COLUMNS);
+        for i in (0..rows).step_by(rows_at_once) {
+            let height = rows_at_once.min(rows - i);
+            pack::<T, ROWS>(&mut left, self.a.elements, self.a.rows, self.a.columns, (i, height));
+            for j in (0..columns).step_by(columns_at_once) {
+                let width = columns_at_once.min(columns - j);
+                let (panels, first) = match self.b {
+                    Right::Packed(panels) => (panels, j / COLUMNS),
+                    Right::Matrix(b) => {
+                        pack::<T, COLUMNS>(&mut right, b.elements, b.columns, b.rows, (j, width));
+                        (&right, 0)
+                    }
+                };
+                let result = &mut self.result[i * columns + j..];
+                add_block::<T, FUSED, ROWS, COLUMNS>(&left, panels, first, result, columns, (height, inner, width));
+            }
+        }
+    }
+}
+
+/// Adds the product of packed factors to a block of the result, whose rows are `stride` apart.
+#[inline(always)]
+fn add_block<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usize>(
+    left: &Panels<T>,
+    right: &Panels<T>,
+    first: usize,
+    result: &mut [T],
+    stride: usize,
+    (height, inner, width): (usize, usize, usize),
+) {
+    let panels = height.div_ceil(ROWS);
+    for p in (0..inner).step_by(DEPTH) {
+        let depth = DEPTH.min(inner - p);
+        for some in (0..panels).step_by(PANELS) {
+            for j in 0..width.div_ceil(COLUMNS) {
+                let (b, _) = right.panel(first + j)[p * COLUMNS..(p + depth) * COLUMNS].as_chunks::<COLUMNS>();
+                let w = COLUMNS.min(width - j * COLUMNS);
+                for i in some..panels.min(some + PANELS) {
+                    let (a, _) = left.panel(i)[p * ROWS..(p + depth) * ROWS].as_chunks::<ROWS>();
+                    let tile = tile::<T, FUSED, ROWS, COLUMNS>(a, b);
+                    let rows = result[i * ROWS * stride + j * COLUMNS..].chunks_mut(stride);
+                    for (row, tile) in rows.zip(&tile).take(height - i * ROWS) {
+                        add_row(&mut row[..w], tile);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_row<T: Factor, const COLUMNS: usize>(row: &mut [T], tile: &[T; COLUMNS]) {
+    match <&mut [T; COLUMNS]>::try_from(&mut *row) {
+        Ok(row) => (0..COLUMNS).for_each(|c| row[c] = row[c].plus(tile[c])),
+        Err(_) => row.iter_mut().zip(tile).for_each(|(x, &y)| *x = x.plus(y)),
+    }
+}
+
+/// The product of two panels. All loops but the first are unrolled, and the tile lives in registers.
+#[inline(always)]
+fn tile<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usize>(
+    a: &[[T; ROWS]],
+    b: &[[T; COLUMNS]],
+) -> [[T; COLUMNS]; ROWS] {
+    let mut tile = [[T::ZERO; COLUMNS]; ROWS];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..ROWS {
+            for j in 0..COLUMNS {
+                tile[i][j] = multiply_add::<T, FUSED>(a[i], b[j], tile[i][j]);
+            }
+        }
+    }
+    tile
+}
+
+/// Copies some lanes into panels. Lanes that are missing from the last panel are zeros.
+#[inline(always)]
+fn pack<T: Factor, const WIDTH: usize>(
+    panels: &mut Panels<T>,
+    elements: &[T],
+    lanes: Steps<'_>,
+    depths: Steps<'_>,
+    (first, count): (usize, usize),
+) {
+    let depth = panels.depth;
+    let used = count.div_ceil(WIDTH);
+    for (i, panel) in panels.elements.chunks_exact_mut((WIDTH * depth).max(1)).take(used).enumerate() {
+        let lane = first + i * WIDTH;
+        let here = WIDTH.min(first + count - lane);
+        let (panel, _) = panel.as_chunks_mut::<WIDTH>();
+        if lanes.is_one() && here == WIDTH {
+            for (p, row) in panel.iter_mut().enumerate() {
+                let start = depths.at(p) + lane;
+                *row = elements[start..start + WIDTH].try_into().expect("as wide as a panel");
+            }
+        } else if depths.is_one() && here == WIDTH {
+            let lanes: [&[T]; WIDTH] = std::array::from_fn(|i| &elements[lanes.at(lane + i)..][..depth]);
+            for (p, row) in panel.iter_mut().enumerate() {
+                *row = std::array::from_fn(|i| lanes[i][p]);
+            }
+        } else {
+            for (p, row) in panel.iter_mut().enumerate() {
+                let place = depths.at(p);
+                *row = std::array::from_fn(|i| if i < here { elements[place + lanes.at(lane + i)] } else { T::ZERO });
+            }
+        }
+    }
+}
+
+/// The lanes of a factor, one after the other.
+fn vectors<T: Copy>((elements, lanes, count): (&[T], Steps<'_>, usize), depths: Steps<'_>, depth: usize) -> Vec<T> {
+    (0..count).flat_map(|lane| (0..depth).map(move |p| elements[lanes.at(lane) + depths.at(p)])).collect()
+}
+
+/// A product with a factor of at most [`FEW`] lanes: every element is a sum over two vectors. The many lanes of the other
+/// factor are read as they lie, each from its first to its last element. `steps` are those in the result from one of the
+/// many to the next, and from one of the few.
+#[inline(always)]
+fn dots<T: Factor, const FUSED: bool>(
+    (many, lanes, count): (&[T], Steps<'_>, usize),
+    few: &[T],
+    depth: usize,
+    steps: (usize, usize),
+    result: &mut [T],
+) {
+    for i in 0..count {
+        let x = &many[lanes.at(i)..][..depth];
+        for (j, y) in few.chunks_exact(depth).enumerate() {
+            let place = &mut result[i * steps.0 + j * steps.1];
+            *place = place.plus(dot::<T, FUSED>(x, y));
+        }
+    }
+}
+
+/// The sum of products of elements, as many at a time as a processor can keep busy with.
+#[inline(always)]
+fn dot<T: Factor, const FUSED: bool>(x: &[T], y: &[T]) -> T {
+    const LANES: usize = 32;
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    let (ys, y_rest) = y.as_chunks::<LANES>();
+    let mut lanes = [T::ZERO; LANES];
+    for (x, y) in xs.iter().zip(ys) {
+        for i in 0..LANES {
+            lanes[i] = multiply_add::<T, FUSED>(x[i], y[i], lanes[i]);
+        }
+    }
+    let (mut half, mut rest) = (LANES, T::ZERO);
+    while half > 1 {
+        half /= 2;
+        for i in 0..half {
+            lanes[i] = lanes[i].plus(lanes[i + half]);
+        }
+    }
+    for (&x, &y) in x_rest.iter().zip(y_rest) {
+        rest = multiply_add::<T, FUSED>(x, y, rest);
+    }
+    lanes[0].plus(rest)
+}
+
+/// Adds products of matrices that lie one after the other: `pairs` says which of `a` goes with which of `b`.
+pub(in crate::operators) fn add_products<T: Factor>(
     a: &[T],
     b: &[T],
     pairs: impl IntoIterator<Item = (usize, usize)>,
     shape: Shape,
-    transposed: bool,
-) -> Vec<T> {
+    results: &mut [T],
+) {
     let (a_size, b_size) = (shape.rows * shape.inner, shape.inner * shape.columns);
-    let mut results = Vec::new();
-    for (i, j) in pairs {
-        let (a, b) = (&a[i * a_size..(i + 1) * a_size], &b[j * b_size..(j + 1) * b_size]);
-        results.extend(T::product(a, b, shape, transposed));
+    let size = shape.rows * shape.columns;
+    for (k, (i, j)) in pairs.into_iter().enumerate() {
+        let a = Matrix::of_rows(&a[i * a_size..(i + 1) * a_size], shape.inner);
+        let b = Matrix::of_rows(&b[j * b_size..(j + 1) * b_size], shape.columns);
+        T::add_product(a, Right::Matrix(b), &mut results[k * size..(k + 1) * size], shape);
     }
-    results
 }

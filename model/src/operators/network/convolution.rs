@@ -1,8 +1,11 @@
 //! Convolutions and transposed convolutions of one, two and three dimensions, as products of matrices.
 
+use super::depthwise;
+use super::planes::Planes;
 use super::window::{Axis, Window};
-use crate::operators::linalg::product::{Factor, Shape};
+use crate::operators::linalg::product::{Factor, Matrix, Right, Shape, Steps};
 use crate::operators::reduce::number::{Computed, compute};
+use crate::operators::scratch::Scratch;
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Dims, Tensor};
 use crate::value::Value;
@@ -330,26 +333,26 @@ impl Convolution<'_> {
             })
             .collect();
         let sizes: Dims = [input[0], weight[0]].into_iter().chain(places.iter().copied()).collect();
-        let result = call.zeros(self.input.dtype(), &sizes)?;
         let window = self.window(&input[2..], &places);
+        let planes = Planes::of(&window);
         let groups = self.groups as usize;
         let (channels, outputs) = (weight[1] as usize, weight[0] as usize / groups);
-        let shape = Shape { rows: outputs, inner: channels * window.kernel(), columns: window.output() };
-        let _charge = self.charge::<T>(call, shape)?;
+        let laid_out = if planes.is_plain() { 0 } else { channels.saturating_mul(planes.plane()) };
+        let run = if planes.is_dense() { 0 } else { outputs.saturating_mul(planes.run()) };
+        let _charge = call.memory().charge((laid_out.saturating_add(run).saturating_mul(size_of::<T>())) as u64)?;
         let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
-        let mut elements: Vec<T> = Vec::with_capacity(result.numel() as usize);
-        let part = channels * window.input();
-        for batch in 0..input[0] as usize {
-            for group in 0..groups {
-                let start = (batch * groups + group) * part;
-                let weights = &w[group * outputs * shape.inner..(group + 1) * outputs * shape.inner];
-                let columns = window.columns(&x[start..start + part]);
-                elements.extend(T::product(weights, &columns, shape, false));
+        let bias = self.bias.map(|bias| call.read::<T>(bias)).transpose()?;
+        let parts = Parts { planes, window, channels, outputs, weights: &w, bias: bias.as_deref() };
+        call.fill::<T>(self.input.dtype(), &sizes, |elements| {
+            let (part, out_part) = (channels * window.input(), outputs * window.output());
+            let mut rooms = Rooms { planes: Scratch::of(laid_out), run: Scratch::of(run) };
+            // Padding is written here only.
+            rooms.planes.fill(T::ZERO);
+            for (i, result) in elements.chunks_exact_mut(out_part.max(1)).enumerate() {
+                parts.convolve(&x[i * part..(i + 1) * part], i % groups, &mut rooms, result);
             }
-        }
-        self.add_bias(call, &mut elements, outputs * groups, window.output())?;
-        result.store(&elements)?;
-        Ok(result)
+            Ok(())
+        })
     }
 
     fn transposed<T: Factor>(&self, call: &mut Call<'_>, output_padding: &[i64]) -> Result<Tensor, Fault> {
@@ -366,26 +369,27 @@ impl Convolution<'_> {
         let (channels, outputs) = (weight[0] as usize / groups, weight[1] as usize);
         let all = weight[1] * self.groups;
         let sizes: Dims = [input[0], all].into_iter().chain(places.iter().copied()).collect();
-        let result = call.zeros(self.input.dtype(), &sizes)?;
         // The window slides over the output: each of its places is an element of the input.
         let window = self.window(&places, &input[2..]);
         let shape = Shape { rows: outputs * window.kernel(), inner: channels, columns: window.output() };
         let _charge = self.charge::<T>(call, shape)?;
         let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
-        let mut elements: Vec<T> = vec![T::ZERO; result.numel() as usize];
-        let (part, out_part) = (channels * window.output(), outputs * window.input());
-        for batch in 0..input[0] as usize {
-            for group in 0..groups {
-                let i = batch * groups + group;
-                let weights =
-                    transpose(&w[group * channels * shape.rows..(group + 1) * channels * shape.rows], channels);
-                let columns = T::product(&weights, &x[i * part..(i + 1) * part], shape, false);
-                window.add_columns(&columns, &mut elements[i * out_part..(i + 1) * out_part], Computed::plus);
+        let bias = self.bias.map(|bias| call.read::<T>(bias)).transpose()?;
+        call.fill::<T>(self.input.dtype(), &sizes, |elements| {
+            let (part, out_part) = (channels * window.output(), outputs * window.input());
+            let mut columns = vec![T::ZERO; shape.rows * shape.columns];
+            for (i, result) in elements.chunks_exact_mut(out_part.max(1)).enumerate() {
+                let weights = &w[i % groups * channels * shape.rows..][..channels * shape.rows];
+                let seen = Matrix::of_rows(&x[i * part..(i + 1) * part], shape.columns);
+                columns.fill(T::ZERO);
+                T::add_product(Matrix::of_columns(weights, shape.rows), Right::Matrix(seen), &mut columns, shape);
+                window.add_columns(&columns, result, Computed::plus);
+                if let Some(bias) = &bias {
+                    add_bias(result, window.input(), &bias[i % groups * outputs..]);
+                }
             }
-        }
-        self.add_bias(call, &mut elements, outputs * groups, window.input())?;
-        result.store(&elements)?;
-        Ok(result)
+            Ok(())
+        })
     }
 
     fn check_output_padding(&self, output_padding: &[i64]) -> Result<(), Fault> {
@@ -415,27 +419,77 @@ impl Convolution<'_> {
         let elements = shape.inner.max(shape.rows).saturating_mul(shape.columns);
         Ok(call.memory().charge(elements.saturating_mul(size_of::<T>()) as u64)?)
     }
+}
 
-    fn add_bias<T: Factor>(
-        &self,
-        call: &Call<'_>,
-        elements: &mut [T],
-        channels: usize,
-        plane: usize,
-    ) -> Result<(), Fault> {
-        let Some(bias) = self.bias else { return Ok(()) };
-        let bias = call.read::<T>(bias)?;
-        for (i, plane) in elements.chunks_mut(plane.max(1)).enumerate() {
-            plane.iter_mut().for_each(|x| *x = Computed::plus(*x, bias[i % channels]));
-        }
-        Ok(())
+/// Adds its bias to each of several planes. There are at least as many biases as planes.
+fn add_bias<T: Computed>(planes: &mut [T], plane: usize, bias: &[T]) {
+    for (plane, &bias) in planes.chunks_exact_mut(plane.max(1)).zip(bias) {
+        plane.iter_mut().for_each(|x| *x = x.plus(bias));
     }
 }
 
-/// The transpose of a matrix of so many rows.
-fn transpose<T: Copy>(matrix: &[T], rows: usize) -> Vec<T> {
-    let columns = matrix.len() / rows.max(1);
-    (0..columns).flat_map(|column| (0..rows).map(move |row| matrix[row * columns + column])).collect()
+/// What is the same for every group of every sample.
+struct Parts<'a, T> {
+    planes: Planes,
+    window: Window,
+    /// Channels of a group of the input.
+    channels: usize,
+    /// Channels of a group of the output.
+    outputs: usize,
+    weights: &'a [T],
+    bias: Option<&'a [T]>,
+}
+
+/// Room that is used again for each group: for planes as they are laid out, and for the output before windows that are
+/// not there are left out.
+struct Rooms<T> {
+    planes: Scratch<T>,
+    run: Scratch<T>,
+}
+
+impl<T: Factor> Parts<'_, T> {
+    /// Convolves a group of channels of a sample.
+    fn convolve(&self, input: &[T], group: usize, rooms: &mut Rooms<T>, result: &mut [T]) {
+        let planes = if self.planes.is_plain() {
+            input
+        } else {
+            let planes = rooms.planes.chunks_exact_mut(self.planes.plane().max(1));
+            let inputs = input.chunks(self.window.input().max(1));
+            planes.zip(inputs).for_each(|(plane, input)| self.planes.lay_out(input, plane));
+            &rooms.planes
+        };
+        let run = if self.planes.is_dense() { &mut *result } else { &mut rooms.run[..] };
+        self.convolve_run(planes, group, run);
+        if self.planes.is_dense() {
+            return;
+        }
+        let runs = rooms.run.chunks_exact(self.planes.run());
+        for (run, output) in runs.zip(result.chunks_exact_mut(self.window.output())) {
+            self.planes.gather(run, output);
+        }
+    }
+
+    /// The output planes of a group, as runs.
+    fn convolve_run(&self, planes: &[T], group: usize, run: &mut [T]) {
+        let (inner, columns) = (self.channels * self.window.kernel(), self.planes.run());
+        let weights = &self.weights[group * self.outputs * inner..(group + 1) * self.outputs * inner];
+        let bias = |output: usize| self.bias.map_or(T::ZERO, |bias| bias[group * self.outputs + output]);
+        if self.channels == 1 {
+            for (output, run) in run.chunks_exact_mut(columns).enumerate() {
+                let weights = &weights[output * inner..(output + 1) * inner];
+                depthwise::convolve(planes, &self.planes, weights, bias(output), run);
+            }
+            return;
+        }
+        run.chunks_exact_mut(columns).enumerate().for_each(|(output, run)| run.fill(bias(output)));
+        let plane = if self.planes.is_plain() { self.window.input() } else { self.planes.plane() };
+        let channels = (0..self.channels).map(|channel| channel * plane);
+        let rows: Vec<usize> =
+            channels.flat_map(|start| self.planes.offsets().iter().map(move |offset| start + offset)).collect();
+        let seen = Matrix { elements: planes, rows: Steps::Table(&rows), columns: Steps::Even(1) };
+        let shape = Shape { rows: self.outputs, inner, columns };
+        T::add_product(Matrix::of_rows(weights, inner), Right::Matrix(seen), run, shape);
+    }
 }
 
 fn c_name(dtype: DType) -> &'static str {

@@ -2,10 +2,12 @@
 
 mod attention;
 mod convolution;
+mod depthwise;
 mod embedding;
 mod loss;
 mod normalize;
 mod packing;
+mod planes;
 mod pool;
 mod recurrent;
 mod resize;

@@ -2,7 +2,7 @@
 
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
-use crate::tensor::{DType, Dims, Elements, Tensor};
+use crate::tensor::{DType, Dims, Elements, Tensor, Wide, dispatch};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -78,10 +78,10 @@ impl Channels<'_> {
         let sizes = self.input.sizes();
         let (samples, channels) = (sizes[0] as usize, sizes[1] as usize);
         let plane = sizes[2..].iter().product::<i64>() as usize;
-        let x = call.read::<f64>(self.input)?;
         let (weight, bias) = (floats(call, self.weight)?, floats(call, self.bias)?);
         let groups = if self.by_instance { samples } else { 1 };
         let (means, variances) = if self.training {
+            let x = call.read::<f64>(self.input)?;
             let group = samples / groups.max(1);
             let of = |g: usize, c: usize| {
                 let start = move |s: usize| ((g * group + s) * channels + c) * plane;
@@ -98,16 +98,26 @@ impl Channels<'_> {
             self.update_running(call, &means, &variances, samples / groups.max(1) * plane, channels)?;
         }
         let scales: Vec<f64> = variances.iter().map(|variance: &f64| 1.0 / (variance + self.eps).sqrt()).collect();
-        let mut elements = Vec::with_capacity(x.len());
-        for (i, part) in x.chunks(plane.max(1)).enumerate() {
+        let line = |i: usize| {
             let channel = i % channels;
             let stat = if self.by_instance { i } else { channel };
             let scale = scales[stat] * weight.as_ref().map_or(1.0, |weight| weight[channel]);
-            let shift = bias.as_ref().map_or(0.0, |bias| bias[channel]) - means[stat] * scale;
-            elements.extend(part.iter().map(|x| x * scale + shift));
-        }
-        drop(x);
-        let output = call.create(self.input.dtype(), &sizes, &elements)?;
+            (scale, bias.as_ref().map_or(0.0, |bias| bias[channel]) - means[stat] * scale)
+        };
+        let dtype = self.input.dtype();
+        let wide = if dtype == DType::Float64 { DType::Float64 } else { DType::Float32 };
+        let output = dispatch!(wide wide, call.operator.name, T => {
+            let x = call.read::<T>(self.input)?;
+            call.fill::<T>(dtype, &sizes, |elements| {
+                let planes = elements.chunks_mut(plane.max(1)).zip(x.chunks(plane.max(1)));
+                for (i, (elements, x)) in planes.enumerate() {
+                    let (scale, shift) = line(i);
+                    let (scale, shift) = (<T as Wide>::of(scale), <T as Wide>::of(shift));
+                    elements.iter_mut().zip(x).for_each(|(y, &x)| *y = x * scale + shift);
+                }
+                Ok(())
+            })?
+        });
         Ok(Normalized { output, means, scales })
     }
 

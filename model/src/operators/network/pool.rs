@@ -1,10 +1,13 @@
 //! Pools: the greatest or the mean of what a window sees.
 
+use super::depthwise;
+use super::planes::Planes;
 use super::window::{Axis, Window, ints_of, split_sizes};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::results::tuple;
+use crate::operators::scratch::Scratch;
 use crate::operators::{Call, Fault};
-use crate::tensor::{DType, Dims, Tensor};
+use crate::tensor::{DType, Dims, Number, Tensor, Wide, dispatch};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -127,8 +130,8 @@ fn too_small(call: &Call<'_>, lead: &[i64], planes: &[i64], outputs: &[i64]) -> 
     )
 }
 
-/// The greatest element of each window, and its place in its plane of the input.
-fn max_pooled(call: &mut Call<'_>) -> Result<(Tensor, Vec<i64>, Dims), Fault> {
+/// The window of a `max_pool`, and the sizes of its result.
+fn max_window(call: &Call<'_>) -> Result<(Window, Dims), Fault> {
     let (n, input) = (dimensions(call), call.tensor(0)?);
     let kernel = ints_of(call, 1, n, None)?;
     let pool = Pool {
@@ -138,7 +141,12 @@ fn max_pooled(call: &mut Call<'_>) -> Result<(Tensor, Vec<i64>, Dims), Fault> {
         ceil: call.bool(5)?,
         kernel,
     };
-    let (window, sizes) = pool.window(call, input)?;
+    pool.window(call, input)
+}
+
+/// The greatest element of each window, and its place in its plane of the input.
+fn max_pooled(call: &mut Call<'_>) -> Result<(Tensor, Vec<i64>, Dims), Fault> {
+    let ((window, sizes), input) = (max_window(call)?, call.tensor(0)?);
     let output = call.zeros(input.dtype(), &sizes)?;
     let mut places = Vec::with_capacity(output.numel() as usize);
     compute!(input.dtype(), "aten::max_pool", T => {
@@ -169,7 +177,25 @@ fn greatest<T: Computed>(window: &Window, o: [i64; 3], plane: &[T]) -> usize {
 }
 
 pub(super) fn max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
-    max_pooled(call).map(|(values, ..)| Value::Tensor(values))
+    let ((window, sizes), input) = (max_window(call)?, call.tensor(0)?);
+    let planes = Planes::of(&window);
+    compute!(input.dtype(), "aten::max_pool", T => {
+        let room = planes.plane().saturating_add(planes.run());
+        let _charge = call.memory().charge(room.saturating_mul(size_of::<T>()) as u64)?;
+        let elements = call.read::<T>(input)?;
+        let result = call.fill::<T>(input.dtype(), &sizes, |result| {
+            let (mut plane, mut run) = (Scratch::<T>::of(planes.plane()), Scratch::<T>::of(planes.run()));
+            // What a window sees of the padding is never the greatest; and it always sees something else.
+            plane.fill(T::LOWEST);
+            for (input, output) in elements.chunks(window.input()).zip(result.chunks_mut(window.output())) {
+                planes.lay_out(input, &mut plane);
+                depthwise::greatest(&plane, &planes, &mut run);
+                planes.gather(&run, output);
+            }
+            Ok(())
+        })?;
+        Ok(Value::Tensor(result))
+    })
 }
 
 pub(super) fn max_pool_with_indices(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -302,6 +328,9 @@ pub(super) fn adaptive_avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
     if !dtype.is_floating_point() {
         return raised(format!("\"adaptive_avg_pool2d\" not implemented for '{}'", dtype.scalar_type_name()));
     }
+    if parts.outputs == [1; 3] {
+        return plane_means(call, input, parts.plane(), &sizes).map(Value::Tensor);
+    }
     let output = call.zeros(dtype, &sizes)?;
     let elements = call.read::<f64>(input)?;
     let mut means = Vec::with_capacity(output.numel() as usize);
@@ -310,6 +339,28 @@ pub(super) fn adaptive_avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     output.store(&means)?;
     Ok(Value::Tensor(output))
+}
+
+/// The mean of each plane.
+fn plane_means(call: &mut Call<'_>, input: &Tensor, plane: usize, sizes: &[i64]) -> Result<Tensor, Fault> {
+    let dtype = input.dtype();
+    let wide = if dtype == DType::Float64 { DType::Float64 } else { DType::Float32 };
+    dispatch!(wide wide, "aten::adaptive_avg_pool", T => {
+        let elements = call.read::<T>(input)?;
+        let mean = |plane: &[T]| {
+            let (parts, rest) = plane.as_chunks::<8>();
+            let mut sums = [0.0; 8];
+            for part in parts {
+                (0..8).for_each(|i| sums[i] += part[i].to_f64());
+            }
+            let rest: f64 = rest.iter().map(|x| x.to_f64()).sum();
+            T::of((sums.iter().sum::<f64>() + rest) / plane.len() as f64)
+        };
+        call.fill::<T>(dtype, sizes, |means| {
+            means.iter_mut().zip(elements.chunks(plane)).for_each(|(x, plane)| *x = mean(plane));
+            Ok(())
+        })
+    })
 }
 
 pub(super) fn adaptive_max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {

@@ -1,10 +1,14 @@
 //! Recurrent layers: LSTM, GRU and the plain ones, over whole sequences and as single cells.
 
+use crate::operators::curves::Curves;
 use crate::operators::linalg::matmul::linear_of;
+use crate::operators::linalg::product::{Matrix, Right, Shape};
 use crate::operators::random::drop_elements;
 use crate::operators::results::tuple;
+use crate::operators::scratch::Scratch;
+use crate::operators::vectorised::{Loops, vectorised};
 use crate::operators::{Call, Fault, Operator};
-use crate::tensor::{DType, Dims, Layout, Tensor, Wide, dispatch};
+use crate::tensor::{DType, Dims, Layout, Tensor, dispatch};
 use crate::value::Value;
 
 /// What is computed at each step.
@@ -48,27 +52,61 @@ fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
 
 /// One step for one sample: `x` and `h` are what the weights made of input and hidden state, `state` the hidden
 /// state, `cell` the state of the cell.
-fn step<T: Wide>(kind: Kind, x: &[T], h: &[T], state: &mut [T], cell: &mut [T]) {
-    let n = state.len();
-    let one = T::of(1.0);
-    let sigmoid = |x: T| one / (one + (-x).exp());
-    for i in 0..n {
-        let gate = |g: usize| x[g * n + i] + h[g * n + i];
-        match kind {
+struct Step<'a, T> {
+    kind: Kind,
+    x: &'a [T],
+    h: &'a [T],
+    state: &'a mut [T],
+    cell: &'a mut [T],
+}
+
+impl<T: Curves> Loops for Step<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Step { x, h, state, cell, .. } = self;
+        let n = state.len();
+        match self.kind {
             Kind::Lstm => {
-                let (input, forget, output) = (sigmoid(gate(0)), sigmoid(gate(1)), sigmoid(gate(3)));
-                cell[i] = forget * cell[i] + input * gate(2).tanh();
-                state[i] = output * cell[i].tanh();
+                let [xi, xf, xn, xo] = gates::<T, 4>(x, n);
+                let [hi, hf, hn, ho] = gates::<T, 4>(h, n);
+                let cell = &mut cell[..n];
+                for i in 0..n {
+                    let (input, forget) = ((xi[i] + hi[i]).sigmoid::<FUSED>(), (xf[i] + hf[i]).sigmoid::<FUSED>());
+                    let (new, output) = ((xn[i] + hn[i]).tangent::<FUSED>(), (xo[i] + ho[i]).sigmoid::<FUSED>());
+                    cell[i] = forget * cell[i] + input * new;
+                    state[i] = output * cell[i].tangent::<FUSED>();
+                }
             }
             Kind::Gru => {
-                let (reset, update) = (sigmoid(gate(0)), sigmoid(gate(1)));
-                let new = (x[2 * n + i] + reset * h[2 * n + i]).tanh();
-                state[i] = (state[i] - new) * update + new;
+                let [xr, xu, xn] = gates::<T, 3>(x, n);
+                let [hr, hu, hn] = gates::<T, 3>(h, n);
+                for i in 0..n {
+                    let (reset, update) = ((xr[i] + hr[i]).sigmoid::<FUSED>(), (xu[i] + hu[i]).sigmoid::<FUSED>());
+                    let new = (xn[i] + reset * hn[i]).tangent::<FUSED>();
+                    state[i] = (state[i] - new) * update + new;
+                }
             }
-            Kind::Tanh => state[i] = gate(0).tanh(),
-            Kind::Relu => state[i] = if gate(0) > T::of(0.0) || gate(0).is_nan() { gate(0) } else { T::of(0.0) },
+            Kind::Tanh => {
+                let ([x], [h]) = (gates::<T, 1>(x, n), gates::<T, 1>(h, n));
+                (0..n).for_each(|i| state[i] = (x[i] + h[i]).tangent::<FUSED>());
+            }
+            Kind::Relu => {
+                let ([x], [h]) = (gates::<T, 1>(x, n), gates::<T, 1>(h, n));
+                for i in 0..n {
+                    let sum = x[i] + h[i];
+                    state[i] = if sum < T::of(0.0) { T::of(0.0) } else { sum };
+                }
+            }
         }
     }
+}
+
+/// The gates of a row, all of one length.
+#[inline(always)]
+fn gates<T, const GATES: usize>(row: &[T], n: usize) -> [&[T]; GATES] {
+    std::array::from_fn(|gate| &row[gate * n..(gate + 1) * n])
 }
 
 /// Sequences of several samples, step after step: how many samples go on at each step, the longest first.
@@ -91,8 +129,8 @@ struct States<T> {
 }
 
 /// One layer in one direction over a sequence. `x` is what the input weights made of the whole sequence.
-fn run<T: Wide>(
-    call: &mut Call<'_>,
+fn run<T: Curves>(
+    call: &Call<'_>,
     kind: Kind,
     sequence: &Sequence,
     x: &[T],
@@ -102,21 +140,29 @@ fn run<T: Wide>(
 ) -> Result<Vec<T>, Fault> {
     let n = states.size;
     let width = n * kind.gates() as usize;
-    let mut output = vec![T::of(0.0); sequence.batch_sizes.iter().sum::<usize>() * n];
+    let mut output = vec![T::default(); sequence.batch_sizes.iter().sum::<usize>() * n];
+    let hidden_weights = T::pack(Matrix::of_columns(&call.read::<T>(weights.hidden)?, n), n, width);
+    let bias = weights.bias.map(|bias| call.read::<T>(bias.1)).transpose()?;
+    let mut h = Scratch::<T>::of(sequence.batch_sizes.first().map_or(0, |batch| batch * width));
     let mut steps: Vec<usize> = (0..sequence.batch_sizes.len()).collect();
     if backward {
         steps.reverse();
     }
     for t in steps {
         let (batch, start) = (sequence.batch_sizes[t], sequence.start(t));
-        let hidden = call.create(T::DTYPE, &[batch as i64, n as i64], &states.hidden[..batch * n])?;
-        let gates = linear_of(call, &hidden, weights.hidden, weights.bias.map(|bias| bias.1))?;
-        let h = call.read::<T>(&gates)?;
+        let h = &mut h[..batch * width];
+        match &bias {
+            Some(bias) => h.chunks_exact_mut(width.max(1)).for_each(|row| row.copy_from_slice(bias)),
+            None => h.fill(T::default()),
+        }
+        let shape = Shape { rows: batch, inner: n, columns: width };
+        T::add_product(Matrix::of_rows(&states.hidden, n), Right::Packed(&hidden_weights), h, shape);
         for sample in 0..batch {
             let (rows, gates) = (sample * n..(sample + 1) * n, sample * width..(sample + 1) * width);
             let row = start + sample;
+            let x = &x[row * width..(row + 1) * width];
             let cell = if states.cell.is_empty() { &mut [] } else { &mut states.cell[rows.clone()] };
-            step(kind, &x[row * width..(row + 1) * width], &h[gates], &mut states.hidden[rows.clone()], cell);
+            vectorised(Step { kind, x, h: &h[gates], state: &mut states.hidden[rows.clone()], cell });
             output[row * n..(row + 1) * n].copy_from_slice(&states.hidden[rows]);
         }
     }
@@ -200,7 +246,7 @@ impl Stack {
     }
 
     /// Runs all layers. Gives the output, rows of step after step, and the last states.
-    fn run<T: Wide>(&self, call: &mut Call<'_>, data: &Tensor, sequence: &Sequence) -> Result<Ran, Fault> {
+    fn run<T: Curves>(&self, call: &mut Call<'_>, data: &Tensor, sequence: &Sequence) -> Result<Ran, Fault> {
         let (dtype, n) = (data.dtype(), self.hidden.sizes()[2] as usize);
         let samples = sequence.batch_sizes.first().copied().unwrap_or(0);
         let rows: usize = sequence.batch_sizes.iter().sum();
@@ -215,7 +261,7 @@ impl Stack {
                 let i = layer * self.directions() + direction;
                 let weights = self.weights(i);
                 let gates = linear_of(call, &layer_input, weights.input, weights.bias.map(|bias| bias.0))?;
-                let x = call.read::<T>(&gates)?.to_vec();
+                let x = call.read::<T>(&gates)?;
                 let part = |tensor: &Tensor, call: &Call<'_>| -> Result<Vec<T>, Fault> {
                     Ok(call.read::<T>(tensor)?[i * samples * n..(i + 1) * samples * n].to_vec())
                 };
@@ -256,7 +302,7 @@ impl Stack {
     }
 
     /// Halves are computed as floats throughout, parameters and all.
-    fn run_wide<T: Wide>(&self, call: &mut Call<'_>, data: &Tensor, sequence: &Sequence) -> Result<Ran, Fault> {
+    fn run_wide<T: Curves>(&self, call: &mut Call<'_>, data: &Tensor, sequence: &Sequence) -> Result<Ran, Fault> {
         let dtype = data.dtype();
         if dtype == T::DTYPE {
             return self.run::<T>(call, data, sequence);
@@ -381,7 +427,7 @@ pub(super) fn cell(call: &mut Call<'_>) -> Result<Value, Fault> {
         for sample in 0..sizes[0] as usize {
             let (rows, gates) = (sample * n..(sample + 1) * n, sample * width..(sample + 1) * width);
             let cell = if cells.is_empty() { &mut [][..] } else { &mut cells[rows.clone()] };
-            step(kind, &x[gates.clone()], &h[gates], &mut states[rows], cell);
+            vectorised(Step { kind, x: &x[gates.clone()], h: &h[gates], state: &mut states[rows], cell });
         }
         let hidden = call.create(dtype, &sizes, &states)?;
         if kind != Kind::Lstm {

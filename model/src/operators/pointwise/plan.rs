@@ -4,6 +4,7 @@
 //! bools, whose arithmetic wraps when it is narrowed just as their own would. An operand that does not lie as the
 //! result does, or is of another dtype, is gathered first. So a kernel is just a function of elements.
 
+use bytemuck::cast;
 use smallvec::SmallVec;
 
 use super::super::output::Buffer;
@@ -235,6 +236,10 @@ impl<'a> Plan<'a> {
 
     /// Computes a result from one operand.
     pub(super) fn map<T: Number, R: Number>(self, call: &mut Call<'_>, f: impl Fn(T) -> R) -> Result<Value, Fault> {
+        if let Some(target) = self.own_elements::<T, R>() {
+            target.update_elements(|elements: &mut [T]| elements.iter_mut().for_each(|x| *x = cast(f(*x))));
+            return Ok(Value::Tensor(target.clone()));
+        }
         let lane = self.lane::<T>(call, 0)?;
         let mut buffer = self.buffer::<R>(call)?;
         let out = buffer.elements();
@@ -247,6 +252,15 @@ impl<'a> Plan<'a> {
 
     /// Computes a result from two operands.
     pub(super) fn zip<T: Number, R: Number>(self, call: &mut Call<'_>, f: impl Fn(T, T) -> R) -> Result<Value, Fault> {
+        if let Some(target) = self.own_elements::<T, R>() {
+            // A second operand in the same memory is kept by its lane as it was, and the write is to a copy.
+            let b = self.lane::<T>(call, 1)?;
+            target.update_elements(|elements: &mut [T]| match b {
+                Lane::Many(b) => elements.iter_mut().zip(&*b).for_each(|(x, &b)| *x = cast(f(*x, b))),
+                Lane::One(b) => elements.iter_mut().for_each(|x| *x = cast(f(*x, b))),
+            });
+            return Ok(Value::Tensor(target.clone()));
+        }
         let (a, b) = (self.lane::<T>(call, 0)?, self.lane::<T>(call, 1)?);
         let mut buffer = self.buffer::<R>(call)?;
         let out = buffer.elements();
@@ -290,6 +304,16 @@ impl<'a> Plan<'a> {
         }
         drop((a, b));
         self.finish(call, buffer)
+    }
+
+    /// The first operand, if the result goes there, element by element and as it is computed.
+    fn own_elements<T: Number, R: Number>(&self) -> Option<&'a Tensor> {
+        let Destination::InPlace(target) = self.destination else { return None };
+        let own = self.operands[0].tensor().is_some_and(|tensor| tensor.is(target));
+        let metadata = target.metadata();
+        let plain = metadata.layout.is_contiguous() && metadata.layout.sizes() == self.layout.sizes();
+        let dtypes = [T::DTYPE, R::DTYPE, self.dtype, self.result];
+        (own && plain && dtypes.iter().all(|&dtype| dtype == metadata.dtype)).then_some(target)
     }
 
     fn buffer<R: Number>(&self, call: &Call<'_>) -> Result<Buffer<R>, Fault> {

@@ -10,6 +10,8 @@ pub(in crate::operators) trait Computed: Number {
     const ZERO: Self;
     /// One.
     const ONE: Self;
+    /// Less than or equal to every other.
+    const LOWEST: Self;
     /// The sum; integers wrap.
     fn plus(self, other: Self) -> Self;
     /// The product; integers wrap.
@@ -25,15 +27,19 @@ macro_rules! floats {
         $(impl Computed for $float {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
+            const LOWEST: Self = $float::NEG_INFINITY;
 
+            #[inline(always)]
             fn plus(self, other: Self) -> Self {
                 self + other
             }
 
+            #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self * other
             }
 
+            #[inline(always)]
             fn is_nan(self) -> bool {
                 self.is_nan()
             }
@@ -50,15 +56,19 @@ floats!(f32 f64);
 impl Computed for i64 {
     const ZERO: Self = 0;
     const ONE: Self = 1;
+    const LOWEST: Self = i64::MIN;
 
+    #[inline(always)]
     fn plus(self, other: Self) -> Self {
         self.wrapping_add(other)
     }
 
+    #[inline(always)]
     fn times(self, other: Self) -> Self {
         self.wrapping_mul(other)
     }
 
+    #[inline(always)]
     fn is_nan(self) -> bool {
         false
     }
