@@ -30,14 +30,27 @@ impl Call<'_> {
         sizes: &[i64],
         fill: impl FnOnce(&mut [T]) -> Result<(), Fault>,
     ) -> Result<Tensor, Fault> {
+        self.write::<T>(dtype, sizes, |elements| {
+            elements.fill(T::default());
+            fill(elements)
+        })
+    }
+
+    /// The same by a `write` that writes every element, whatever it is at first.
+    pub fn write<T: Number>(
+        &mut self,
+        dtype: DType,
+        sizes: &[i64],
+        write: impl FnOnce(&mut [T]) -> Result<(), Fault>,
+    ) -> Result<Tensor, Fault> {
         if dtype == T::DTYPE && sizes.iter().all(|&size| size >= 0) && Layout::count(sizes).is_some() {
-            return Tensor::try_build(self.allocator, sizes, fill);
+            return Tensor::try_write(self.allocator, sizes, write);
         }
         let tensor = self.zeros(dtype, sizes)?;
         let count = tensor.numel() as usize;
         let _charge = self.memory().charge((count as u64).saturating_mul(size_of::<T>() as u64))?;
         let mut elements = vec![T::default(); count];
-        fill(&mut elements)?;
+        write(&mut elements)?;
         tensor.store(&elements)?;
         Ok(tensor)
     }

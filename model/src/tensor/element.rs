@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 use half::{bf16, f16};
 use num_complex::Complex;
+use smallvec::SmallVec;
 
 use super::{Content, DType, Layout, Storage, Tensor};
 use crate::slot::{Allocator, OutOfMemory};
@@ -48,39 +49,69 @@ elements! {
 impl Layout {
     /// Calls `each` with the place in the storage (in elements) of every element, in row-major order.
     pub fn for_each(&self, mut each: impl FnMut(usize)) {
-        let count = self.numel() as usize;
-        let start = self.offset() as usize;
-        if self.is_contiguous() {
-            (start..start + count).for_each(each);
+        self.for_each_run(|start, count, step| (0..count).for_each(|i| each(start + i * step)));
+    }
+
+    /// Calls `each` with the places of every element, in row-major order, as runs: the first place, how many there are,
+    /// and the step from one to the next. Dimensions that go on where the next one ends are one run.
+    pub fn for_each_run(&self, mut each: impl FnMut(usize, usize, usize)) {
+        if self.numel() == 0 {
             return;
         }
-        if count == 0 {
-            return;
-        }
-        // The last dimension is the inner loop; the others count like an odometer.
-        let (last, outer) = (self.rank() - 1, self.rank() - 1);
-        let (inner_size, inner_stride) = (self.sizes()[last], self.strides()[last] as usize);
-        let mut index = vec![0i64; outer];
-        let mut row = start;
-        loop {
-            for i in 0..inner_size as usize {
-                each(row + i * inner_stride);
+        let mut dims: SmallVec<[(usize, usize); 6]> = SmallVec::new();
+        for (&size, &stride) in self.sizes().iter().zip(self.strides()) {
+            let (size, stride) = (size as usize, stride as usize);
+            match dims.last_mut() {
+                _ if size == 1 => {}
+                Some(outer) if outer.1 == stride.wrapping_mul(size) => *outer = (outer.0 * size, stride),
+                _ => dims.push((size, stride)),
             }
-            let mut dim = outer;
-            loop {
-                if dim == 0 {
-                    return;
-                }
-                dim -= 1;
+        }
+        let (count, step) = dims.pop().unwrap_or((1, 1));
+        // The outer dimensions count like an odometer.
+        let mut index: SmallVec<[usize; 6]> = SmallVec::from_elem(0, dims.len());
+        let mut start = self.offset() as usize;
+        'runs: loop {
+            each(start, count, step);
+            for dim in (0..dims.len()).rev() {
+                let (size, stride) = dims[dim];
                 index[dim] += 1;
-                row += self.strides()[dim] as usize;
-                if index[dim] < self.sizes()[dim] {
-                    break;
+                start += stride;
+                if index[dim] < size {
+                    continue 'runs;
                 }
-                row -= (index[dim] * self.strides()[dim]) as usize;
+                start -= size * stride;
                 index[dim] = 0;
             }
+            return;
         }
+    }
+
+    /// The elements that it shows of `all`, in row-major order.
+    pub fn gather<T: Copy>(&self, all: &[T]) -> Vec<T> {
+        let mut elements = Vec::with_capacity(self.numel() as usize);
+        self.for_each_run(|start, count, step| match step {
+            0 => elements.extend(std::iter::repeat_n(all[start], count)),
+            1 => elements.extend_from_slice(&all[start..start + count]),
+            _ => elements.extend(all[start..].iter().step_by(step).take(count)),
+        });
+        elements
+    }
+
+    /// Writes the elements, given in row-major order, where it shows them in `all`.
+    ///
+    /// # Panics
+    /// If there are fewer than it shows.
+    pub fn scatter<T: Copy>(&self, all: &mut [T], elements: &[T]) {
+        let mut rest = elements;
+        self.for_each_run(|start, count, step| {
+            let (run, after) = rest.split_at(count);
+            rest = after;
+            match step {
+                1 => all[start..start + count].copy_from_slice(run),
+                _ => run.iter().enumerate().for_each(|(i, &element)| all[start + i * step] = element),
+            }
+        });
     }
 }
 
@@ -121,9 +152,7 @@ impl Tensor {
             // An empty tensor may lie past the end of its storage.
             return all.get(start..start + layout.numel() as usize).unwrap_or_default().to_vec();
         }
-        let mut elements = Vec::with_capacity(layout.numel() as usize);
-        layout.for_each(|i| elements.push(all[i]));
-        elements
+        layout.gather(all)
     }
 
     /// The bytes of the elements in row-major order, whatever their dtype.
@@ -144,11 +173,7 @@ impl Tensor {
         let metadata = self.metadata();
         assert_eq!(metadata.dtype, T::DTYPE, "elements are written as what they are");
         assert_eq!(metadata.layout.numel() as usize, elements.len(), "as many elements as the tensor has");
-        metadata.storage.update(|content| {
-            let all = content.elements_mut::<T>();
-            let mut next = elements.iter();
-            metadata.layout.for_each(|i| all[i] = *next.next().expect("as many as counted"));
-        });
+        metadata.storage.update(|content| metadata.layout.scatter(content.elements_mut(), elements));
     }
 }
 
@@ -171,5 +196,36 @@ mod tests {
         assert!(none.to_vec::<i64>().is_empty());
         let scalar = Tensor::new(&mut allocator, x.storage(), DType::Int64, Layout::strided(&[], &[], 5));
         assert_eq!(scalar.to_vec::<i64>(), [15]);
+    }
+
+    #[test]
+    fn runs_are_all_places_in_row_major_order() {
+        let sizes = [[2, 3, 4], [2, 1, 4], [1, 3, 1], [2, 0, 4]];
+        let strides = [[12, 4, 1], [1, 2, 6], [0, 0, 1], [5, 0, 0], [0, 4, 1], [24, 8, 2], [0, 0, 0], [12, 4, 0]];
+        for (sizes, strides) in sizes.iter().flat_map(|sizes| strides.iter().map(move |strides| (sizes, strides))) {
+            let layout = Layout::strided(sizes, strides, 3);
+            let mut expected = Vec::new();
+            for (i, j) in (0..sizes[0]).flat_map(|i| (0..sizes[1]).map(move |j| (i, j))) {
+                expected.extend((0..sizes[2]).map(|k| (3 + i * strides[0] + j * strides[1] + k * strides[2]) as usize));
+            }
+            let mut found = Vec::new();
+            layout.for_each(|place| found.push(place));
+            assert_eq!(found, expected, "{layout:?}");
+            let all: Vec<usize> = (0..60).collect();
+            assert_eq!(layout.gather(&all), expected, "{layout:?}");
+            let mut written = vec![0; 60];
+            layout.scatter(&mut written, &expected);
+            let shown: Vec<usize> = (0..60).map(|i| if expected.contains(&i) { i } else { 0 }).collect();
+            assert_eq!(written, shown, "{layout:?}");
+        }
+        // Rows that follow each other are one run, and so are rows that are shown again and again.
+        let runs = |sizes: &[i64], strides: &[i64]| {
+            let mut runs = Vec::new();
+            Layout::strided(sizes, strides, 0).for_each_run(|start, count, step| runs.push((start, count, step)));
+            runs
+        };
+        assert_eq!(runs(&[2, 3, 4], &[20, 4, 1]), [(0, 12, 1), (20, 12, 1)]);
+        assert_eq!(runs(&[1, 2, 5, 5], &[2, 1, 0, 0]), [(0, 25, 0), (1, 25, 0)]);
+        assert_eq!(runs(&[], &[]), [(0, 1, 1)]);
     }
 }

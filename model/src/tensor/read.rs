@@ -163,6 +163,21 @@ impl Tensor {
         let storage = Storage::new(allocator, content);
         Ok(Tensor::new(allocator, storage, T::DTYPE, Layout::contiguous(sizes)))
     }
+
+    /// [`Tensor::try_build`] with a filling that writes every element, whatever it is at first.
+    ///
+    /// # Panics
+    /// If the number of elements does not fit an `i64`.
+    pub fn try_write<T: Element>(
+        allocator: &mut Allocator,
+        sizes: &[i64],
+        write: impl FnOnce(&mut [T]) -> Result<(), Fault>,
+    ) -> Result<Tensor, Fault> {
+        let mut content = Content::for_writing(sizes, T::DTYPE, allocator.memory())?;
+        write(content.elements_mut())?;
+        let storage = Storage::new(allocator, content);
+        Ok(Tensor::new(allocator, storage, T::DTYPE, Layout::contiguous(sizes)))
+    }
 }
 
 /// Elements of `content` as a layout shows them.
@@ -180,19 +195,12 @@ fn read_layout<T: Number>(
         return Ok(Elements(Source::Shared(content, range)));
     }
     let charge = memory.charge((count as u64).saturating_mul(size_of::<T>().max(8) as u64))?;
-    let elements = if dtype == T::DTYPE { gather(&content, layout) } else { convert(&content, dtype, layout)? };
+    let elements =
+        if dtype == T::DTYPE { layout.gather(content.elements()) } else { convert(&content, dtype, layout)? };
     Ok(Elements(Source::Own(elements, charge)))
 }
 
-/// The elements that a layout shows, in row-major order.
-fn gather<T: Number>(content: &Content, layout: &Layout) -> Vec<T> {
-    let all = content.elements::<T>();
-    let mut elements = Vec::with_capacity(layout.numel() as usize);
-    layout.for_each(|i| elements.push(all[i]));
-    elements
-}
-
-/// The same, converted: by way of the widest type of their kind, so that there is code for each type but not for
+/// The elements that a layout shows, converted: by way of the widest type of their kind, so that there is code for each type but not for
 /// each pair of them.
 fn convert<T: Number>(content: &Content, dtype: DType, layout: &Layout) -> Result<Vec<T>, Fault> {
     if dtype.is_complex() {
@@ -202,7 +210,7 @@ fn convert<T: Number>(content: &Content, dtype: DType, layout: &Layout) -> Resul
         return Ok(widen::<f64>(content, dtype, layout)?.into_iter().map(T::from_f64).collect());
     }
     if dtype == DType::UInt64 {
-        return Ok(gather::<u64>(content, layout).into_iter().map(T::from_u64).collect());
+        return Ok(layout.gather::<u64>(content.elements()).into_iter().map(T::from_u64).collect());
     }
     Ok(widen::<i64>(content, dtype, layout)?.into_iter().map(T::from_i64).collect())
 }

@@ -1,5 +1,6 @@
 //! The unit of aliasing: bytes that several tensors may look at.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -127,7 +128,7 @@ impl fmt::Debug for Storage {
 /// Bytes aligned for every dtype, with a hash that is computed when it is first asked for.
 pub struct Content {
     /// Invariant: just enough words for `len` bytes; the bytes past `len` are zero.
-    words: Vec<u64>,
+    words: Words,
     len: usize,
     hash: OnceLock<u128>,
     charge: Charge,
@@ -137,7 +138,7 @@ impl Content {
     /// `len` zero bytes.
     pub fn zeroed(len: usize, memory: &Memory) -> Result<Self, OutOfMemory> {
         let charge = memory.charge(len as u64)?;
-        Ok(Self { words: vec![0; len.div_ceil(8)], len, hash: OnceLock::new(), charge })
+        Ok(Self { words: Words::zeroed(len.div_ceil(8)), len, hash: OnceLock::new(), charge })
     }
 
     /// Zeros for a tensor of these sizes.
@@ -145,16 +146,31 @@ impl Content {
     /// # Panics
     /// If the number of elements does not fit an `i64`.
     pub fn for_elements(sizes: &[i64], dtype: DType, memory: &Memory) -> Result<Self, OutOfMemory> {
-        let count = Layout::count(sizes).expect("the number of elements fits") as u64;
-        let bytes = count.checked_mul(dtype.size() as u64).filter(|&bytes| bytes <= i64::MAX as u64);
-        Self::zeroed(bytes.ok_or(OutOfMemory { asked: u64::MAX, limit: memory.limit() })? as usize, memory)
+        Self::zeroed(bytes_of(sizes, dtype, memory)?, memory)
+    }
+
+    /// Room for a tensor of these sizes, which whoever asks for it writes as a whole: it holds anything at first.
+    ///
+    /// # Panics
+    /// If the number of elements does not fit an `i64`.
+    pub fn for_writing(sizes: &[i64], dtype: DType, memory: &Memory) -> Result<Self, OutOfMemory> {
+        let len = bytes_of(sizes, dtype, memory)?;
+        let charge = memory.charge(len as u64)?;
+        Ok(Self { words: Words::any(len.div_ceil(8)), len, hash: OnceLock::new(), charge })
     }
 
     /// A copy of `bytes`.
     pub fn from_bytes(bytes: &[u8], memory: &Memory) -> Result<Self, OutOfMemory> {
-        let mut content = Self::zeroed(bytes.len(), memory)?;
-        content.bytes_mut().copy_from_slice(bytes);
-        Ok(content)
+        let charge = memory.charge(bytes.len() as u64)?;
+        let (whole, rest) = bytes.as_chunks::<8>();
+        let mut words: Vec<u64> = Vec::with_capacity(bytes.len().div_ceil(8));
+        words.extend(whole.iter().map(|&word| u64::from_ne_bytes(word)));
+        if !rest.is_empty() {
+            let mut last = [0; 8];
+            last[..rest.len()].copy_from_slice(rest);
+            words.push(u64::from_ne_bytes(last));
+        }
+        Ok(Self { words: Words(words), len: bytes.len(), hash: OnceLock::new(), charge })
     }
 
     /// A copy of `elements`.
@@ -174,13 +190,13 @@ impl Content {
 
     /// The bytes, in the machine's (little-endian) order.
     pub fn bytes(&self) -> &[u8] {
-        &bytemuck::cast_slice(&self.words)[..self.len]
+        &bytemuck::cast_slice(&self.words.0)[..self.len]
     }
 
     /// The bytes, to be written.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         self.hash = OnceLock::new();
-        &mut bytemuck::cast_slice_mut(&mut self.words)[..self.len]
+        &mut bytemuck::cast_slice_mut(&mut self.words.0)[..self.len]
     }
 
     /// The whole elements of type `T` that fit.
@@ -201,12 +217,82 @@ impl Content {
     }
 }
 
+/// How many bytes the elements of a tensor take.
+fn bytes_of(sizes: &[i64], dtype: DType, memory: &Memory) -> Result<usize, OutOfMemory> {
+    let count = Layout::count(sizes).expect("the number of elements fits") as u64;
+    let bytes = count.checked_mul(dtype.size() as u64).filter(|&bytes| bytes <= i64::MAX as u64);
+    Ok(bytes.ok_or(OutOfMemory { asked: u64::MAX, limit: memory.limit() })? as usize)
+}
+
+/// The memory of a content. Pieces of middling size are kept by the thread that drops them, and used again by the next
+/// content that needs as much: the operating system would take them back, and each page would cost time anew.
+struct Words(Vec<u64>);
+
+/// The sizes, in words, of pieces that are kept, and how many a thread keeps.
+const KEPT: std::ops::RangeInclusive<usize> = 1 << 12..=1 << 19;
+const PIECES: usize = 8;
+
+thread_local! {
+    static DROPPED: RefCell<Vec<Vec<u64>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Words {
+    fn zeroed(count: usize) -> Self {
+        match Self::kept(count) {
+            Some(mut words) => {
+                words.fill(0);
+                Self(words)
+            }
+            None => Self(vec![0; count]),
+        }
+    }
+
+    /// Words that hold anything, but for the last, which is zero: part of it may lie past the end.
+    fn any(count: usize) -> Self {
+        let mut words = Self::kept(count).unwrap_or_else(|| vec![0; count]);
+        if let Some(last) = words.last_mut() {
+            *last = 0;
+        }
+        Self(words)
+    }
+
+    /// A kept piece of this size, or a little larger.
+    fn kept(count: usize) -> Option<Vec<u64>> {
+        if !KEPT.contains(&count) {
+            return None;
+        }
+        DROPPED.with_borrow_mut(|dropped| {
+            let fits = |words: &Vec<u64>| (count..=count + count / 8).contains(&words.capacity());
+            let mut words = dropped.swap_remove(dropped.iter().rposition(fits)?);
+            words.resize(count, 0);
+            Some(words)
+        })
+    }
+}
+
+impl Drop for Words {
+    fn drop(&mut self) {
+        if !KEPT.contains(&self.0.len()) {
+            return;
+        }
+        let words = std::mem::take(&mut self.0);
+        // A thread that ends keeps nothing.
+        let _ = DROPPED.try_with(|dropped| {
+            let mut dropped = dropped.borrow_mut();
+            if dropped.len() == PIECES {
+                dropped.remove(0);
+            }
+            dropped.push(words);
+        });
+    }
+}
+
 impl Clone for Content {
     /// A copy made by a write to bytes that somebody keeps. Kept states are bounded by those who keep them,
     /// so the copy is charged but never refused.
     fn clone(&self) -> Self {
         Self {
-            words: self.words.clone(),
+            words: Words(self.words.0.clone()),
             len: self.len,
             hash: self.hash.clone(),
             charge: self.charge.memory().charge_always(self.charge.bytes()),
@@ -233,6 +319,18 @@ mod tests {
         assert_ne!(content.hash(), before);
         content.elements_mut::<f32>()[1] = 2.0;
         assert_eq!(content.hash(), before);
+    }
+
+    #[test]
+    fn memory_that_is_used_again_is_zero_where_that_is_promised() {
+        let memory = Memory::unlimited();
+        let len = 8 * (1 << 13) + 3;
+        Content::zeroed(len, &memory).unwrap().bytes_mut().fill(255);
+        assert!(Content::zeroed(len, &memory).unwrap().bytes().iter().all(|&byte| byte == 0));
+        Content::zeroed(len, &memory).unwrap().bytes_mut().fill(255);
+        let any = Content::for_writing(&[len as i64], DType::UInt8, &memory).unwrap();
+        assert_eq!(any.words.0.last(), Some(&0));
+        assert_eq!(Content::from_bytes(&[7; 11], &memory).unwrap().bytes(), [7; 11]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     }
     let convolution = "torch.conv2d(x, w, None, [1, 1], [1, 1], [1, 1], 1)";
     let inputs = ["f32[1,64,56,56]", "f32[64,64,3,3]"];
-    operator(criterion, "operator/conv2d 3x3 64->64 56x56", 2, convolution, inputs);
+    operator(criterion, "operator/conv2d 3x3 64 to 64 56x56", 2, convolution, inputs);
 }
 
 /// A call on `x` and `w`, so many times.

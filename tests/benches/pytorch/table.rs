@@ -44,7 +44,12 @@ const ROWS: &[Row] = &[
     Row("operator/mm 64x64", Operations(200.0 * 2.0 * 64.0 * 64.0 * 64.0), Some(76.7), 0.9),
     Row("operator/mm 256x256", Operations(10.0 * 2.0 * 256.0 * 256.0 * 256.0), Some(100.8), 0.9),
     Row("operator/mm 512x512", Operations(2.0 * 2.0 * 512.0 * 512.0 * 512.0), Some(95.1), 0.9),
-    Row("operator/conv2d 3x3 64->64 56x56", Operations(2.0 * 2.0 * 64.0 * 64.0 * 9.0 * 56.0 * 56.0), Some(102.6), 0.6),
+    Row(
+        "operator/conv2d 3x3 64 to 64 56x56",
+        Operations(2.0 * 2.0 * 64.0 * 64.0 * 9.0 * 56.0 * 56.0),
+        Some(102.6),
+        0.6,
+    ),
 ];
 
 /// The table, as Markdown.

@@ -207,15 +207,14 @@ pub(super) fn flat_clone(call: &mut Call<'_>, source: &Tensor) -> Result<Tensor,
 pub(super) fn copy_to(storage: &Storage, layout: &Layout, source: &Metadata) {
     assert_eq!(layout.sizes(), source.layout.sizes(), "as many elements are written as are read");
     let from = source.storage.content();
-    let places = Grid::of(&source.layout);
     storage.update(|content| {
         by_width!(source.dtype, W => {
-            let mut taken = Vec::with_capacity(layout.numel() as usize);
-            let from = from.elements::<W>();
-            places.for_each(|place| taken.push(from[place]));
-            let to = content.elements_mut::<W>();
-            let mut next = taken.into_iter();
-            layout.for_each(|place| to[place] = next.next().expect("as many places as elements"));
+            let (from, to) = (from.elements::<W>(), content.elements_mut::<W>());
+            if source.layout.is_contiguous() && source.layout.numel() > 0 {
+                layout.scatter(to, &from[source.layout.offset() as usize..]);
+            } else {
+                layout.scatter(to, &source.layout.gather(from));
+            }
         });
     });
 }

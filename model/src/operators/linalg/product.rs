@@ -184,6 +184,7 @@ impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Loops for Product<'_, T
                 let few = vectors((self.a.elements, self.a.rows, rows), self.a.columns, inner);
                 dots::<T, FUSED>((b.elements, b.columns, columns), &few, inner, (1, columns), self.result);
             }
+            Right::Matrix(b) if columns <= COLUMNS && self.a.columns.is_one() => self.narrow::<FUSED>(b),
             _ => self.blocked::<FUSED>(),
         }
     }
@@ -215,6 +216,45 @@ impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Product<'_, T, ROWS, CO
             }
         }
     }
+}
+
+impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Product<'_, T, ROWS, COLUMNS> {
+    /// With one panel of the second factor, each element of the first is read once: it is read where it lies.
+    #[inline(always)]
+    fn narrow<const FUSED: bool>(self, b: Matrix<'_, T>) {
+        let Shape { rows, inner, columns } = self.shape;
+        let mut right = Panels::of(columns, inner, COLUMNS);
+        pack::<T, COLUMNS>(&mut right, b.elements, b.columns, b.rows, (0, columns));
+        let (panel, _) = right.panel(0).as_chunks::<COLUMNS>();
+        for i in (0..rows).step_by(ROWS) {
+            // The last tile may end with the last row several times.
+            let lane = |r: usize| &self.a.elements[self.a.rows.at((i + r).min(rows - 1))..][..inner];
+            let tile = tile_of_rows::<T, FUSED, ROWS, COLUMNS>(std::array::from_fn(lane), panel);
+            let result = self.result[i * columns..].chunks_exact_mut(columns);
+            for (row, tile) in result.zip(&tile).take(rows - i) {
+                row.iter_mut().zip(tile).for_each(|(x, &y)| *x = x.plus(y));
+            }
+        }
+    }
+}
+
+/// The product of some rows and a panel.
+#[inline(always)]
+fn tile_of_rows<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usize>(
+    rows: [&[T]; ROWS],
+    b: &[[T; COLUMNS]],
+) -> [[T; COLUMNS]; ROWS] {
+    let rows = rows.map(|row| &row[..b.len()]);
+    let mut tile = [[T::ZERO; COLUMNS]; ROWS];
+    for (p, b) in b.iter().enumerate() {
+        for i in 0..ROWS {
+            let a = rows[i][p];
+            for j in 0..COLUMNS {
+                tile[i][j] = multiply_add::<T, FUSED>(a, b[j], tile[i][j]);
+            }
+        }
+    }
+    tile
 }
 
 /// Adds the product of packed factors to a block of the result, whose rows are `stride` apart.

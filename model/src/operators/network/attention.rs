@@ -1,11 +1,12 @@
 //! Attention by scaled dot products.
 
+use crate::operators::curves::Curves;
 use crate::operators::linalg::matmul::matmul_of;
 use crate::operators::random::drop_elements;
 use crate::operators::reduce::softmax::softmax_row;
 use crate::operators::{Call, Fault, Operator};
 use crate::tensor::broadcast::broadcast;
-use crate::tensor::{DType, Dims, Layout, Tensor, Wide, dispatch};
+use crate::tensor::{DType, Dims, Layout, Tensor, dispatch};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -125,7 +126,7 @@ fn transposed(call: &mut Call<'_>, tensor: &Tensor) -> Tensor {
 }
 
 /// The softmax of scaled and masked scores; a row that may look at nothing has no weights.
-fn weights<T: Wide>(
+fn weights<T: Curves>(
     call: &mut Call<'_>,
     scores: &Tensor,
     mask: Option<&Tensor>,

@@ -343,7 +343,7 @@ impl Convolution<'_> {
         let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
         let bias = self.bias.map(|bias| call.read::<T>(bias)).transpose()?;
         let parts = Parts { planes, window, channels, outputs, weights: &w, bias: bias.as_deref() };
-        call.fill::<T>(self.input.dtype(), &sizes, |elements| {
+        call.write::<T>(self.input.dtype(), &sizes, |elements| {
             let (part, out_part) = (channels * window.input(), outputs * window.output());
             let mut rooms = Rooms { planes: Scratch::of(laid_out), run: Scratch::of(run) };
             // Padding is written here only.

@@ -183,7 +183,7 @@ pub(super) fn max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
         let room = planes.plane().saturating_add(planes.run());
         let _charge = call.memory().charge(room.saturating_mul(size_of::<T>()) as u64)?;
         let elements = call.read::<T>(input)?;
-        let result = call.fill::<T>(input.dtype(), &sizes, |result| {
+        let result = call.write::<T>(input.dtype(), &sizes, |result| {
             let (mut plane, mut run) = (Scratch::<T>::of(planes.plane()), Scratch::<T>::of(planes.run()));
             // What a window sees of the padding is never the greatest; and it always sees something else.
             plane.fill(T::LOWEST);
@@ -356,7 +356,7 @@ fn plane_means(call: &mut Call<'_>, input: &Tensor, plane: usize, sizes: &[i64])
             let rest: f64 = rest.iter().map(|x| x.to_f64()).sum();
             T::of((sums.iter().sum::<f64>() + rest) / plane.len() as f64)
         };
-        call.fill::<T>(dtype, sizes, |means| {
+        call.write::<T>(dtype, sizes, |means| {
             means.iter_mut().zip(elements.chunks(plane)).for_each(|(x, plane)| *x = mean(plane));
             Ok(())
         })

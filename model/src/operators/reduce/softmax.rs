@@ -2,6 +2,8 @@
 
 use super::rows::{Reduced, Rows, from_rows};
 use super::sums::over;
+use crate::operators::curves::Curves;
+use crate::operators::vectorised::{Loops, vectorised};
 use crate::operators::{Call, Fault};
 use crate::tensor::promote::to_float;
 use crate::tensor::{DType, Tensor, Wide, dispatch};
@@ -23,12 +25,27 @@ fn along(call: &mut Call<'_>, tensor: &Tensor, dtype: DType, dim: usize, log: bo
 }
 
 /// Appends the softmax of a row.
-pub(in crate::operators) fn softmax_row<T: Wide>(row: &[T], results: &mut Vec<T>) {
-    let most = greatest(row);
+pub(in crate::operators) fn softmax_row<T: Curves>(row: &[T], results: &mut Vec<T>) {
     let start = results.len();
-    results.extend(row.iter().map(|&x| (x - most).exp()));
-    let total: T = results[start..].iter().copied().sum();
-    results[start..].iter_mut().for_each(|x| *x = *x / total);
+    results.extend_from_slice(row);
+    vectorised(Softmax { row: &mut results[start..], most: greatest(row) });
+}
+
+/// A row, with its greatest element, that becomes its softmax.
+struct Softmax<'a, T> {
+    row: &'a mut [T],
+    most: T,
+}
+
+impl<T: Curves> Loops for Softmax<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        self.row.iter_mut().for_each(|x| *x = (*x - self.most).decay::<FUSED>());
+        let total: T = self.row.iter().copied().sum();
+        self.row.iter_mut().for_each(|x| *x = *x / total);
+    }
 }
 
 fn log_softmax_row<T: Wide>(row: &[T], results: &mut Vec<T>) {
