@@ -11,6 +11,7 @@ mod graph_text;
 mod led;
 mod loom;
 mod many;
+mod peer_parity;
 mod progress;
 mod proofs;
 mod properties;

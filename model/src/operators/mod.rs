@@ -11,6 +11,8 @@ pub mod generator;
 #[doc = include_str!("list.md")]
 pub mod list {}
 pub mod output;
+#[doc = include_str!("random/numbers.md")]
+pub mod random_numbers {}
 pub mod registry;
 pub mod schema;
 
@@ -20,6 +22,7 @@ pub(crate) mod fixture;
 pub(crate) mod observe;
 
 mod compose;
+mod composed;
 mod container;
 mod creation;
 mod curves;
@@ -40,6 +43,7 @@ mod results;
 mod scalar;
 mod scratch;
 mod shape;
+mod spectral;
 pub mod text;
 mod vectorised;
 mod vision;

@@ -29,6 +29,7 @@ macro_rules! families {
 }
 
 families!(
+    composed,
     container,
     creation,
     effects_only,
@@ -40,6 +41,7 @@ families!(
     reduce,
     scalar,
     shape,
+    spectral,
     text,
     vision
 );

@@ -2,8 +2,10 @@
 
 mod distance;
 mod einsum;
+mod factor;
 pub(super) mod matmul;
 pub(super) mod product;
+mod spectrum;
 
 use super::corrections::When;
 use super::{Correction, Kernel};
@@ -70,6 +72,45 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::linalg_vecdot.out", distance::vecdot),
         ("aten::pairwise_distance", distance::pairwise_distance),
     ],
+    &[
+        ("aten::cholesky", factor::older_cholesky),
+        ("aten::cholesky_inverse", factor::cholesky_inverse),
+        ("aten::cholesky_solve", factor::cholesky_solve),
+        ("aten::det", factor::determinant),
+        ("aten::inverse", factor::inverse),
+        ("aten::linalg_cholesky", factor::cholesky),
+        ("aten::linalg_cholesky_ex", factor::cholesky_ex),
+        ("aten::linalg_det", factor::determinant),
+        ("aten::linalg_eigh", spectrum::symmetric_eigen),
+        ("aten::linalg_eigvalsh", spectrum::symmetric_eigenvalues),
+        ("aten::linalg_inv", factor::inverse),
+        ("aten::linalg_inv_ex", factor::inverse_ex),
+        ("aten::linalg_lu", factor::lu_parts),
+        ("aten::linalg_lu_factor", factor::lu_factor),
+        ("aten::linalg_lu_factor_ex", factor::lu_factor_ex),
+        ("aten::linalg_matrix_exp", spectrum::exponential),
+        ("aten::linalg_matrix_power", spectrum::power),
+        ("aten::linalg_matrix_rank", spectrum::rank),
+        ("aten::linalg_matrix_rank.atol_rtol_float", spectrum::rank),
+        ("aten::linalg_pinv", spectrum::pseudoinverse),
+        ("aten::linalg_pinv.atol_rtol_float", spectrum::pseudoinverse),
+        ("aten::linalg_qr", factor::qr),
+        ("aten::linalg_slogdet", factor::sign_and_log_determinant),
+        ("aten::linalg_solve", factor::solve),
+        ("aten::linalg_solve_ex", factor::solve_ex),
+        ("aten::linalg_solve_triangular", factor::solve_triangular),
+        ("aten::linalg_svd", spectrum::svd),
+        ("aten::linalg_svdvals", spectrum::singular_values),
+        ("aten::logdet", factor::log_determinant),
+        ("aten::matrix_exp", spectrum::exponential),
+        ("aten::matrix_power", spectrum::power),
+        ("aten::nuclear_norm", spectrum::nuclear_norm),
+        ("aten::pinverse", spectrum::pseudoinverse),
+        ("aten::qr", factor::older_qr),
+        ("aten::slogdet", factor::sign_and_log_determinant),
+        ("aten::svd", spectrum::older_svd),
+        ("aten::triangular_solve", factor::triangular_solve),
+    ],
 ];
 
 /// Full names and corrections.
@@ -81,5 +122,11 @@ mod tests {
     #[test]
     fn products_are_those_of_pytorch() {
         crate::operators::recorded::check(include_str!("recorded.txt"), 1e-5);
+    }
+
+    /// The values were worked out with exact fractions; none is recorded.
+    #[test]
+    fn factors_are_as_worked_out() {
+        crate::operators::fixture::replay(include_str!("worked_out.txt"));
     }
 }

@@ -3,7 +3,7 @@
 use crate::operators::reduce::moments::norm_of;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
-use crate::tensor::{DType, Dims, Tensor, dispatch};
+use crate::tensor::{DType, Dims, Elements, Tensor, dispatch};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -72,9 +72,7 @@ pub(super) fn embedding_bag(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (mode, weights, last) = (call.int(4)?, call.opt_tensor(6)?, call.bool(7)?);
     let sizes = weight.sizes();
     let &[rows, columns] = &sizes[..] else { return raised("'weight' must be 2-D") };
-    if call.args.len() > 8 && call.opt_int(8)?.is_some_and(|padding| padding >= 0) {
-        return Err(Fault::unsupported("aten::embedding_bag with a padding index"));
-    }
+    let padding = padding_of(call, rows)?;
     let chosen = rows_of(call, indices, rows, "embedding_bag")?;
     let starts = call.read::<i64>(offsets)?.to_vec();
     let bags = starts.len() - (last && !starts.is_empty()) as usize;
@@ -88,8 +86,8 @@ pub(super) fn embedding_bag(call: &mut Call<'_>) -> Result<Value, Fault> {
     let columns = columns as usize;
     let mut elements = vec![0.0f64; bags * columns];
     for (bag, sums) in elements.chunks_mut(columns.max(1)).enumerate() {
-        let members = starts[bag] as usize..end(bag);
-        let count = members.len();
+        let members = (starts[bag] as usize..end(bag)).filter(|&i| Some(chosen[i]) != padding);
+        let count = members.clone().count();
         for (k, i) in members.enumerate() {
             let scale = scales.as_ref().map_or(1.0, |scales| scales[i]);
             for (sum, x) in sums.iter_mut().zip(&table[chosen[i] * columns..]) {
@@ -107,18 +105,46 @@ pub(super) fn embedding_bag(call: &mut Call<'_>) -> Result<Value, Fault> {
         }
     }
     let output = call.create(weight.dtype(), &[bags as i64, columns as i64], &elements)?;
-    bag_results(call, output, indices, offsets, mode, (bags, &chosen, &starts, &table, columns))
+    bag_results(call, output, [indices, offsets], mode, &Bags { count: bags, chosen, starts, table, columns, padding })
+}
+
+/// The row that does not count: counted from the end if negative, but where `-1` stands for none.
+fn padding_of(call: &Call<'_>, rows: i64) -> Result<Option<usize>, Fault> {
+    let Some(given) = call.opt_int(8)? else { return Ok(None) };
+    let inner = call.operator.name != "aten::embedding_bag";
+    if inner {
+        return Ok(usize::try_from(given).ok());
+    }
+    if !(-rows..rows).contains(&given) {
+        let (least, most) = (-rows, rows - 1);
+        return raised(format!(
+            "padding_idx must be within the number of embeddings, {least} through {most}, but got {given}"
+        ));
+    }
+    Ok(Some(if given < 0 { given + rows } else { given } as usize))
+}
+
+/// The rows that were looked up, and the bags that they are in.
+struct Bags {
+    count: usize,
+    chosen: Vec<usize>,
+    /// Where each bag begins.
+    starts: Vec<i64>,
+    table: Elements<f64>,
+    columns: usize,
+    /// The row that does not count.
+    padding: Option<usize>,
 }
 
 /// What `embedding_bag` gives besides: the bag of each index, the sizes of the bags, and where maxima stood.
 fn bag_results(
     call: &mut Call<'_>,
     output: Tensor,
-    indices: &Tensor,
-    offsets: &Tensor,
+    [indices, offsets]: [&Tensor; 2],
     mode: i64,
-    (bags, chosen, starts, table, columns): (usize, &[usize], &[i64], &[f64], usize),
+    Bags { count: bags, chosen, starts, table, columns, padding }: &Bags,
 ) -> Result<Value, Fault> {
+    let (bags, columns, padding) = (*bags, *columns, *padding);
     let dtype = offsets.dtype();
     let end = |bag: usize| starts.get(bag + 1).map_or(chosen.len(), |&start| start as usize);
     // PyTorch's fast sums leave these unset.
@@ -126,14 +152,15 @@ fn bag_results(
         (0..bags).flat_map(|bag| (starts[bag] as usize..end(bag)).map(move |_| bag as i64)).collect();
     let bag_of = if mode == 0 { Vec::new() } else { bag_of };
     let offset2bag = call.create(indices.dtype(), &[bag_of.len() as i64], &bag_of)?;
-    let count = |bag: usize| if mode == 0 { 0 } else { end(bag) as i64 - starts[bag] };
+    let members = |bag: usize| (starts[bag] as usize..end(bag)).filter(|&i| Some(chosen[i]) != padding);
+    let count = |bag: usize| if mode == 0 { 0 } else { members(bag).count() as i64 };
     let counts: Vec<i64> = (0..bags).map(count).collect();
     let sizes = call.create(dtype, &[bags as i64], &counts)?;
     let mut most = Vec::new();
     let largest_of = if mode == 2 { bags } else { 0 };
-    for (bag, &start) in starts.iter().enumerate().take(largest_of) {
+    for bag in 0..largest_of {
         for column in 0..columns {
-            let best = (start as usize..end(bag)).reduce(|a, b| {
+            let best = members(bag).reduce(|a, b| {
                 if table[chosen[b] * columns + column] > table[chosen[a] * columns + column] { b } else { a }
             });
             most.push(best.map_or(0, |i| chosen[i] as i64));

@@ -12,6 +12,8 @@ mod pool;
 mod recurrent;
 mod resize;
 mod transformer;
+mod unpool;
+mod volume;
 mod window;
 
 use super::corrections::When;
@@ -53,6 +55,8 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::max_pool2d_with_indices", pool::max_pool_with_indices),
         ("aten::max_pool3d", pool::max_pool),
         ("aten::max_pool3d_with_indices", pool::max_pool_with_indices),
+        ("aten::max_unpool2d", unpool::max_unpool),
+        ("aten::max_unpool3d", unpool::max_unpool),
     ],
     &[
         ("aten::_native_batch_norm_legit", normalize::native_batch_norm),
@@ -68,6 +72,8 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::rms_norm", normalize::rms_norm),
     ],
     &[
+        ("aten::_embedding_bag", embedding::embedding_bag),
+        ("aten::_embedding_bag_forward_only", embedding::embedding_bag),
         ("aten::embedding", embedding::embedding),
         ("aten::embedding_bag", embedding::embedding_bag),
         ("aten::embedding_bag.padding_idx", embedding::embedding_bag),
@@ -87,6 +93,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::affine_grid_generator", resize::affine_grid),
         ("aten::grid_sampler", resize::grid_sampler),
         ("aten::grid_sampler_2d", resize::grid_sampler),
+        ("aten::grid_sampler_3d", volume::grid_sampler),
         ("aten::upsample_bicubic2d", resize::bicubic),
         ("aten::upsample_bicubic2d.vec", resize::bicubic),
         ("aten::upsample_bilinear2d", resize::linear),

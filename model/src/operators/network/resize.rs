@@ -268,6 +268,9 @@ pub(super) fn grid_sampler(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (input, grid) = (call.tensor(0)?, call.tensor(1)?);
     let (mode, padding, align) = (call.int(2)?, call.int(3)?, call.bool(4)?);
     let (sizes, places) = (input.sizes(), grid.sizes());
+    if sizes.len() == 5 && call.operator.name == "aten::grid_sampler" {
+        return super::volume::grid_sampler(call);
+    }
     if sizes.len() != 4 {
         return Err(Fault::unsupported(format!("aten::grid_sampler of {} dimensions", sizes.len())));
     }

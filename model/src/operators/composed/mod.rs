@@ -1,0 +1,41 @@
+//! Operators that are a few calls of others: statistics, sets, weights, losses of sequences, and other names of what there is.
+//!
+//! What they read and write is what their schemas say, whatever the calls inside do.
+
+mod losses;
+mod names;
+mod sets;
+mod statistics;
+mod unique;
+mod weights;
+mod windows;
+
+use super::corrections::{Row, count, joined};
+use super::{Correction, Kernel};
+use crate::tensor::Tensor;
+use crate::value::Value;
+
+/// Full names and kernels.
+pub(super) const KERNELS: &[&[(&str, Kernel)]] =
+    &[losses::ROWS, names::ROWS, sets::ROWS, statistics::ROWS, unique::ROWS, weights::ROWS, windows::ROWS];
+
+/// Full names and corrections.
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &joined::<{ count(TABLES) }>(TABLES);
+
+const TABLES: &[&[Row]] = &[names::CORRECTIONS, sets::CORRECTIONS];
+
+/// A tensor as an argument.
+fn of(tensor: &Tensor) -> Value {
+    Value::Tensor(tensor.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::operators::fixture::replay;
+
+    /// The values were worked out by hand and by plain loops; none is recorded.
+    #[test]
+    fn compositions_are_as_worked_out() {
+        replay(include_str!("worked_out.txt"));
+    }
+}

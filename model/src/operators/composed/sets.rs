@@ -1,0 +1,206 @@
+//! Membership, products and choices of elements, and the places of triangles.
+
+use super::of;
+use crate::operators::corrections::When;
+use crate::operators::{Call, Correction, Fault, Kernel, Operator};
+use crate::tensor::{Bool8, DType, dispatch};
+use crate::value::Value;
+
+type Result<T = Value> = std::result::Result<T, Fault>;
+
+pub(super) const ROWS: &[(&str, Kernel)] = &[
+    ("aten::cartesian_prod", cartesian_prod),
+    ("aten::combinations", combinations),
+    ("aten::fill_diagonal_", fill_diagonal_),
+    ("aten::gcd", |call| by_pairs(call, gcd)),
+    ("aten::gcd_", |call| by_pairs(call, gcd)),
+    ("aten::isin.Scalar_Tensor", isin),
+    ("aten::isin.Tensor_Scalar", isin),
+    ("aten::isin.Tensor_Tensor", isin),
+    ("aten::lcm", |call| by_pairs(call, lcm)),
+    ("aten::lcm_", |call| by_pairs(call, lcm)),
+    ("aten::linalg_vander", |call| vander(call, true)),
+    ("aten::tril_indices", |call| triangle(call, |row, column, offset| column - row <= offset)),
+    ("aten::triu_indices", |call| triangle(call, |row, column, offset| column - row >= offset)),
+    ("aten::vander", |call| {
+        let increasing = call.bool(2)?;
+        vander(call, increasing)
+    }),
+];
+
+/// What the schemas do not say.
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] =
+    &[("aten::cartesian_prod", &[Correction::AliasesWhen(When::Arguments(is_one))])];
+
+/// The product of one tensor is that tensor.
+fn is_one(_: &Operator, args: &[Value]) -> bool {
+    matches!(&args[0], Value::List(list) if list.content().items.len() == 1)
+}
+
+/// Whether each element is among others.
+fn isin(call: &mut Call<'_>) -> Result {
+    let invert = call.bool(3)?;
+    let numbers = |call: &Call<'_>, i: usize| -> Result<Vec<f64>> {
+        match call.value(i) {
+            Value::Tensor(tensor) => tensor.to_f64s(&call.memory()),
+            _ => Ok(vec![call.scalar(i)?.cast::<f64>()]),
+        }
+    };
+    let (elements, mut set) = (numbers(call, 0)?, numbers(call, 1)?);
+    set.sort_by(f64::total_cmp);
+    let zero = |x: f64| if x == 0.0 { 0.0 } else { x };
+    set.iter_mut().for_each(|x| *x = zero(*x));
+    // What is not a number is equal to nothing.
+    let within = |&x: &f64| !x.is_nan() && set.binary_search_by(|other| other.total_cmp(&zero(x))).is_ok();
+    let found: Vec<Bool8> = elements.iter().map(|x| (within(x) != invert).into()).collect();
+    let sizes = if let Value::Tensor(tensor) = call.value(0) { tensor.sizes() } else { Default::default() };
+    call.create(DType::Bool, &sizes, &found).map(Value::Tensor)
+}
+
+/// Every way to take one element of each.
+fn cartesian_prod(call: &mut Call<'_>) -> Result {
+    let tensors = call.tensors(0)?;
+    if let Some(tensor) = tensors.iter().find(|tensor| tensor.sizes().len() != 1) {
+        let rank = tensor.sizes().len();
+        return Err(Fault::raised(format!("Expect a 1D vector, but got shape with {rank} dimensions")));
+    }
+    if let [only] = &tensors[..] {
+        return Ok(of(only));
+    }
+    let grids = call.tensor_list(tensors);
+    let grids = call.run_tensors("aten::meshgrid.indexing", &[grids, Value::str("ij")])?;
+    let mut flat = Vec::new();
+    for grid in &grids {
+        flat.push(call.run_tensor("aten::flatten.using_ints", &[of(grid)])?);
+    }
+    let flat = call.tensor_list(flat);
+    call.run("aten::stack", &[flat, Value::Int(1)])
+}
+
+/// Every choice of `r` elements, in order.
+fn combinations(call: &mut Call<'_>) -> Result {
+    let (x, r, again) = (call.tensor(0)?, call.int(1)?, call.bool(2)?);
+    if x.sizes().len() != 1 {
+        let rank = x.sizes().len();
+        return Err(Fault::raised(format!("Expect a 1D vector, but got shape with {rank} dimensions")));
+    }
+    if r < 0 {
+        return Err(Fault::raised(format!("Expect a non-negative number, but got {r}")));
+    }
+    let (n, r) = (x.numel(), r as usize);
+    let mut rows: Vec<Vec<i64>> = vec![Vec::new()];
+    for _ in 0..r {
+        let next = |row: &Vec<i64>| {
+            let from = row.last().map_or(0, |&last| if again { last } else { last + 1 });
+            (from..n).map(|i| [&row[..], &[i]].concat()).collect::<Vec<_>>()
+        };
+        rows = rows.iter().flat_map(next).collect();
+    }
+    if r == 0 {
+        return call.zeros(x.dtype(), &[0]).map(Value::Tensor);
+    }
+    let places: Vec<i64> = rows.concat();
+    let index = call.create(DType::Int64, &[rows.len() as i64, r as i64], &places)?;
+    call.run("aten::take", &[of(x), of(&index)])
+}
+
+/// Rows and columns of the elements of a triangle, row by row.
+fn triangle(call: &mut Call<'_>, within: fn(i64, i64, i64) -> bool) -> Result {
+    let (rows, columns, offset, dtype) = (call.int(0)?, call.int(1)?, call.int(2)?, call.dtype_or(3, DType::Int64)?);
+    if rows < 0 || columns < 0 {
+        let (name, found) = if rows < 0 { ("row", rows) } else { ("col", columns) };
+        return Err(Fault::raised(format!("{name} must be non-negative, got{found}")));
+    }
+    let all = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let (mut places, second): (Vec<i64>, Vec<i64>) = all.filter(|&(row, column)| within(row, column, offset)).unzip();
+    let count = places.len() as i64;
+    places.extend(second);
+    call.create(dtype, &[2, count], &places).map(Value::Tensor)
+}
+
+/// Powers of each element.
+fn vander(call: &mut Call<'_>, increasing: bool) -> Result {
+    let (x, n) = (call.tensor(0)?, call.opt_int(1)?);
+    let sizes = x.sizes();
+    let linalg = call.operator.name == "aten::linalg_vander";
+    if sizes.is_empty() || (!linalg && sizes.len() != 1) {
+        return Err(Fault::raised(if linalg {
+            "torch.linalg.vander: The input must have at least one dimension.".to_string()
+        } else {
+            "x must be a one-dimensional tensor.".to_string()
+        }));
+    }
+    let n = n.unwrap_or(sizes[sizes.len() - 1]);
+    if n < if linalg { 2 } else { 0 } {
+        return Err(Fault::raised(if linalg {
+            "N must be greater than 1.".to_string()
+        } else {
+            "N must be non-negative.".to_string()
+        }));
+    }
+    let dtype = if linalg || x.dtype().is_floating_point() { x.dtype() } else { DType::Int64 };
+    let exponent = |k: i64| if increasing { k } else { n - 1 - k } as i32;
+    let mut all = sizes.clone();
+    all.push(n);
+    let powers: Vec<f64> = call.read::<f64>(x)?.iter().flat_map(|x| (0..n).map(move |k| x.powi(exponent(k)))).collect();
+    call.create(dtype, &all, &powers).map(Value::Tensor)
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a.unsigned_abs(), b.unsigned_abs());
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a as i64
+}
+
+fn lcm(a: i64, b: i64) -> i64 {
+    let divisor = gcd(a, b);
+    if divisor == 0 { 0 } else { (a / divisor).wrapping_mul(b).wrapping_abs() }
+}
+
+/// A function of pairs of integers.
+fn by_pairs(call: &mut Call<'_>, function: fn(i64, i64) -> i64) -> Result {
+    let (a, b) = (call.tensor(0)?, call.tensor(1)?);
+    // The sum of both has the dtype and the sizes of the result.
+    let like = call.run_tensor("aten::add.Tensor", &[of(a), of(b)])?;
+    let (dtype, sizes) = (like.dtype(), like.sizes());
+    if !dtype.is_integral() || dtype == DType::Bool {
+        let name = call.operator.name.trim_start_matches("aten::").trim_end_matches('_');
+        return Err(Fault::raised(format!("\"{name}_cpu\" not implemented for '{}'", dtype.scalar_type_name())));
+    }
+    let memory = call.memory();
+    let (a, b) = (a.read_expanded::<i64>(&sizes, &memory)?, b.read_expanded::<i64>(&sizes, &memory)?);
+    let results: Vec<i64> = a.iter().zip(&*b).map(|(&a, &b)| function(a, b)).collect();
+    drop((a, b));
+    let result = call.create(dtype, &sizes, &results)?;
+    call.deliver(result)
+}
+
+/// Writes the elements whose indices are all the same; a tall matrix may begin anew.
+fn fill_diagonal_(call: &mut Call<'_>) -> Result {
+    let (x, value, wrap) = (call.tensor(0)?, call.scalar(1)?, call.bool(2)?);
+    let sizes = x.sizes();
+    if sizes.len() < 2 {
+        return Err(Fault::raised("dimensions must larger than 1"));
+    }
+    if sizes.len() > 2 && sizes.iter().any(|&size| size != sizes[0]) {
+        return Err(Fault::raised("all dimensions of input must be of equal length"));
+    }
+    let count = *sizes.iter().min().expect("two dimensions") as usize;
+    let columns = sizes[sizes.len() - 1] as usize;
+    dispatch!(all x.dtype(), "aten::fill_diagonal_", T => {
+        let mut elements = call.read::<T>(x)?.to_vec();
+        let step: usize =
+            (0..sizes.len()).map(|dim| sizes[dim + 1..].iter().product::<i64>() as usize).sum();
+        for i in 0..count {
+            elements[i * step] = value.cast();
+        }
+        if wrap && sizes.len() == 2 && sizes[0] > sizes[1] + 1 {
+            let step = columns + 1;
+            (0..elements.len()).step_by(step).for_each(|i| elements[i] = value.cast());
+        }
+        x.store(&elements)?;
+    });
+    Ok(call.args[0].clone())
+}

@@ -1,0 +1,113 @@
+//! Complex numbers from their parts, their angles and conjugates.
+//!
+//! `conj` of complex numbers is no kernel: PyTorch's result is a view that shows its argument's later writes, and no layout of
+//! ours can be one. `conj_physical` makes new numbers.
+
+use num_complex::Complex64;
+
+use crate::operators::{Call, Fault, Operator};
+use crate::tensor::DType;
+use crate::tensor::broadcast::broadcast;
+use crate::value::Value;
+
+fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
+    Err(Fault::raised(words))
+}
+
+pub(super) fn complex(call: &mut Call<'_>) -> Result<Value, Fault> {
+    of_parts(call, Complex64::new)
+}
+
+pub(super) fn polar(call: &mut Call<'_>) -> Result<Value, Fault> {
+    of_parts(call, Complex64::from_polar)
+}
+
+/// A complex number of two real ones.
+fn of_parts(call: &mut Call<'_>, number: fn(f64, f64) -> Complex64) -> Result<Value, Fault> {
+    let (a, b) = (call.tensor(0)?, call.tensor(1)?);
+    let (first, second) = (a.dtype(), b.dtype());
+    let known = |dtype| matches!(dtype, DType::Float16 | DType::Float32 | DType::Float64);
+    if !known(first) || !known(second) {
+        return raised(format!(
+            "Expected both inputs to be Half, Float or Double tensors but got {} and {}",
+            first.scalar_type_name(),
+            second.scalar_type_name()
+        ));
+    }
+    if first != second {
+        return raised(format!(
+            "Expected object of scalar type {} but got scalar type {} for second argument",
+            first.scalar_type_name(),
+            second.scalar_type_name()
+        ));
+    }
+    let dtype = match first {
+        DType::Float64 => DType::Complex128,
+        DType::Float32 => DType::Complex64,
+        other => return Err(Fault::no_kernel(call.operator.name, other)),
+    };
+    let (sizes, memory) = (broadcast(&a.sizes(), &b.sizes())?, call.memory());
+    let (a, b) = (a.read_expanded::<f64>(&sizes, &memory)?, b.read_expanded::<f64>(&sizes, &memory)?);
+    let numbers: Vec<Complex64> = a.iter().zip(&*b).map(|(&a, &b)| number(a, b)).collect();
+    call.create(dtype, &sizes, &numbers).map(Value::Tensor)
+}
+
+/// The angle to the positive real axis.
+pub(super) fn angle(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let input = call.tensor(0)?;
+    let dtype = match input.dtype() {
+        DType::Complex128 => DType::Float64,
+        DType::Complex64 => DType::Float32,
+        dtype if dtype.is_floating_point() => dtype,
+        _ => DType::Float32,
+    };
+    let angles: Vec<f64> = if input.dtype().is_complex() {
+        call.read::<Complex64>(input)?.iter().map(|number| number.im.atan2(number.re)).collect()
+    } else {
+        let angle = |&x: &f64| {
+            if x.is_nan() {
+                x
+            } else if x < 0.0 {
+                std::f64::consts::PI
+            } else {
+                0.0
+            }
+        };
+        call.read::<f64>(input)?.iter().map(angle).collect()
+    };
+    call.create(dtype, &input.sizes(), &angles).map(Value::Tensor)
+}
+
+/// `_conj_physical`: new numbers, of real ones too.
+pub(super) fn conjugated(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let input = call.tensor(0)?;
+    let numbers: Vec<Complex64> = call.read::<Complex64>(input)?.iter().map(Complex64::conj).collect();
+    call.create(input.dtype(), &input.sizes(), &numbers).map(Value::Tensor)
+}
+
+/// A real tensor is its own conjugate.
+pub(super) fn is_real(_: &Operator, args: &[Value]) -> bool {
+    matches!(&args[0], Value::Tensor(tensor) if !tensor.dtype().is_complex())
+}
+
+pub(super) fn conj_physical(call: &mut Call<'_>) -> Result<Value, Fault> {
+    if is_real(call.operator, call.args) { Ok(call.args[0].clone()) } else { conjugated(call) }
+}
+
+pub(super) fn conj_physical_(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let input = call.tensor(0)?;
+    if input.dtype().is_complex() {
+        let numbers: Vec<Complex64> = call.read::<Complex64>(input)?.iter().map(Complex64::conj).collect();
+        input.store(&numbers)?;
+    }
+    Ok(call.args[0].clone())
+}
+
+pub(super) fn conj(call: &mut Call<'_>) -> Result<Value, Fault> {
+    if call.tensor(0)?.dtype().is_complex() {
+        return Err(Fault::unsupported(
+            "aten::conj of complex numbers, a view that conjugates; conj_physical makes new ones",
+        ));
+    }
+    Ok(call.args[0].clone())
+}

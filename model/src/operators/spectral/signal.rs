@@ -1,0 +1,105 @@
+//! Complex numbers in several dimensions, and what Fourier transforms do to one of them.
+
+use num_complex::Complex64;
+use rustfft::FftPlannerScalar;
+
+use crate::operators::{Call, Fault};
+use crate::slot::Charge;
+use crate::tensor::{DType, Dims, Tensor};
+
+/// The elements of a tensor in row-major order, on their way through transforms.
+pub(super) struct Signal {
+    pub(super) sizes: Dims,
+    pub(super) elements: Vec<Complex64>,
+    /// The memory that they take.
+    _charge: Charge,
+}
+
+impl Signal {
+    /// Reads a tensor.
+    pub(super) fn of(call: &Call<'_>, tensor: &Tensor) -> Result<Self, Fault> {
+        let charge = call.memory().charge((tensor.numel() as u64).saturating_mul(32))?;
+        Ok(Self { sizes: tensor.sizes(), elements: call.read::<Complex64>(tensor)?.to_vec(), _charge: charge })
+    }
+
+    /// A new tensor of this complex or real dtype.
+    pub(super) fn tensor(&self, call: &mut Call<'_>, dtype: DType) -> Result<Tensor, Fault> {
+        call.create(dtype, &self.sizes, &self.elements)
+    }
+
+    /// Maps each row along a dimension to one of another length.
+    pub(super) fn map_rows(&mut self, dim: usize, length: usize, mut map: impl FnMut(&[Complex64], &mut [Complex64])) {
+        let before = self.sizes[dim] as usize;
+        let inner: usize = self.sizes[dim + 1..].iter().product::<i64>() as usize;
+        let outer: usize = self.sizes[..dim].iter().product::<i64>() as usize;
+        let mut result = vec![Complex64::ZERO; outer * length * inner];
+        let (mut row, mut mapped) = (vec![Complex64::ZERO; before], vec![Complex64::ZERO; length]);
+        for o in 0..outer {
+            for i in 0..inner {
+                for (k, x) in row.iter_mut().enumerate() {
+                    *x = self.elements[(o * before + k) * inner + i];
+                }
+                map(&row, &mut mapped);
+                for (k, x) in mapped.iter().enumerate() {
+                    result[(o * length + k) * inner + i] = *x;
+                }
+            }
+        }
+        self.elements = result;
+        self.sizes[dim] = length as i64;
+    }
+
+    /// Cuts rows, or fills them up with zeros.
+    pub(super) fn resize(&mut self, dim: usize, length: i64) {
+        if self.sizes[dim] != length {
+            self.map_rows(dim, length as usize, |row, result| {
+                result.fill(Complex64::ZERO);
+                let both = row.len().min(result.len());
+                result[..both].copy_from_slice(&row[..both]);
+            });
+        }
+    }
+
+    /// The transform along a dimension, not scaled.
+    pub(super) fn transform(&mut self, dim: usize, forward: bool) {
+        let length = self.sizes[dim] as usize;
+        let mut planner = FftPlannerScalar::new();
+        let plan = if forward { planner.plan_fft_forward(length) } else { planner.plan_fft_inverse(length) };
+        let mut scratch = vec![Complex64::ZERO; plan.get_inplace_scratch_len()];
+        self.map_rows(dim, length, |row, result| {
+            result.copy_from_slice(row);
+            plan.process_with_scratch(result, &mut scratch);
+        });
+    }
+
+    /// The inverse transform of rows whose second half mirrors the first, which is real: `length` numbers of each.
+    pub(super) fn transform_to_real(&mut self, dim: usize, length: i64) {
+        let half = length as usize / 2;
+        self.map_rows(dim, length as usize, |row, result| {
+            for k in 0..=half {
+                let x = row[k];
+                // What has no mirror image counts as real.
+                let own = k == 0 || 2 * k == result.len();
+                result[k] = if own { Complex64::new(x.re, 0.0) } else { x };
+                if !own {
+                    let last = result.len();
+                    result[last - k] = x.conj();
+                }
+            }
+        });
+        self.transform(dim, false);
+        self.elements.iter_mut().for_each(|x| x.im = 0.0);
+    }
+
+    /// The complex conjugates.
+    pub(super) fn conjugate(&mut self) {
+        self.elements.iter_mut().for_each(|x| *x = x.conj());
+    }
+
+    /// Multiplies everything.
+    pub(super) fn scale(&mut self, factor: f64) {
+        if factor != 1.0 {
+            self.elements.iter_mut().for_each(|x| *x *= factor);
+        }
+    }
+}
