@@ -97,15 +97,17 @@ fn page() -> String {
     page
 }
 
-/// The names in lines of at most 120 characters.
+/// The names in lines of at most 120 characters. Each letter begins a line, so that a new name moves few others.
 fn wrapped(names: &BTreeMap<&str, Vec<&str>>) -> String {
     let mut text = String::new();
     let mut width = 0;
+    let mut letter = None;
     for (name, overloads) in names {
+        let begins = letter.replace(name.chars().next()).is_some_and(|before| before != name.chars().next());
         let word = format!("`{name}{}`", braces(overloads));
         let next = if width == 0 {
             ""
-        } else if width + 2 + word.len() > 119 {
+        } else if begins || width + 2 + word.len() > 119 {
             ",\n"
         } else {
             ", "
