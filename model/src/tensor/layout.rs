@@ -25,6 +25,11 @@ impl Layout {
         Self::strided(sizes, &contiguous_strides(sizes), 0)
     }
 
+    /// One element at the start of a storage, in no dimension.
+    pub fn single() -> Self {
+        Self { sizes: Dims::new(), strides: Dims::new(), offset: 0 }
+    }
+
     /// Elements by explicit strides.
     ///
     /// # Panics

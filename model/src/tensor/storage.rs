@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytemuck::Pod;
+use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{DType, Layout};
@@ -163,7 +164,7 @@ impl Content {
     pub fn from_bytes(bytes: &[u8], memory: &Memory) -> Result<Self, OutOfMemory> {
         let charge = memory.charge(bytes.len() as u64)?;
         let (whole, rest) = bytes.as_chunks::<8>();
-        let mut words: Vec<u64> = Vec::with_capacity(bytes.len().div_ceil(8));
+        let mut words = SmallVec::with_capacity(bytes.len().div_ceil(8));
         words.extend(whole.iter().map(|&word| u64::from_ne_bytes(word)));
         if !rest.is_empty() {
             let mut last = [0; 8];
@@ -225,8 +226,9 @@ fn bytes_of(sizes: &[i64], dtype: DType, memory: &Memory) -> Result<usize, OutOf
 }
 
 /// The memory of a content. Pieces of middling size are kept by the thread that drops them, and used again by the next
-/// content that needs as much: the operating system would take them back, and each page would cost time anew.
-struct Words(Vec<u64>);
+/// content that needs as much: the operating system would take them back, and each page would cost time anew. A number or two
+/// need no memory apart.
+struct Words(SmallVec<[u64; 2]>);
 
 /// The sizes, in words, of pieces that are kept, and how many a thread keeps.
 const KEPT: std::ops::RangeInclusive<usize> = 1 << 12..=1 << 19;
@@ -243,13 +245,17 @@ impl Words {
                 words.fill(0);
                 Self(words)
             }
-            None => Self(vec![0; count]),
+            None => Self(smallvec![0; count]),
         }
     }
 
     /// Words that hold anything, but for the last, which is zero: part of it may lie past the end.
     fn any(count: usize) -> Self {
-        let mut words = Self::kept(count).unwrap_or_else(|| vec![0; count]);
+        let mut words = Self::kept(count).unwrap_or_else(|| smallvec![0; count]);
+        if cfg!(debug_assertions) {
+            // Whoever reads what was not written should notice: these are NaNs in every dtype that has them.
+            words.fill(u64::MAX);
+        }
         if let Some(last) = words.last_mut() {
             *last = 0;
         }
@@ -257,7 +263,7 @@ impl Words {
     }
 
     /// A kept piece of this size, or a little larger.
-    fn kept(count: usize) -> Option<Vec<u64>> {
+    fn kept(count: usize) -> Option<SmallVec<[u64; 2]>> {
         if !KEPT.contains(&count) {
             return None;
         }
@@ -265,7 +271,7 @@ impl Words {
             let fits = |words: &Vec<u64>| (count..=count + count / 8).contains(&words.capacity());
             let mut words = dropped.swap_remove(dropped.iter().rposition(fits)?);
             words.resize(count, 0);
-            Some(words)
+            Some(SmallVec::from_vec(words))
         })
     }
 }
@@ -275,7 +281,7 @@ impl Drop for Words {
         if !KEPT.contains(&self.0.len()) {
             return;
         }
-        let words = std::mem::take(&mut self.0);
+        let words = std::mem::take(&mut self.0).into_vec();
         // A thread that ends keeps nothing.
         let _ = DROPPED.try_with(|dropped| {
             let mut dropped = dropped.borrow_mut();

@@ -11,6 +11,7 @@ use forkcheck_model::module::{Function, FunctionId, Module};
 use forkcheck_model::operators::Plain;
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::schedule::site_hash;
+use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// A value's place in a frame; values of a graph keep their numbers, loop counters come after them.
@@ -65,10 +66,10 @@ pub enum Action {
     Jump(usize),
     /// Goes on elsewhere if the input is false.
     Unless(usize),
-    /// Leaves a loop unless input 0 (trips made) is less than input 1 (most trips) and input 2 is true.
+    /// Leaves a loop unless input 0 (trips made) is less than input 1 (most trips) and input 2, if there is one, is true.
     LoopTest(usize),
-    /// Adds one to the input, a counter of trips.
-    Increment,
+    /// Counts a trip of a loop, whose inputs are as for the test, and goes on with the body for another one.
+    Again(usize),
     /// Copies the inputs to the outputs, one after the other.
     Copy,
     /// The same where an output is an input that is still to be read: all at once.
@@ -171,12 +172,14 @@ struct Flattener<'a> {
     function: &'a Function,
     instructions: Vec<Instruction>,
     registers: u32,
+    /// Values that are the constant `True`.
+    truths: FxHashSet<ValueId>,
 }
 
 impl<'a> Flattener<'a> {
     fn new(codes: &'a mut Codes, id: FunctionId, function: &'a Function) -> Self {
         let registers = function.graph.values.len() as u32;
-        Self { codes, id, function, instructions: Vec::new(), registers }
+        Self { codes, id, function, instructions: Vec::new(), registers, truths: FxHashSet::default() }
     }
 
     fn run(mut self, callee: Arc<str>) -> Code {
@@ -210,6 +213,9 @@ impl<'a> Flattener<'a> {
             NodeKind::If => self.branch(node, site),
             NodeKind::Loop => self.repeat(node, site),
             NodeKind::Constant(value) => {
+                if let Value::Bool(true) = value {
+                    self.truths.insert(node.outputs[0]);
+                }
                 let action = if is_mutable(value) {
                     let variable = self.function.graph.value(node.outputs[0]).name.as_ref();
                     let name = node.span.as_ref().and_then(assigned_name).or(variable.map(|name| name.to_string()));
@@ -241,20 +247,28 @@ impl<'a> Flattener<'a> {
         let (max, condition, carried) = (node.inputs[0], node.inputs[1], &node.inputs[2..]);
         let body = &node.blocks[0];
         let trip = body.params[0];
-        // The condition changes from trip to trip, so it has a register of its own.
-        let going = self.register();
+        let counted = self.is_true(condition, body) && self.is_true(body.returns[0], body);
+        // A condition changes from trip to trip, so it has a register of its own.
+        let going = (!counted).then(|| self.register());
+        let test: Vec<ValueId> = [trip, max].into_iter().chain(going).collect();
         self.push(Action::Constant(Value::Int(0)), &[], &[trip], site);
-        self.copy(&[condition], &[going], site);
+        self.copy(if counted { &[] } else { std::slice::from_ref(&condition) }, going.as_slice(), site);
         self.copy(carried, &body.params[1..], site);
-        let top = self.instructions.len();
-        let test = self.push_jump(Action::LoopTest(0), &[trip, max, going], site);
+        let leave = self.push_jump(Action::LoopTest(0), &test, site);
+        let first = self.instructions.len();
         self.block(body);
-        let next: Vec<_> = [going].iter().chain(&body.params[1..]).copied().collect();
-        self.copy(&body.returns, &next, site);
-        self.push(Action::Increment, &[trip], &[trip], site);
-        self.push(Action::Jump(top), &[], &[], site);
-        self.land(test);
+        let next: Vec<_> = going.iter().chain(&body.params[1..]).copied().collect();
+        self.copy(&body.returns[counted as usize..], &next, site);
+        self.push(Action::Again(first), &test, &[trip], site);
+        self.land(leave);
         self.copy(&body.params[1..], &node.outputs, site);
+    }
+
+    /// Whether a value is the constant `True`, as far as the way to the end of `body` shows.
+    fn is_true(&self, value: ValueId, body: &Block) -> bool {
+        let constant = |node: &&Node| node.outputs.first() == Some(&value);
+        let node = body.nodes.iter().find(constant);
+        node.map_or(self.truths.contains(&value), |node| matches!(node.kind, NodeKind::Constant(Value::Bool(true))))
     }
 
     fn register(&mut self) -> ValueId {

@@ -35,7 +35,8 @@ impl Machine {
             return self.end_entry(result);
         }
         let frame = self.task(id).frame();
-        let instruction = &codes.function(frame.code.function).instructions[frame.next];
+        let code = codes.function(frame.code.function);
+        let instruction = &code.instructions[frame.next];
         match &instruction.action {
             Action::Node(kind) | Action::Plain(_, kind) => match self.node(id, kind, instruction, half) {
                 Ok(flow) => flow,
@@ -54,7 +55,8 @@ impl Machine {
             }
             Action::Return => self.leave(id, instruction),
             _ => {
-                assert!(node::control(self.task_mut(id).frame_mut(), instruction, 0), "it concerns the frame alone");
+                let steps = node::glide(code, self.task_mut(id).frame_mut(), 1, None);
+                assert_eq!(steps, 1, "it concerns the frame alone");
                 Flow::Next
             }
         }

@@ -64,7 +64,7 @@ fn members(words: &[u64]) -> Box<[Register]> {
 fn successors(i: usize, action: &Action) -> [Option<usize>; 2] {
     match action {
         Action::Jump(to) => [Some(*to), None],
-        Action::Unless(to) | Action::LoopTest(to) => [Some(i + 1), Some(*to)],
+        Action::Unless(to) | Action::LoopTest(to) | Action::Again(to) => [Some(i + 1), Some(*to)],
         Action::Return => [None, None],
         _ => [Some(i + 1), None],
     }

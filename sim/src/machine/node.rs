@@ -28,73 +28,101 @@ impl Exception {
 /// Executes the instructions that concern the frame alone, up to the next one that does not, at most `most`; says how many.
 /// Nobody else sees them, so nobody is asked. What is read for the last time is `dying`, and need not be kept.
 pub(crate) fn glide(code: &Code, frame: &mut Frame, most: u64, dying: Option<&[u64]>) -> u64 {
+    let registers = &mut frame.registers[..];
+    let mut next = frame.next;
     let mut steps = 0;
     while steps < most {
-        let dies = dying.map_or(0, |dying| dying[frame.next]);
-        if !control(frame, &code.instructions[frame.next], dies) {
-            break;
+        let Instruction { action, inputs, outputs, .. } = &code.instructions[next];
+        let at = |i: usize| inputs[i] as usize;
+        match action {
+            Action::Plain(plain, _) => {
+                let second = inputs.get(1).unwrap_or(&inputs[0]);
+                let Some(value) = plain(&registers[at(0)], &registers[*second as usize]) else { break };
+                put(&mut registers[outputs[0] as usize], value);
+                next += 1;
+            }
+            Action::Constant(value) => {
+                put(&mut registers[outputs[0] as usize], copied(value));
+                next += 1;
+            }
+            Action::Copy => {
+                let dies = dying.map_or(0, |dying| dying[next]);
+                for i in 0..inputs.len() {
+                    let value = read(&mut registers[at(i)], dies >> i & 1 == 1);
+                    put(&mut registers[outputs[i] as usize], value);
+                }
+                next += 1;
+            }
+            Action::CopyAtOnce => {
+                let values: smallvec::SmallVec<[Value; 4]> =
+                    inputs.iter().map(|&register| copied(&registers[register as usize])).collect();
+                for (&register, value) in outputs.iter().zip(values) {
+                    put(&mut registers[register as usize], value);
+                }
+                next += 1;
+            }
+            Action::Jump(to) => next = *to,
+            Action::Unless(to) => next = if truth(&registers[at(0)]) { next + 1 } else { *to },
+            Action::LoopTest(to) => {
+                let trips = int(&registers[at(0)]);
+                next = if goes_on(trips, inputs, registers) { next + 1 } else { *to };
+            }
+            Action::Again(to) => {
+                let trips = int(&registers[at(0)]) + 1;
+                registers[at(0)] = Value::Int(trips);
+                next = if goes_on(trips, inputs, registers) { *to } else { next + 1 };
+            }
+            Action::Node(_) | Action::Shared(_) | Action::Return => break,
         }
         steps += 1;
     }
+    frame.next = next;
     steps
 }
 
-/// Executes an instruction if it concerns the frame alone; else nothing has happened.
-#[inline]
-pub(crate) fn control(frame: &mut Frame, instruction: &Instruction, dies: u64) -> bool {
-    let Instruction { action, inputs, outputs, .. } = instruction;
-    let registers = &mut frame.registers;
-    let at = |i: usize| inputs[i] as usize;
-    let mut next = frame.next + 1;
-    match action {
-        Action::Plain(plain, _) => {
-            let second = if inputs.len() > 1 { at(1) } else { at(0) };
-            let Some(value) = plain(&registers[at(0)], &registers[second]) else { return false };
-            registers[outputs[0] as usize] = value;
-        }
-        Action::Constant(value) => registers[outputs[0] as usize] = value.clone(),
-        Action::Copy => {
-            for (i, (&from, &to)) in inputs.iter().zip(outputs).enumerate() {
-                registers[to as usize] = read(registers, from, dies >> i & 1 == 1);
-            }
-        }
-        Action::CopyAtOnce => {
-            let values: smallvec::SmallVec<[Value; 4]> =
-                inputs.iter().map(|&register| registers[register as usize].clone()).collect();
-            for (&register, value) in outputs.iter().zip(values) {
-                registers[register as usize] = value;
-            }
-        }
-        Action::Jump(to) => next = *to,
-        Action::Unless(to) => {
-            if !truth(&registers[at(0)]) {
-                next = *to;
-            }
-        }
-        Action::LoopTest(to) => {
-            if int(&registers[at(0)]) >= int(&registers[at(1)]) || !truth(&registers[at(2)]) {
-                next = *to;
-            }
-        }
-        Action::Increment => registers[outputs[0] as usize] = Value::Int(int(&registers[at(0)]) + 1),
-        Action::Node(_) | Action::Shared(_) | Action::Return => return false,
-    }
-    frame.next = next;
-    true
+/// Whether a loop takes another trip: the inputs are trips made, most trips, and perhaps a condition.
+fn goes_on(trips: i64, inputs: &[Register], registers: &[Value]) -> bool {
+    let at = |i: usize| &registers[inputs[i] as usize];
+    trips < int(at(1)) && (inputs.len() < 3 || truth(at(2)))
 }
 
 /// The value of a register, which goes if nobody reads it again.
 #[inline]
-fn read(registers: &mut [Value], register: Register, dies: bool) -> Value {
-    let register = &mut registers[register as usize];
-    if dies { mem::replace(register, Value::Uninitialized) } else { register.clone() }
+fn read(register: &mut Value, dies: bool) -> Value {
+    if dies { mem::replace(register, Value::Uninitialized) } else { copied(register) }
 }
 
+/// A clone, without a call for what is copied most.
+#[inline]
+fn copied(value: &Value) -> Value {
+    match value {
+        Value::Int(value) => Value::Int(*value),
+        Value::Bool(value) => Value::Bool(*value),
+        value => value.clone(),
+    }
+}
+
+/// Puts a value into a register, without a call where nothing has to be dropped.
+#[inline]
+fn put(register: &mut Value, value: Value) {
+    let old = mem::replace(register, value);
+    if matches!(old, Value::Int(_) | Value::Bool(_) | Value::Float(_) | Value::Uninitialized) {
+        // Nothing is lost: there is nothing behind it.
+        mem::forget(old);
+    }
+}
+
+/// The inputs of a node.
+pub(crate) type Inputs = smallvec::SmallVec<[Value; 8]>;
+
 impl Frame {
-    /// The inputs of an instruction; those that are `dies` go.
-    pub(crate) fn inputs(&mut self, instruction: &Instruction, dies: u64) -> smallvec::SmallVec<[Value; 8]> {
-        let inputs = instruction.inputs.iter().enumerate();
-        inputs.map(|(i, &register)| read(&mut self.registers, register, i < 64 && dies >> i & 1 == 1)).collect()
+    /// Collects the inputs of an instruction; those that are `dies` go.
+    #[inline]
+    pub(crate) fn inputs(&mut self, instruction: &Instruction, dies: u64, inputs: &mut Inputs) {
+        inputs.reserve(instruction.inputs.len());
+        for (i, &register) in instruction.inputs.iter().enumerate() {
+            inputs.push(read(&mut self.registers[register as usize], i < 64 && dies >> i & 1 == 1));
+        }
     }
 
     /// Sets the instruction's outputs and goes on to the next one.

@@ -192,6 +192,13 @@ impl Frame {
         Self { code, next: 0, registers, returns, calls: None }
     }
 
+    /// Its registers, emptied, for another frame.
+    pub(crate) fn into_registers(self) -> Vec<Value> {
+        let mut registers = self.registers;
+        registers.clear();
+        registers
+    }
+
     /// The values of these registers.
     pub fn values<'a>(&'a self, registers: &'a [Register]) -> impl Iterator<Item = Value> + 'a {
         registers.iter().map(|&register| self.registers[register as usize].clone())

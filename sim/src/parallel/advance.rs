@@ -10,7 +10,6 @@ use forkcheck_model::operators::{Access, Call, Fault, Operator, text};
 use forkcheck_model::slot::Allocator;
 use forkcheck_model::value::{Awaited, Future, Value};
 use forkcheck_scheduler::TaskId;
-use smallvec::SmallVec;
 
 use super::World;
 use super::stripes::Held;
@@ -18,14 +17,11 @@ use super::task::{self, Promised, Task};
 use crate::execution::{Cut, Raised};
 use crate::machine::access::{self, Touch};
 use crate::machine::code::{Action, Instruction};
-use crate::machine::node::{self, Exception};
+use crate::machine::node::{self, Exception, Inputs};
 use crate::machine::{LIMITS_EVERY, Returns};
 
 /// How many calls may be within each other in a task.
 const CALLS_MOST: usize = 1_000_000;
-
-/// Values of a node.
-type Values = SmallVec<[Value; 8]>;
 
 /// Where a task is after a node.
 enum Flow {
@@ -56,12 +52,15 @@ struct Worker {
     number: usize,
     /// Steps before limits are looked at again.
     left: u64,
+    /// Tasks that have ended, to be used again.
+    #[expect(clippy::vec_box, reason = "tasks go from hand to hand, and are boxed everywhere")]
+    spare: Vec<Box<Task>>,
 }
 
 impl World {
     /// Does what the worker does, until all is done.
     pub(super) fn work(&self, number: usize) {
-        let mut worker = Worker { number, left: LIMITS_EVERY };
+        let mut worker = Worker { number, left: LIMITS_EVERY, spare: Vec::new() };
         self.pool.work(number, |task| self.advance(task, &mut worker));
     }
 
@@ -69,7 +68,10 @@ impl World {
         loop {
             match self.run_frame(&mut task, worker) {
                 Flow::Next | Flow::Elsewhere => {}
-                Flow::Over => return,
+                Flow::Over => {
+                    worker.spare.push(task);
+                    return;
+                }
                 Flow::Waits(future) => match Promised::of(&future).result.park(task) {
                     Ok(first) => {
                         if first {
@@ -149,26 +151,27 @@ impl World {
         if matches!(kind, NodeKind::Wait) {
             return Ok(self.wait(task, instruction, worker));
         }
-        let inputs = task.frame().inputs(instruction, dies);
+        let mut inputs = Inputs::new();
+        task.frame().inputs(instruction, dies, &mut inputs);
         let value = match kind {
             NodeKind::Operator(operator) => {
                 let _held = self.hold(kind, &inputs);
                 self.call_operator(task, operator, &inputs, instruction)?
             }
-            NodeKind::CallFunction(function) => return self.call(task, *function, inputs, instruction),
+            NodeKind::CallFunction(function) => return self.call(task, *function, inputs.drain(..), instruction),
             NodeKind::CallMethod(name) => {
                 let function = node::method(&inputs[0], name);
-                return self.call(task, function, inputs, instruction);
+                return self.call(task, function, inputs.drain(..), instruction);
             }
             NodeKind::Enter => {
                 let function = node::method(&inputs[0], "__enter__");
-                return self.call(task, function, inputs, instruction);
+                return self.call(task, function, inputs.drain(..), instruction);
             }
             NodeKind::Exit => {
                 let (function, args) = node::exit(&self.program.module, inputs);
                 return self.call(task, function, args, instruction);
             }
-            NodeKind::Fork(closure) => return self.fork(task, *closure, inputs, instruction, worker),
+            NodeKind::Fork(closure) => return self.fork(task, *closure, &mut inputs, instruction, worker),
             NodeKind::AwaitableWait => return Ok(self.wait_for_awaitable(task, &inputs[0], instruction)),
             NodeKind::Print => {
                 let _held = self.hold(kind, &inputs);
@@ -283,7 +286,7 @@ impl World {
         &self,
         task: &mut Box<Task>,
         closure: FunctionId,
-        captures: Values,
+        captures: &mut Inputs,
         instruction: &Instruction,
         worker: &mut Worker,
     ) -> Result<Flow, Trouble> {
@@ -293,8 +296,8 @@ impl World {
         }
         let code = self.program.codes.function(closure);
         let allocator = Allocator::new(number, self.memory.clone());
-        let child = Task::new(number, code, captures, allocator, task.modes.clone());
-        task.frame().set(instruction, Value::Future(child.promise.clone()));
+        let child = Task::new(worker.spare.pop(), code, captures.drain(..), allocator, task.modes.clone());
+        task.frame().set(instruction, Value::Future(child.future()));
         self.pool.submit(worker.number, mem::replace(task, child));
         Ok(Flow::Elsewhere)
     }
@@ -350,7 +353,7 @@ impl World {
         if task.number == 0 {
             self.returned(result.clone());
         }
-        for waiter in task.promise.result.keep(result) {
+        for waiter in task.end(result) {
             self.pool.submit(worker.number, waiter);
         }
         self.live.fetch_sub(1, Ordering::Relaxed);

@@ -129,7 +129,7 @@ impl World {
         let shared: Vec<Value> = program.codes.shared.iter().map(|shared| shared.value.clone()).collect();
         let shared = copy_deep(&shared, &mut allocator);
         let code = program.codes.function(program.entry);
-        let main = Task::new(0, code, entry.iter().cloned(), allocator, Modes::default());
+        let main = Task::new(None, code, entry.iter().cloned(), allocator, Modes::default());
         Self {
             program: program.clone(),
             limits: limits.clone(),

@@ -1,5 +1,6 @@
 //! A task that runs for real: frames, and the promise of its result.
 
+use std::mem;
 use std::sync::Arc;
 
 use forkcheck_model::operators::Modes;
@@ -25,8 +26,8 @@ pub(super) struct Task {
     pub(super) allocator: Allocator,
     /// Its modes, inherited at the fork.
     pub(super) modes: Modes,
-    /// Who is told how it ends.
-    pub(super) promise: Arc<Promised>,
+    /// Who is told how it ends; `None` when that is done.
+    promise: Option<Arc<Promised>>,
     /// Registers of frames that were left, to be used again.
     spare: Vec<Vec<Value>>,
 }
@@ -69,17 +70,43 @@ impl Promised {
 }
 
 impl Task {
-    /// A task about to execute `code` on `args`.
+    /// A task about to execute `code` on `args`; `spare`, which has ended, is made use of.
     pub(super) fn new(
-        number: u32,
+        spare: Option<Box<Task>>,
         code: &Arc<Code>,
         args: impl IntoIterator<Item = Value>,
         allocator: Allocator,
         modes: Modes,
     ) -> Box<Task> {
-        let promise = Arc::new(Promised { number, result: Promise::new() });
-        let frames = vec![Frame::new(code.clone(), args, Returns::Task)];
-        Box::new(Task { number, frames, allocator, modes, promise, spare: Vec::new() })
+        let number = allocator.owner();
+        let promise = Some(Arc::new(Promised { number, result: Promise::new() }));
+        let mut task = match spare {
+            Some(mut task) => {
+                (task.number, task.allocator, task.modes, task.promise) = (number, allocator, modes, promise);
+                task
+            }
+            None => Box::new(Task { number, frames: Vec::new(), allocator, modes, promise, spare: Vec::new() }),
+        };
+        task.enter(code, args, Returns::Task);
+        task
+    }
+
+    /// A handle of its result.
+    ///
+    /// # Panics
+    /// If it has ended.
+    pub(super) fn future(&self) -> Future {
+        self.promise.clone().expect("it has not ended")
+    }
+
+    /// Ends it: it holds nothing any more, and those are given that waited for it.
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[expect(clippy::vec_box, reason = "tasks go from hand to hand, and are boxed everywhere")]
+    pub(super) fn end(&mut self, result: Result) -> Vec<Box<Task>> {
+        self.spare.extend(self.frames.drain(..).map(Frame::into_registers));
+        self.promise.take().expect("it has not ended").result.keep(result)
     }
 
     /// The innermost frame.
@@ -96,9 +123,9 @@ impl Task {
     /// Leaves the innermost function; says what happens with its result.
     pub(super) fn leave(&mut self) -> Returns {
         let mut frame = self.frames.pop().expect("a function that returns has a frame");
-        frame.registers.clear();
-        self.spare.push(frame.registers);
-        frame.returns
+        let returns = mem::replace(&mut frame.returns, Returns::Nowhere);
+        self.spare.push(frame.into_registers());
+        returns
     }
 
     /// The sites of the innermost frame's instruction, which is at `site`, and of the calls that lead there, innermost first.

@@ -3,6 +3,7 @@
 //! PyTorch's figures were recorded once (2.7.0, TorchScript after its warm-up, one thread, an AMD EPYC with 2 cores) and
 //! stand in `table.rs`; ours are measured by criterion. A row is a line of that table and a benchmark with its name.
 
+mod interpreter;
 mod networks;
 mod operators;
 mod table;
@@ -12,11 +13,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use criterion::Criterion;
-use forkcheck::config::{Atomicity, Limits};
-use forkcheck::machine::{ChildFirst, Machine};
+use forkcheck::config::Limits;
+use forkcheck::parallel;
 use forkcheck::program::Program;
 use forkcheck_model::value::Value;
-use forkcheck_scheduler::Tasks;
 
 fn main() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pytorch");
@@ -26,6 +26,7 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .output_directory(&folder)
         .configure_from_args();
+    interpreter::measure(&mut criterion);
     networks::measure(&mut criterion);
     operators::measure(&mut criterion);
     criterion.final_summary();
@@ -34,15 +35,13 @@ fn main() {
 
 /// Measures one run of a program, from a copy of its module to its result, as `forkcheck run` goes.
 fn run(criterion: &mut Criterion, row: &str, program: &Program) {
-    criterion.bench_function(row, |bencher| bencher.iter(|| black_box(result(program))));
+    criterion.bench_function(row, |bencher| bencher.iter(|| black_box(result(program, 1))));
 }
 
 /// # Panics
 /// If the program raises.
-fn result(program: &Program) -> Value {
-    let mut machine = Machine::new(program, Atomicity::Op, Limits::default(), Tasks::new()).unwatched();
-    machine.run(&mut ChildFirst);
-    match machine.into_result() {
+fn result(program: &Program, threads: u32) -> Value {
+    match parallel::run(program, &Limits::default(), threads).result {
         Some(Ok(value)) => value,
         other => panic!("{other:?}"),
     }

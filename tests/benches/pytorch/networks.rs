@@ -81,7 +81,7 @@ fn draw(bytes: &mut [u8], state: &mut u64) {
 }
 
 /// So many LSTMs over a sequence of 20 steps of 4 samples, each in a fork if there are several.
-fn lstm(count: usize) -> Program {
+pub(crate) fn lstm(count: usize) -> Program {
     let call = "x, w0, w1, b0, b1, w2, w3, b2, b3, ";
     let parameters = "x: Tensor,\n    w0: Tensor,\n    w1: Tensor,\n    b0: Tensor,\n    b1: Tensor,\n    w2: Tensor,\n    \
                       w3: Tensor,\n    b2: Tensor,\n    b3: Tensor";

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use forkcheck_tests::estimates::{median, time};
 
+use crate::interpreter::TRIPS;
+
 /// What is measured.
 #[derive(Clone, Copy)]
 enum Unit {
@@ -30,7 +32,19 @@ impl Unit {
 /// we want at least.
 struct Row(&'static str, Unit, Option<f64>, f64);
 
+/// A trip of a loop.
+const TRIP: Unit = Each(TRIPS as f64);
+
 const ROWS: &[Row] = &[
+    Row("interpreter/tensor + int", TRIP, Some(2.3e3), 8.0),
+    Row("interpreter/int + int", TRIP, Some(40.0), 4.0),
+    Row("interpreter/int % int and a branch", TRIP, Some(120.0), 4.0),
+    Row("interpreter/call of tensor + int", TRIP, Some(2.4e3), 8.0),
+    Row("interpreter/fork and wait, tensor + int", TRIP, Some(8.0e3), 10.0),
+    Row("interpreter/fork and wait, int + int", TRIP, Some(4.8e3), 10.0),
+    Row("interpreter/fork all, then wait, tensor + int", TRIP, Some(7.0e3), 10.0),
+    Row("threads/LSTM in 4 forks, threads:1", Each(1.0), Some(1171e3), 1.0),
+    Row("threads/LSTM in 4 forks, threads:2", Each(1.0), Some(1168e3), 1.0),
     Row("load/squeezenet1_1", Each(1.0), Some(30.6e6), 5.0),
     Row("load/mobilenet_v3_small", Each(1.0), Some(133e6), 5.0),
     Row("forward/squeezenet1_1 1x3x64x64", Each(1.0), Some(3.26e6), 1.0 / 1.6),

@@ -90,6 +90,7 @@ fn alpha(call: &Call<'_>, dtype: DType) -> Result<Scalar> {
     let Some(i) = call.position("alpha") else { return Ok(Scalar::Int(1)) };
     let alpha = call.scalar(i)?;
     match alpha {
+        Scalar::Int(1) => Ok(alpha),
         Scalar::Bool(_) if dtype != DType::Bool => {
             Err(Fault::raised("Boolean alpha only supported for Boolean results."))
         }
@@ -114,7 +115,10 @@ fn negative(alpha: Scalar) -> Scalar {
 
 /// `a + alpha * b`; a product is not rounded before it is added to.
 fn sum(call: &mut Call<'_>, plan: Plan<'_>, alpha: Scalar) -> Result {
-    let (one, minus_one) = (alpha.to_f64() == 1.0, alpha.to_f64() == -1.0);
+    let (one, minus_one) = match alpha {
+        Scalar::Int(alpha) => (alpha == 1, alpha == -1),
+        alpha => (alpha.to_f64() == 1.0, alpha.to_f64() == -1.0),
+    };
     if plan.dtype.is_complex() {
         return compute!(complex plan, call, T => {
             let alpha: T = alpha.cast();

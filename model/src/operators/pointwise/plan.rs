@@ -71,7 +71,7 @@ impl<'a> Operand<'a> {
 
     /// Whether it has no dimensions.
     pub(super) fn is_single(self) -> bool {
-        self.tensor().is_none_or(|tensor| tensor.sizes().is_empty())
+        self.tensor().is_none_or(|tensor| tensor.slot().lock().layout.rank() == 0)
     }
 
     pub(super) fn promote(self, promotion: &mut Promotion) -> Result<(), Fault> {
@@ -139,8 +139,11 @@ pub(super) enum Rule {
 impl<'a> Plan<'a> {
     /// A plan for the arguments at these positions.
     pub(super) fn new(call: &Call<'a>, positions: &[usize], rule: Rule) -> Result<Self, Fault> {
-        let operands: Result<_, Fault> = positions.iter().map(|&i| Operand::of(call, i)).collect();
-        Self::of(call, operands?, rule)
+        let mut operands = SmallVec::new();
+        for &i in positions {
+            operands.push(Operand::of(call, i)?);
+        }
+        Self::of(call, operands, rule)
     }
 
     /// A plan for the first argument.
@@ -172,10 +175,15 @@ impl<'a> Plan<'a> {
         result: DType,
     ) -> Result<Self, Fault> {
         let destination = call.destination()?;
-        let tensors: SmallVec<[&Tensor; 3]> = operands.iter().filter_map(|operand| operand.tensor()).collect();
-        destination.check_overlap(&tensors)?;
-        let layout = common_layout(&tensors, destination.target().is_none())?;
-        destination.check_sizes(layout.sizes())?;
+        let layout = if destination.target().is_none() && operands.iter().all(|operand| operand.is_single()) {
+            Layout::single()
+        } else {
+            let tensors: SmallVec<[&Tensor; 3]> = operands.iter().filter_map(|operand| operand.tensor()).collect();
+            destination.check_overlap(&tensors)?;
+            let layout = common_layout(&tensors, destination.target().is_none())?;
+            destination.check_sizes(layout.sizes())?;
+            layout
+        };
         if let Some(target) = destination.target() {
             check_can_cast(result, target.dtype())?;
         }
@@ -207,6 +215,8 @@ impl<'a> Plan<'a> {
             Operand::Number(number) => Ok(Lane::One(self.number(number)?)),
             Operand::Tensor(tensor) if tensor.numel() == 1 => Ok(Lane::One(if self.converts::<T>(tensor) {
                 self.number(tensor.item()?)?
+            } else if let Some(element) = tensor.first() {
+                element
             } else {
                 tensor.read::<T>(memory)?[0]
             })),
@@ -241,10 +251,13 @@ impl<'a> Plan<'a> {
             return Ok(Value::Tensor(target.clone()));
         }
         let lane = self.lane::<T>(call, 0)?;
+        if let Lane::One(x) = lane {
+            return self.fill(call, f(x));
+        }
         let mut buffer = self.buffer::<R>(call)?;
         let out = buffer.elements();
         match lane {
-            Lane::One(x) => out.fill(f(x)),
+            Lane::One(_) => unreachable!("it was looked at"),
             Lane::Many(x) => out.iter_mut().zip(&*x).for_each(|(out, &x)| *out = f(x)),
         }
         self.finish(call, buffer)
@@ -262,6 +275,9 @@ impl<'a> Plan<'a> {
             return Ok(Value::Tensor(target.clone()));
         }
         let (a, b) = (self.lane::<T>(call, 0)?, self.lane::<T>(call, 1)?);
+        if let (Lane::One(a), Lane::One(b)) = (&a, &b) {
+            return self.fill(call, f(*a, *b));
+        }
         let mut buffer = self.buffer::<R>(call)?;
         let out = buffer.elements();
         match (a, b) {
@@ -270,7 +286,7 @@ impl<'a> Plan<'a> {
             }
             (Lane::Many(a), Lane::One(b)) => out.iter_mut().zip(&*a).for_each(|(out, &a)| *out = f(a, b)),
             (Lane::One(a), Lane::Many(b)) => out.iter_mut().zip(&*b).for_each(|(out, &b)| *out = f(a, b)),
-            (Lane::One(a), Lane::One(b)) => out.fill(f(a, b)),
+            (Lane::One(_), Lane::One(_)) => unreachable!("they were looked at"),
         }
         self.finish(call, buffer)
     }
@@ -314,6 +330,13 @@ impl<'a> Plan<'a> {
         let plain = metadata.layout.is_contiguous() && metadata.layout.sizes() == self.layout.sizes();
         let dtypes = [T::DTYPE, R::DTYPE, self.dtype, self.result];
         (own && plain && dtypes.iter().all(|&dtype| dtype == metadata.dtype)).then_some(target)
+    }
+
+    /// Gives a result whose elements are all the same, most often a single one.
+    fn fill<R: Number>(self, call: &mut Call<'_>, value: R) -> Result<Value, Fault> {
+        let mut buffer = self.buffer::<R>(call)?;
+        buffer.elements().fill(value);
+        self.finish(call, buffer)
     }
 
     fn buffer<R: Number>(&self, call: &Call<'_>) -> Result<Buffer<R>, Fault> {
