@@ -120,10 +120,7 @@ impl<'a> Destination<'a> {
         dtype: DType,
     ) -> Result<Value, Fault> {
         let elements = match buffer {
-            Buffer::Final(content) => {
-                let storage = Storage::new(call.allocator, content);
-                return Ok(Value::Tensor(Tensor::new(call.allocator, storage, dtype, layout)));
-            }
+            Buffer::Final(content) => return Ok(Value::Tensor(Tensor::owning(call.allocator, content, dtype, layout))),
             Buffer::Temporary(elements, _) => elements,
         };
         if let Some(target) = self.target() {

@@ -55,14 +55,23 @@ impl Tensor {
         Self::with(allocator, Metadata { storage, dtype, layout, requires_grad: false })
     }
 
+    /// A new tensor over a storage of its own.
+    ///
+    /// # Panics
+    /// If the layout reaches past the end of the content.
+    pub fn owning(allocator: &mut Allocator, content: Content, dtype: DType, layout: Layout) -> Self {
+        assert!(fits(&layout, dtype, content.len()), "the layout fits the content");
+        let storage = Storage::new(allocator, content);
+        Self(Arc::new(Slot::new(allocator, Metadata { storage, dtype, layout, requires_grad: false })))
+    }
+
     /// A new tensor with these metadata.
     ///
     /// # Panics
     /// If the layout reaches past the end of the storage.
     pub fn with(allocator: &mut Allocator, metadata: Metadata) -> Self {
-        let end = metadata.layout.end().and_then(|end| end.checked_mul(metadata.dtype.size() as i64));
-        let len = metadata.storage.slot().lock().len() as i64;
-        assert!(metadata.layout.numel() == 0 || end.is_some_and(|end| end <= len), "the layout fits the storage");
+        let len = metadata.storage.slot().lock().len();
+        assert!(fits(&metadata.layout, metadata.dtype, len), "the layout fits the storage");
         Self(Arc::new(Slot::new(allocator, metadata)))
     }
 
@@ -105,6 +114,12 @@ impl Tensor {
     pub fn numel(&self) -> i64 {
         self.0.lock().layout.numel()
     }
+}
+
+/// Whether so many bytes hold all elements that a layout shows.
+fn fits(layout: &Layout, dtype: DType, len: usize) -> bool {
+    let end = layout.end().and_then(|end| end.checked_mul(dtype.size() as i64));
+    end.is_some_and(|end| end <= len as i64) || layout.numel() == 0
 }
 
 impl fmt::Debug for Tensor {

@@ -49,16 +49,6 @@ impl Tensor {
         read_layout(metadata.storage.content(), metadata.dtype, &metadata.layout, memory)
     }
 
-    /// The first element, if there is one and it is a `T`.
-    pub fn first<T: Number>(&self) -> Option<T> {
-        let metadata = self.slot().lock();
-        if metadata.dtype != T::DTYPE || metadata.layout.numel() == 0 {
-            return None;
-        }
-        let content = metadata.storage.slot().lock();
-        Some(content.elements()[metadata.layout.offset() as usize])
-    }
-
     /// The elements in row-major order, converted to `T`, as of the tensor expanded to `sizes`.
     ///
     /// # Panics

@@ -148,6 +148,24 @@ fn checked_name(dtype: DType) -> &'static str {
 }
 
 impl Tensor {
+    /// The element of a tensor without dimensions, and its dtype, if that is one of the four that most numbers have.
+    pub fn single(&self) -> Option<(Scalar, DType)> {
+        let metadata = self.slot().lock();
+        if metadata.layout.rank() != 0 {
+            return None;
+        }
+        let at = metadata.layout.offset() as usize;
+        let content = metadata.storage.slot().lock();
+        let number = match metadata.dtype {
+            DType::Float32 => Scalar::Float(f64::from(content.elements::<f32>()[at])),
+            DType::Float64 => Scalar::Float(content.elements()[at]),
+            DType::Int64 => Scalar::Int(content.elements()[at]),
+            DType::Bool => Scalar::Bool(content.bytes()[at] != 0),
+            _ => return None,
+        };
+        Some((number, metadata.dtype))
+    }
+
     /// Its only element, or PyTorch's error if it has not just one.
     pub fn item(&self) -> Result<Scalar, Fault> {
         let metadata = self.metadata();

@@ -257,11 +257,48 @@ impl<'a> Flattener<'a> {
         let leave = self.push_jump(Action::LoopTest(0), &test, site);
         let first = self.instructions.len();
         self.block(body);
-        let next: Vec<_> = going.iter().chain(&body.params[1..]).copied().collect();
-        self.copy(&body.returns[counted as usize..], &next, site);
+        let next = going.iter().chain(&body.params[1..]).copied();
+        let returns = &body.returns[counted as usize..];
+        let (from, to): (Vec<_>, Vec<_>) = returns
+            .iter()
+            .copied()
+            .zip(next)
+            .filter(|&(from, to)| !self.computed_into(to, from, returns, first))
+            .unzip();
+        self.copy(&from, &to, site);
         self.push(Action::Again(first), &test, &[trip], site);
         self.land(leave);
         self.copy(&body.params[1..], &node.outputs, site);
+    }
+
+    /// Lets the body of a loop, which begins at `first` and ends here, compute what the next trip gets into its register, so that
+    /// nothing is copied. That is possible where nobody reads the register after that, nor the value elsewhere, and both are
+    /// of one variable.
+    fn computed_into(&mut self, register: ValueId, value: ValueId, returns: &[ValueId], first: usize) -> bool {
+        let variable = |id: ValueId| self.function.graph.values.get(id.0 as usize).map(|value| &value.name);
+        let once = returns.iter().filter(|&&other| other == value).count() == 1 && !returns.contains(&register);
+        if !once || variable(register) != variable(value) {
+            return false;
+        }
+        let body = &self.instructions[first..];
+        let sets = |instruction: &Instruction| instruction.outputs.contains(&value.0);
+        let Some(at) = body.iter().position(sets) else { return false };
+        let read_again = body.iter().any(|instruction| instruction.inputs.contains(&value.0))
+            || body[at + 1..].iter().any(|instruction| instruction.inputs.contains(&register.0) || sets(instruction));
+        // A branch or a loop around it would set it at times, or several times.
+        let at = first + at;
+        let jumps = (first..).zip(body).any(|(from, instruction)| match instruction.action {
+            Action::Jump(to) | Action::Unless(to) | Action::LoopTest(to) | Action::Again(to) => {
+                (from < at && at < to) || (to <= at && at < from)
+            }
+            _ => false,
+        });
+        if read_again || jumps {
+            return false;
+        }
+        let outputs = self.instructions[at].outputs.iter_mut();
+        outputs.filter(|output| **output == value.0).for_each(|output| *output = register.0);
+        true
     }
 
     /// Whether a value is the constant `True`, as far as the way to the end of `body` shows.

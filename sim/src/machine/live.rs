@@ -20,10 +20,11 @@ impl Code {
     }
 
     fn dying_at(&self, at: usize) -> u64 {
-        let Instruction { action, inputs, .. } = &self.instructions[at];
+        let Instruction { action, inputs, outputs, .. } = &self.instructions[at];
         let read_later = |register: &Register| {
             let mut next = successors(at, action).into_iter().flatten();
-            next.any(|next| self.live(next).binary_search(register).is_ok())
+            // What is set here is another value.
+            !outputs.contains(register) && next.any(|next| self.live(next).binary_search(register).is_ok())
         };
         let dies = |&i: &usize| !inputs[i + 1..].contains(&inputs[i]) && !read_later(&inputs[i]);
         (0..inputs.len().min(64)).filter(dies).fold(0, |bits, i| bits | 1 << i)
@@ -77,6 +78,28 @@ mod tests {
 
     fn instruction(action: Action, inputs: &[Register], outputs: &[Register]) -> Instruction {
         Instruction { action, inputs: inputs.into(), outputs: outputs.into(), site: Site(0) }
+    }
+
+    #[test]
+    fn the_last_reading_is_where_a_register_dies_or_is_set_anew() {
+        let code = [
+            instruction(Action::Copy, &[0, 0], &[1, 2]),
+            instruction(Action::Copy, &[1], &[1]),
+            instruction(Action::LoopTest(4), &[3, 4], &[]),
+            instruction(Action::Again(3), &[3, 4], &[3]),
+            instruction(Action::Return, &[1, 2], &[]),
+        ];
+        let code = Code {
+            function: forkcheck_model::module::FunctionId(0),
+            registers: 5,
+            params: Vec::new(),
+            instructions: code.into(),
+            names: Vec::new(),
+            live: Default::default(),
+            dying: Default::default(),
+            callee: "".into(),
+        };
+        assert_eq!(*code.dying(), [0b10, 0b1, 0, 0b1, 0b11]);
     }
 
     fn check(instructions: &[Instruction], registers: usize, expected: &[&[Register]]) {

@@ -27,9 +27,9 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         crate::run(criterion, row, &repeated(ty, body));
     }
     crate::run(criterion, "interpreter/fork all, then wait, tensor + int", &all_at_once());
-    for threads in [1, 2] {
-        let program = lstm(4);
-        criterion.bench_function(&format!("threads/LSTM in 4 forks, threads:{threads}"), |bencher| {
+    let program = lstm(4);
+    for (threads, row) in [(1, "threads/LSTM in 4 forks on 1 thread"), (2, "threads/LSTM in 4 forks on 2 threads")] {
+        criterion.bench_function(row, |bencher| {
             bencher.iter(|| black_box(crate::result(&program, threads)));
         });
     }

@@ -87,8 +87,9 @@ fn check_subtraction(call: &Call<'_>) -> Result<()> {
 
 /// The factor of the second operand, which must be of a kind that fits.
 fn alpha(call: &Call<'_>, dtype: DType) -> Result<Scalar> {
-    let Some(i) = call.position("alpha") else { return Ok(Scalar::Int(1)) };
-    let alpha = call.scalar(i)?;
+    // It comes third wherever there is one; `rsub` and `sub` have the same form.
+    let has_one = call.operator.schema.arguments.get(2).is_some_and(|argument| &*argument.name == "alpha");
+    let alpha = if has_one { call.scalar(2)? } else { Scalar::Int(1) };
     match alpha {
         Scalar::Int(1) => Ok(alpha),
         Scalar::Bool(_) if dtype != DType::Bool => {

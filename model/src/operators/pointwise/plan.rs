@@ -52,6 +52,8 @@ pub(super) use compute;
 pub(super) enum Operand<'a> {
     Tensor(&'a Tensor),
     Number(Scalar),
+    /// The element of a tensor without dimensions, which is all that a new result needs of it, and its dtype.
+    Single(Scalar, DType),
 }
 
 impl<'a> Operand<'a> {
@@ -62,10 +64,15 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// The element of a tensor without dimensions, where a number can be any that it may be.
+    fn element(self) -> Self {
+        self.tensor().and_then(Tensor::single).map_or(self, |(number, dtype)| Operand::Single(number, dtype))
+    }
+
     pub(super) fn tensor(self) -> Option<&'a Tensor> {
         match self {
             Operand::Tensor(tensor) => Some(tensor),
-            Operand::Number(_) => None,
+            Operand::Number(_) | Operand::Single(..) => None,
         }
     }
 
@@ -78,6 +85,7 @@ impl<'a> Operand<'a> {
         match self {
             Operand::Tensor(tensor) => promotion.tensor(tensor),
             Operand::Number(number) => promotion.number(number),
+            Operand::Single(_, dtype) => promotion.dtype(dtype, 0),
         }
     }
 
@@ -85,6 +93,7 @@ impl<'a> Operand<'a> {
         match self {
             Operand::Tensor(tensor) => tensor.dtype(),
             Operand::Number(number) => number.dtype(),
+            Operand::Single(_, dtype) => dtype,
         }
     }
 }
@@ -140,8 +149,10 @@ impl<'a> Plan<'a> {
     /// A plan for the arguments at these positions.
     pub(super) fn new(call: &Call<'a>, positions: &[usize], rule: Rule) -> Result<Self, Fault> {
         let mut operands = SmallVec::new();
+        let is_new = call.destination()?.target().is_none();
         for &i in positions {
-            operands.push(Operand::of(call, i)?);
+            let operand = Operand::of(call, i)?;
+            operands.push(if is_new { operand.element() } else { operand });
         }
         Self::of(call, operands, rule)
     }
@@ -212,11 +223,9 @@ impl<'a> Plan<'a> {
     pub(super) fn lane<T: Number>(&self, call: &Call<'_>, i: usize) -> Result<Lane<T>, Fault> {
         let memory = call.allocator.memory();
         match self.operands[i] {
-            Operand::Number(number) => Ok(Lane::One(self.number(number)?)),
+            Operand::Number(number) | Operand::Single(number, _) => Ok(Lane::One(self.number(number)?)),
             Operand::Tensor(tensor) if tensor.numel() == 1 => Ok(Lane::One(if self.converts::<T>(tensor) {
                 self.number(tensor.item()?)?
-            } else if let Some(element) = tensor.first() {
-                element
             } else {
                 tensor.read::<T>(memory)?[0]
             })),
@@ -234,7 +243,7 @@ impl<'a> Plan<'a> {
     pub(super) fn exact_lane<T: Number>(&self, call: &Call<'_>, i: usize) -> Result<Lane<T>, Fault> {
         let memory = call.allocator.memory();
         match self.operands[i] {
-            Operand::Number(number) => Ok(Lane::One(number.cast())),
+            Operand::Number(number) | Operand::Single(number, _) => Ok(Lane::One(number.cast())),
             Operand::Tensor(tensor) => Ok(Lane::Many(tensor.read_expanded(self.layout.sizes(), memory)?)),
         }
     }
