@@ -305,6 +305,9 @@ fn results_are_saved_and_compared() {
     for strategy in ["threads:1", "threads:3", "random"] {
         assert_eq!(run(&["--expect", &saved, "--strategy", strategy]).status.code(), Some(0), "{strategy}");
     }
+    let many = run(&["--strategy", "threads:1000000000"]);
+    assert_eq!(many.status.code(), Some(2));
+    assert!(stderr(&many).contains("expected at most 1024 threads"), "{}", stderr(&many));
     let searched = run(&["--strategy", "dpor"]);
     assert_eq!(searched.status.code(), Some(2));
     assert!(stderr(&searched).contains("or threads:N, not dpor"), "{}", stderr(&searched));

@@ -165,6 +165,9 @@ impl Codes {
     }
 }
 
+/// Loops that carry more variables than this are not looked at for shortcuts, which would take the square of their number.
+const COPIES_MOST: usize = 256;
+
 /// Turns one graph into a code.
 struct Flattener<'a> {
     codes: &'a mut Codes,
@@ -276,6 +279,9 @@ impl<'a> Flattener<'a> {
     /// of one variable.
     fn computed_into(&mut self, register: ValueId, value: ValueId, returns: &[ValueId], first: usize) -> bool {
         let variable = |id: ValueId| self.function.graph.values.get(id.0 as usize).map(|value| &value.name);
+        if returns.len() > COPIES_MOST {
+            return false;
+        }
         let once = returns.iter().filter(|&&other| other == value).count() == 1 && !returns.contains(&register);
         if !once || variable(register) != variable(value) {
             return false;
@@ -315,7 +321,8 @@ impl<'a> Flattener<'a> {
 
     fn copy(&mut self, from: &[ValueId], to: &[ValueId], site: Site) {
         let overwritten = |i: usize| to[..i].contains(&from[i]);
-        let action = if (0..from.len()).any(overwritten) { Action::CopyAtOnce } else { Action::Copy };
+        let at_once = from.len() > COPIES_MOST || (0..from.len()).any(overwritten);
+        let action = if at_once { Action::CopyAtOnce } else { Action::Copy };
         if !to.is_empty() {
             self.push(action, from, to, site);
         }

@@ -6,6 +6,9 @@
 
 use super::code::{Action, Code, Instruction, Register};
 
+/// Words of the sets of live registers before each instruction, at most: 32 MiB, some 16 000 nodes.
+const WORDS_MOST: usize = 1 << 22;
+
 impl Code {
     /// The registers that hold something that is still read when the instruction `next` is about to be executed, ascending.
     pub fn live(&self, next: usize) -> &[Register] {
@@ -14,9 +17,16 @@ impl Code {
 }
 
 impl Code {
-    /// By instruction: which of its first 64 inputs nobody reads again, as bits. The last of equal inputs counts.
+    /// By instruction: which of its first 64 inputs nobody reads again, as bits. The last of equal inputs counts. Nothing is
+    /// said of a function that is so large that finding out would take more memory than it saves.
     pub fn dying(&self) -> &[u64] {
-        self.dying.get_or_init(|| (0..self.instructions.len()).map(|at| self.dying_at(at)).collect())
+        self.dying.get_or_init(|| {
+            let count = self.instructions.len();
+            match count * (self.registers as usize).div_ceil(64) > WORDS_MOST {
+                true => vec![0; count].into(),
+                false => (0..count).map(|at| self.dying_at(at)).collect(),
+            }
+        })
     }
 
     fn dying_at(&self, at: usize) -> u64 {

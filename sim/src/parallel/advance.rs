@@ -20,6 +20,9 @@ use crate::machine::code::{Action, Instruction};
 use crate::machine::node::{self, Exception, Inputs};
 use crate::machine::{LIMITS_EVERY, Returns};
 
+/// How many tasks that have ended a worker keeps.
+const SPARE_MOST: usize = 64;
+
 /// How many calls may be within each other in a task.
 const CALLS_MOST: usize = 1_000_000;
 
@@ -69,7 +72,9 @@ impl World {
             match self.run_frame(&mut task, worker) {
                 Flow::Next | Flow::Elsewhere => {}
                 Flow::Over => {
-                    worker.spare.push(task);
+                    if worker.spare.len() < SPARE_MOST {
+                        worker.spare.push(task);
+                    }
                     return;
                 }
                 Flow::Waits(future) => match Promised::of(&future).result.park(task) {

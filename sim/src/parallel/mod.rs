@@ -152,7 +152,11 @@ impl World {
         std::thread::scope(|scope| {
             for worker in 1..self.threads {
                 let world = &self;
-                scope.spawn(move || world.work(worker));
+                let thread = std::thread::Builder::new().spawn_scoped(scope, move || world.work(worker));
+                if thread.is_err() {
+                    // The system gives no more threads. Fewer do as well.
+                    break;
+                }
             }
             self.work(0);
         });

@@ -34,11 +34,13 @@ enum Op {
     Keep(usize),
     /// Counts that it came here.
     Hit,
+    /// Keeps its worker busy until somebody came to a `Hit`.
+    Busy,
     /// Stops the pool.
     Stop,
 }
 
-use Op::{Fork, Hit, Keep, Stop, Wait};
+use Op::{Busy, Fork, Hit, Keep, Stop, Wait};
 
 struct Program {
     age: u32,
@@ -90,6 +92,11 @@ impl World {
                     }
                 }
                 Hit => drop(self.hits.fetch_add(1, SeqCst)),
+                Busy => {
+                    while self.hits.load(SeqCst) == 0 {
+                        loom::thread::yield_now();
+                    }
+                }
                 Stop => self.pool.stop(),
             }
         }
@@ -130,6 +137,12 @@ fn check(workers: usize, promises: usize, main: &[Op], hits: std::ops::RangeIncl
 #[test]
 fn a_job_that_is_stolen_is_run_once() {
     check(2, 0, &[Fork(vec![Hit]), Hit], 2..=2);
+}
+
+/// The worker that queued the rest of the first job has no time for it: another must not sleep through that.
+#[test]
+fn a_job_is_stolen_while_its_worker_is_busy() {
+    check(2, 0, &[Fork(vec![Busy, Hit]), Hit], 2..=2);
 }
 
 #[test]

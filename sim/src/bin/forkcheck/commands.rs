@@ -144,6 +144,9 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
         .map_err(|error| error.in_file(&name))?;
     let ran = match arguments.strategy {
         Spec::ChildFirst => parallel::run(&program, &long(memory), 1),
+        Spec::Threads { count } if count > THREADS_MOST => {
+            return Err(Error::new(format!("expected at most {THREADS_MOST} threads, found threads:{count}")));
+        }
         Spec::Threads { count } => parallel::run(&program, &long(memory), count),
         _ => scheduled(&program, arguments, Limits { memory, ..Limits::default() })?,
     };
@@ -175,6 +178,9 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
         },
     }
 }
+
+/// Who asks for more has mistaken them for tasks.
+const THREADS_MOST: u32 = 1024;
 
 /// What a run may take that nobody searches: a loop of integers is a hundred seconds under way until it is given up.
 fn long(memory: u64) -> Limits {
