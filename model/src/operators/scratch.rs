@@ -41,6 +41,10 @@ impl<T: Pod> Scratch<T> {
         if words.len() < needed {
             words.resize(needed, 0);
         }
+        if cfg!(debug_assertions) {
+            // Whoever reads what was not written should notice: these are NaNs.
+            words.fill(u64::MAX);
+        }
         let start = words.as_ptr().align_offset(LINE * size_of::<u64>()).min(LINE);
         Self { words, start, count, elements: PhantomData }
     }
