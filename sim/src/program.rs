@@ -92,6 +92,20 @@ impl Deref for Program {
 }
 
 impl Parts {
+    /// The root object and the arguments, copied for one execution.
+    pub(crate) fn entry_values(&self, allocator: &mut Allocator) -> Vec<Value> {
+        let mut values = vec![Value::Object(self.module.root.clone())];
+        values.extend(self.inputs.iter().cloned());
+        copy_deep(&values, allocator)
+    }
+
+    /// The constants that can be written, copied for one execution: all at once, because nodes that name one entry of the
+    /// archive's constants share it.
+    pub(crate) fn shared_values(&self, allocator: &mut Allocator) -> Vec<Value> {
+        let values: Vec<Value> = self.codes.shared.iter().map(|shared| shared.value.clone()).collect();
+        copy_deep(&values, allocator)
+    }
+
     /// The innermost place of a stack that the user wrote; if all of it is library code, the innermost place.
     pub fn user_span(&self, stack: &[Site]) -> Option<&Span> {
         self.library.users(stack.iter().filter_map(|&site| self.span(site)))

@@ -6,7 +6,7 @@ use super::{Call, Fault};
 use crate::slot::Charge;
 use crate::tensor::overlap::{check_no_internal_overlap, check_no_partial_overlap};
 use crate::tensor::promote::check_can_cast;
-use crate::tensor::{Content, DType, Layout, Number, Storage, Tensor, dispatch};
+use crate::tensor::{Content, DType, Layout, Number, Tensor, dispatch};
 use crate::value::Value;
 
 /// Where a result goes.
@@ -129,8 +129,7 @@ impl<'a> Destination<'a> {
             return Ok(Value::Tensor(target.clone()));
         }
         let content = Content::for_elements(layout.sizes(), dtype, call.allocator.memory())?;
-        let storage = Storage::new(call.allocator, content);
-        let tensor = Tensor::new(call.allocator, storage, dtype, layout);
+        let tensor = Tensor::owning(call.allocator, content, dtype, layout);
         tensor.store(&elements)?;
         Ok(Value::Tensor(tensor))
     }

@@ -5,7 +5,7 @@ use half::{bf16, f16};
 use num_complex::Complex;
 use smallvec::SmallVec;
 
-use super::{Content, DType, Layout, Storage, Tensor};
+use super::{Content, DType, Layout, Tensor};
 use crate::slot::{Allocator, OutOfMemory};
 
 /// A Rust type that a dtype's elements are stored as.
@@ -123,8 +123,7 @@ impl Tensor {
     pub fn from_vec<T: Element>(allocator: &mut Allocator, sizes: &[i64], elements: &[T]) -> Result<Self, OutOfMemory> {
         assert_eq!(Layout::count(sizes), Some(elements.len() as i64), "as many elements as the sizes say");
         let content = Content::from_slice(elements, allocator.memory())?;
-        let storage = Storage::new(allocator, content);
-        Ok(Tensor::new(allocator, storage, T::DTYPE, Layout::contiguous(sizes)))
+        Ok(Tensor::owning(allocator, content, T::DTYPE, Layout::contiguous(sizes)))
     }
 
     /// A new contiguous tensor of zeros.
@@ -133,8 +132,7 @@ impl Tensor {
     /// If the number of elements does not fit an `i64`.
     pub fn zeros(allocator: &mut Allocator, sizes: &[i64], dtype: DType) -> Result<Self, OutOfMemory> {
         let content = Content::for_elements(sizes, dtype, allocator.memory())?;
-        let storage = Storage::new(allocator, content);
-        Ok(Tensor::new(allocator, storage, dtype, Layout::contiguous(sizes)))
+        Ok(Tensor::owning(allocator, content, dtype, Layout::contiguous(sizes)))
     }
 
     /// The elements in row-major order.

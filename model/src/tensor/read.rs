@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use num_complex::Complex64;
 
-use super::{Content, DType, Element, Layout, Number, Storage, Tensor, dispatch};
+use super::{Content, DType, Element, Layout, Number, Tensor, dispatch};
 use crate::operators::Fault;
 use crate::slot::{Allocator, Charge, Memory};
 
@@ -160,8 +160,7 @@ impl Tensor {
     ) -> Result<Tensor, Fault> {
         let mut content = Content::for_elements(sizes, T::DTYPE, allocator.memory())?;
         fill(content.elements_mut())?;
-        let storage = Storage::new(allocator, content);
-        Ok(Tensor::new(allocator, storage, T::DTYPE, Layout::contiguous(sizes)))
+        Ok(Tensor::owning(allocator, content, T::DTYPE, Layout::contiguous(sizes)))
     }
 
     /// [`Tensor::try_build`] with a filling that writes every element, whatever it is at first.
@@ -175,8 +174,7 @@ impl Tensor {
     ) -> Result<Tensor, Fault> {
         let mut content = Content::for_writing(sizes, T::DTYPE, allocator.memory())?;
         write(content.elements_mut())?;
-        let storage = Storage::new(allocator, content);
-        Ok(Tensor::new(allocator, storage, T::DTYPE, Layout::contiguous(sizes)))
+        Ok(Tensor::owning(allocator, content, T::DTYPE, Layout::contiguous(sizes)))
     }
 }
 

@@ -192,6 +192,13 @@ pub fn of_node(kind: &NodeKind, inputs: &[Value], generator: &Generator) -> Touc
     touches
 }
 
+/// The tensors that an operator is given to write its results to. They are resized if they are of the wrong sizes, which no
+/// effect foretells.
+pub fn outs<'a>(operator: &'a Operator, args: &'a [Value]) -> impl Iterator<Item = &'a Tensor> {
+    let outs = operator.schema.arguments.iter().zip(args).filter(|(argument, _)| argument.is_out());
+    outs.filter_map(|(_, value)| if let Value::Tensor(tensor) = value { Some(tensor) } else { None })
+}
+
 /// What an operator touches when it is called with these inputs.
 pub fn of_operator(operator: &Operator, inputs: &[Value], generator: &Generator) -> Touches {
     let mut touches = Touches::new();

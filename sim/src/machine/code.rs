@@ -182,7 +182,10 @@ struct Flattener<'a> {
 impl<'a> Flattener<'a> {
     fn new(codes: &'a mut Codes, id: FunctionId, function: &'a Function) -> Self {
         let registers = function.graph.values.len() as u32;
-        Self { codes, id, function, instructions: Vec::new(), registers, truths: FxHashSet::default() }
+        let constants = function.graph.body.nodes_within();
+        let truths = constants.filter(|node| matches!(node.kind, NodeKind::Constant(Value::Bool(true))));
+        let truths = truths.map(|node| node.outputs[0]).collect();
+        Self { codes, id, function, instructions: Vec::new(), registers, truths }
     }
 
     fn run(mut self, callee: Arc<str>) -> Code {
@@ -216,9 +219,6 @@ impl<'a> Flattener<'a> {
             NodeKind::If => self.branch(node, site),
             NodeKind::Loop => self.repeat(node, site),
             NodeKind::Constant(value) => {
-                if let Value::Bool(true) = value {
-                    self.truths.insert(node.outputs[0]);
-                }
                 let action = if is_mutable(value) {
                     let variable = self.function.graph.value(node.outputs[0]).name.as_ref();
                     let name = node.span.as_ref().and_then(assigned_name).or(variable.map(|name| name.to_string()));
@@ -250,7 +250,7 @@ impl<'a> Flattener<'a> {
         let (max, condition, carried) = (node.inputs[0], node.inputs[1], &node.inputs[2..]);
         let body = &node.blocks[0];
         let trip = body.params[0];
-        let counted = self.is_true(condition, body) && self.is_true(body.returns[0], body);
+        let counted = self.truths.contains(&condition) && self.truths.contains(&body.returns[0]);
         // A condition changes from trip to trip, so it has a register of its own.
         let going = (!counted).then(|| self.register());
         let test: Vec<ValueId> = [trip, max].into_iter().chain(going).collect();
@@ -262,12 +262,13 @@ impl<'a> Flattener<'a> {
         self.block(body);
         let next = going.iter().chain(&body.params[1..]).copied();
         let returns = &body.returns[counted as usize..];
-        let (from, to): (Vec<_>, Vec<_>) = returns
-            .iter()
-            .copied()
-            .zip(next)
-            .filter(|&(from, to)| !self.computed_into(to, from, returns, first))
-            .unzip();
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        for (&value, register) in returns.iter().zip(next) {
+            if !self.computed_into(register, value, returns, first) {
+                from.push(value);
+                to.push(register);
+            }
+        }
         self.copy(&from, &to, site);
         self.push(Action::Again(first), &test, &[trip], site);
         self.land(leave);
@@ -305,13 +306,6 @@ impl<'a> Flattener<'a> {
         let outputs = self.instructions[at].outputs.iter_mut();
         outputs.filter(|output| **output == value.0).for_each(|output| *output = register.0);
         true
-    }
-
-    /// Whether a value is the constant `True`, as far as the way to the end of `body` shows.
-    fn is_true(&self, value: ValueId, body: &Block) -> bool {
-        let constant = |node: &&Node| node.outputs.first() == Some(&value);
-        let node = body.nodes.iter().find(constant);
-        node.map_or(self.truths.contains(&value), |node| matches!(node.kind, NodeKind::Constant(Value::Bool(true))))
     }
 
     fn register(&mut self) -> ValueId {

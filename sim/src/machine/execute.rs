@@ -11,7 +11,7 @@ use forkcheck_model::value::{Await, Awaited, Value};
 use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::Join;
 
-use super::access::{Thing, Touch, Touches};
+use super::access::{self, Thing, Touch, Touches};
 use super::code::{Action, Codes, Instruction};
 use super::node::{self, Exception, method};
 use super::task::{Frame, Returns, State, Store, Stored, Task};
@@ -121,8 +121,7 @@ impl Machine {
                 Value::None
             }
             NodeKind::Opaque(name) => {
-                let reason = "an operator of another library".to_string();
-                return Err(self.opaque(id, name.to_string(), reason, instruction.site));
+                return Err(self.opaque(id, name.to_string(), node::FOREIGN.to_string(), instruction.site));
             }
             kind => {
                 let computed =
@@ -143,22 +142,11 @@ impl Machine {
         site: Site,
     ) -> Result<Value, Trouble> {
         let Some(kernel) = operator.kernel else {
-            let reason = "we know what it touches, but cannot compute it".to_string();
-            return Err(self.opaque(id, operator.full_name(), reason, site));
+            return Err(self.opaque(id, operator.full_name(), node::NO_KERNEL.to_string(), site));
         };
-        let sizes = |args: &[Value]| -> smallvec::SmallVec<[_; 1]> {
-            let outs = operator.schema.arguments.iter().zip(args).filter(|(argument, _)| argument.is_out());
-            outs.filter_map(|(_, value)| if let Value::Tensor(tensor) = value { Some(tensor.sizes()) } else { None })
-                .collect()
-        };
+        let sizes = |args| -> smallvec::SmallVec<[_; 1]> { access::outs(operator, args).map(Tensor::sizes).collect() };
         let before = sizes(args);
-        let outs = operator.schema.arguments.iter().zip(given).filter(|(argument, _)| argument.is_out());
-        for (_, value) in outs {
-            // It is resized if it is of the wrong sizes, which no effect foretells.
-            if let Value::Tensor(tensor) = value {
-                self.about_to_write(&Thing::Shape(tensor.clone()));
-            }
-        }
+        access::outs(operator, given).for_each(|out| self.about_to_write(&Thing::Shape(out.clone())));
         let task = changed(&mut self.tasks, &mut self.undo, id);
         let known = self.reuse.as_ref().and_then(|reuse| Some((reuse, reuse.know(operator, args, &task.modes)?)));
         if let Some(kept) = known.as_ref().and_then(|(reuse, call)| reuse.find(call.key)) {
@@ -194,13 +182,7 @@ impl Machine {
 
     /// An `out` of the wrong sizes was given others: a write of its metadata that nobody could foresee.
     fn observe_resize(&mut self, id: TaskId, operator: &'static Operator, args: &[Value], site: Site) {
-        let outs = operator.schema.arguments.iter().zip(args).filter(|(argument, _)| argument.is_out());
-        let touches: Touches = outs
-            .filter_map(|(_, value)| match value {
-                Value::Tensor(tensor) => Some(Touch::shape(tensor, Access::ReadWrite)),
-                _ => None,
-            })
-            .collect();
+        let touches: Touches = access::outs(operator, args).map(|out| Touch::shape(out, Access::ReadWrite)).collect();
         self.did(id, site, &touches);
         if self.watched {
             self.observe(id, site, &touches);

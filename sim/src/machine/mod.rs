@@ -144,9 +144,7 @@ impl Machine {
     /// A machine about to start `program`, in a state of its own.
     pub fn new(program: &Program, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
         let mut allocator = Allocator::new(0, Memory::with_limit(limits.memory));
-        let mut entry = vec![Value::Object(program.module.root.clone())];
-        entry.extend(program.inputs.iter().cloned());
-        let entry = copy_deep(&entry, &mut allocator);
+        let entry = program.entry_values(&mut allocator);
         Self::start(program, entry, allocator, atomicity, limits, names)
     }
 
@@ -164,9 +162,7 @@ impl Machine {
         limits: Limits,
         names: Tasks,
     ) -> Self {
-        // All at once: nodes that name one entry of the archive's constants share it.
-        let shared: Vec<Value> = program.codes.shared.iter().map(|shared| shared.value.clone()).collect();
-        let shared = copy_deep(&shared, &mut allocator);
+        let shared = program.shared_values(&mut allocator);
         let given = allocator.count();
         let frame = Frame::new(program.codes.function(program.entry).clone(), entry.iter().cloned(), Returns::Task);
         let main = Task {

@@ -10,6 +10,12 @@ use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListC
 use super::code::{Action, Code, Instruction, Register};
 use super::task::Frame;
 
+/// Why an operator cannot be executed that is not in the table.
+pub(crate) const FOREIGN: &str = "an operator of another library";
+
+/// Why one cannot that is.
+pub(crate) const NO_KERNEL: &str = "we know what it touches, but cannot compute it";
+
 /// An error that a node raises.
 pub(crate) struct Exception {
     /// Qualified class of the exception, if a `raise` made it.

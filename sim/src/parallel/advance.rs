@@ -186,7 +186,7 @@ impl World {
                 Value::None
             }
             NodeKind::Opaque(name) => {
-                let fault = Fault::unsupported("an operator of another library");
+                let fault = Fault::unsupported(node::FOREIGN);
                 return Err(self.fault(task, fault, name, instruction));
             }
             kind => {
@@ -206,12 +206,7 @@ impl World {
         Some(self.stripes.hold(|| {
             let mut touches = access::of_node(kind, inputs, &self.generator);
             if let NodeKind::Operator(operator) = kind {
-                // What it writes to is resized if it is of the wrong sizes, which no effect foretells.
-                let outs = operator.schema.arguments.iter().zip(inputs).filter(|(argument, _)| argument.is_out());
-                touches.extend(outs.filter_map(|(_, value)| match value {
-                    Value::Tensor(tensor) => Some(Touch::shape(tensor, Access::ReadWrite)),
-                    _ => None,
-                }));
+                touches.extend(access::outs(operator, inputs).map(|out| Touch::shape(out, Access::ReadWrite)));
             }
             touches
         }))
@@ -225,7 +220,7 @@ impl World {
         instruction: &Instruction,
     ) -> Result<Value, Trouble> {
         let Some(kernel) = operator.kernel else {
-            let fault = Fault::unsupported("we know what it touches, but cannot compute it");
+            let fault = Fault::unsupported(node::NO_KERNEL);
             return Err(self.fault(task, fault, &operator.full_name(), instruction));
         };
         let mut printed = String::new();

@@ -123,11 +123,8 @@ impl World {
         assert!(threads > 0, "somebody must run the tasks");
         let memory = Memory::with_limit(limits.memory);
         let mut allocator = Allocator::new(0, memory.clone());
-        let mut entry = vec![Value::Object(program.module.root.clone())];
-        entry.extend(program.inputs.iter().cloned());
-        let entry = copy_deep(&entry, &mut allocator);
-        let shared: Vec<Value> = program.codes.shared.iter().map(|shared| shared.value.clone()).collect();
-        let shared = copy_deep(&shared, &mut allocator);
+        let entry = program.entry_values(&mut allocator);
+        let shared = program.shared_values(&mut allocator);
         let code = program.codes.function(program.entry);
         let main = Task::new(None, code, entry.iter().cloned(), allocator, Modes::default());
         Self {

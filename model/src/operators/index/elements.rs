@@ -171,8 +171,7 @@ pub(in crate::operators) fn gathered(
             layout.for_each(|place| to[place] = next.next().expect("as many places as elements"));
         }
     });
-    let storage = Storage::new(allocator, to);
-    Ok(Tensor::new(allocator, storage, source.dtype, layout))
+    Ok(Tensor::owning(allocator, to, source.dtype, layout))
 }
 
 /// A new contiguous tensor with the elements of `source` at `places`.

@@ -8,7 +8,7 @@ use super::folding::{Fold, fold_each};
 use crate::slot::Allocator;
 use crate::tensor::broadcast::{broadcast, expands_to};
 use crate::tensor::layout::contiguous_strides;
-use crate::tensor::{Bool8, Content, DType, Layout, Metadata, Number, Scalar, Storage, Tensor, dispatch};
+use crate::tensor::{Bool8, Content, DType, Layout, Metadata, Number, Scalar, Tensor, dispatch};
 use crate::value::Value;
 
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
@@ -64,9 +64,8 @@ fn nonzero(call: &mut Call<'_>) -> Result<Value, Fault> {
     };
     let all: Vec<i64> = columns.into_iter().flatten().collect();
     let content = Content::from_slice(&all, call.allocator.memory())?;
-    let storage = Storage::new(call.allocator, content);
     let layout = Layout::strided(&[found, rank], &[1, found.max(1)], 0);
-    let result = Tensor::new(call.allocator, storage, DType::Int64, layout);
+    let result = Tensor::owning(call.allocator, content, DType::Int64, layout);
     call.deliver(result)
 }
 
@@ -126,8 +125,7 @@ pub(super) fn taken(
         let from = from.elements::<W>();
         to.elements_mut::<W>().iter_mut().zip(places).for_each(|(element, &place)| *element = from[place]);
     });
-    let storage = Storage::new(allocator, to);
-    Ok(Tensor::new(allocator, storage, source.dtype, Layout::contiguous(sizes)))
+    Ok(Tensor::owning(allocator, to, source.dtype, Layout::contiguous(sizes)))
 }
 
 /// A copy of the first argument, broadcast with the mask.

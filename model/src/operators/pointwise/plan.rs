@@ -260,13 +260,10 @@ impl<'a> Plan<'a> {
             return Ok(Value::Tensor(target.clone()));
         }
         let lane = self.lane::<T>(call, 0)?;
-        if let Lane::One(x) = lane {
-            return self.fill(call, f(x));
-        }
         let mut buffer = self.buffer::<R>(call)?;
         let out = buffer.elements();
         match lane {
-            Lane::One(_) => unreachable!("it was looked at"),
+            Lane::One(x) => out.fill(f(x)),
             Lane::Many(x) => out.iter_mut().zip(&*x).for_each(|(out, &x)| *out = f(x)),
         }
         self.finish(call, buffer)
@@ -284,9 +281,6 @@ impl<'a> Plan<'a> {
             return Ok(Value::Tensor(target.clone()));
         }
         let (a, b) = (self.lane::<T>(call, 0)?, self.lane::<T>(call, 1)?);
-        if let (Lane::One(a), Lane::One(b)) = (&a, &b) {
-            return self.fill(call, f(*a, *b));
-        }
         let mut buffer = self.buffer::<R>(call)?;
         let out = buffer.elements();
         match (a, b) {
@@ -295,7 +289,7 @@ impl<'a> Plan<'a> {
             }
             (Lane::Many(a), Lane::One(b)) => out.iter_mut().zip(&*a).for_each(|(out, &a)| *out = f(a, b)),
             (Lane::One(a), Lane::Many(b)) => out.iter_mut().zip(&*b).for_each(|(out, &b)| *out = f(a, b)),
-            (Lane::One(_), Lane::One(_)) => unreachable!("they were looked at"),
+            (Lane::One(a), Lane::One(b)) => out.fill(f(a, b)),
         }
         self.finish(call, buffer)
     }
@@ -339,13 +333,6 @@ impl<'a> Plan<'a> {
         let plain = metadata.layout.is_contiguous() && metadata.layout.sizes() == self.layout.sizes();
         let dtypes = [T::DTYPE, R::DTYPE, self.dtype, self.result];
         (own && plain && dtypes.iter().all(|&dtype| dtype == metadata.dtype)).then_some(target)
-    }
-
-    /// Gives a result whose elements are all the same, most often a single one.
-    fn fill<R: Number>(self, call: &mut Call<'_>, value: R) -> Result<Value, Fault> {
-        let mut buffer = self.buffer::<R>(call)?;
-        buffer.elements().fill(value);
-        self.finish(call, buffer)
     }
 
     fn buffer<R: Number>(&self, call: &Call<'_>) -> Result<Buffer<R>, Fault> {

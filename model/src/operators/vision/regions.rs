@@ -140,6 +140,10 @@ struct Bin<T> {
     grid: (i64, i64),
 }
 
+/// What the kernels of the pools say; that of `roi_align` has words of its own.
+const FIVE: &str = "Tensor rois should have shape as Tensor[K, 5]";
+const SAME: &str = "Expected tensor for argument #1 'input' to have the same type as tensor for argument #2 'rois'";
+
 fn check(call: &Call<'_>, five: &str, same: &str) -> Result<DType, Fault> {
     let (images, regions) = (call.tensor(0)?, call.tensor(1)?);
     if regions.sizes().len() != 2 || regions.sizes()[1] != 5 {
@@ -172,8 +176,7 @@ pub(super) fn align(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) fn position_sensitive_align(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let dtype =
-        check(call, "Tensor rois should have shape as Tensor[K, 5]", "input should have the same type as rois")?;
+    let dtype = check(call, FIVE, "input should have the same type as rois")?;
     let sampling = call.int(5)?;
     dispatch!(wide dtype, "torchvision::ps_roi_align", T => {
         let pooling = Pooling::<T>::of(call)?;
@@ -238,11 +241,7 @@ impl Pixels {
 }
 
 pub(super) fn pool(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let dtype = check(
-        call,
-        "Tensor rois should have shape as Tensor[K, 5]",
-        "Expected tensor for argument #1 'input' to have the same type as tensor for argument #2 'rois'",
-    )?;
+    let dtype = check(call, FIVE, SAME)?;
     dispatch!(wide dtype, "torchvision::roi_pool", T => {
         let pooling = Pooling::<T>::of(call)?;
         let (mut elements, mut places) = (Vec::new(), Vec::new());
@@ -272,11 +271,7 @@ pub(super) fn pool(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) fn position_sensitive_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let dtype = check(
-        call,
-        "Tensor rois should have shape as Tensor[K, 5]",
-        "Expected tensor for argument #1 'input' to have the same type as tensor for argument #2 'rois'",
-    )?;
+    let dtype = check(call, FIVE, SAME)?;
     dispatch!(wide dtype, "torchvision::ps_roi_pool", T => {
         let pooling = Pooling::<T>::of(call)?;
         let channels = pooling.fewer_channels()?;
