@@ -17,7 +17,7 @@ use crate::task::TaskId;
 
 /// What the current point of one task knows.
 ///
-/// A clone costs three reference counts. The order of execution does not matter: the same program has the same clocks
+/// A clone costs three reference counts at most. The order of execution does not matter: the same program has the same clocks
 /// under every schedule, as long as it forks and waits the same.
 #[derive(Debug, Clone)]
 pub struct Clock {
@@ -29,7 +29,8 @@ pub struct Clock {
     spine: Option<Arc<Fork>>,
     /// What waits taught beyond `spine`: tasks not known to be complete, each with its last known segment.
     /// Invariant: ascending by task; none of them done; each later than what `spine` knows.
-    learnt: Arc<Vec<(TaskId, u32)>>,
+    /// Mostly nothing, and that needs no allocation.
+    learnt: Option<Arc<Vec<(TaskId, u32)>>>,
 }
 
 /// One fork of an ancestor. Everything that the ancestor did up to and including this segment came before.
@@ -46,7 +47,7 @@ struct Fork {
 impl Clock {
     /// The beginning of main, which knows nothing.
     pub fn root() -> Self {
-        Self { task: TaskId::MAIN, segment: 0, done: Intervals::default(), spine: None, learnt: Arc::default() }
+        Self { task: TaskId::MAIN, segment: 0, done: Intervals::default(), spine: None, learnt: None }
     }
 
     /// Whose clock it is.
@@ -79,7 +80,7 @@ impl Clock {
             return;
         }
         let unknown = |&(task, segment): &(TaskId, u32)| !self.knows(task, segment);
-        let mut news: Vec<(TaskId, u32)> = last.learnt.iter().copied().filter(unknown).collect();
+        let mut news: Vec<(TaskId, u32)> = last.parts().iter().copied().filter(unknown).collect();
         let mut theirs = last.spine.as_ref();
         while let Some(fork) = theirs {
             // Above a common fork, both know the same.
@@ -123,33 +124,33 @@ impl Clock {
 
     /// Tasks of which waits for others taught a part: each with the last segment that is known, ascending by task.
     pub fn parts(&self) -> &[(TaskId, u32)] {
-        &self.learnt
+        self.learnt.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// How many things it remembers, the forks that led here apart: what its size and the cost of a wait depend on.
     pub fn size(&self) -> usize {
-        self.done.spans().len() + self.learnt.len()
+        self.done.spans().len() + self.parts().len()
     }
 
     /// The last known segment of a task of which a part is known.
     fn forker(&self, task: TaskId) -> Option<u32> {
-        match self.learnt.binary_search_by_key(&task, |&(task, _)| task) {
-            Ok(place) => Some(self.learnt[place].1),
+        match self.parts().binary_search_by_key(&task, |&(task, _)| task) {
+            Ok(place) => Some(self.parts()[place].1),
             Err(_) => self.spine.as_ref()?.find(task),
         }
     }
 
     fn learn(&mut self, mut news: Vec<(TaskId, u32)>) {
         news.retain(|&(task, segment)| !self.knows(task, segment));
-        if news.is_empty() && !self.learnt.iter().any(|&(task, _)| self.done.contains(task)) {
+        if news.is_empty() && !self.parts().iter().any(|&(task, _)| self.done.contains(task)) {
             return;
         }
-        news.extend(self.learnt.iter());
+        news.extend(self.parts());
         // The latest of each task comes first, and stays.
         news.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
         news.dedup_by_key(|&mut (task, _)| task);
         news.retain(|&(task, _)| !self.done.contains(task));
-        self.learnt = Arc::new(news);
+        self.learnt = (!news.is_empty()).then(|| Arc::new(news));
     }
 
     fn advance(&mut self) {
@@ -306,9 +307,9 @@ mod tests {
         // Main got the future of B through memory; A is still running.
         main.wait(&b);
         assert!(main.knows(A, 0) && !main.knows(A, 1) && !main.completed(A));
-        assert_eq!(*main.learnt, [(A, 0)]);
+        assert_eq!(main.parts(), [(A, 0)]);
         main.wait(&a);
-        assert!(main.knows(A, 7) && main.learnt.is_empty());
+        assert!(main.knows(A, 7) && main.parts().is_empty());
     }
 
     #[test]
@@ -320,7 +321,7 @@ mod tests {
             child.wait(&grandchild);
             main.wait(&child);
         }
-        assert_eq!((main.done.spans(), main.learnt.len()), ([(1, 2001)].as_slice(), 0));
+        assert_eq!((main.done.spans(), main.parts().len()), ([(1, 2001)].as_slice(), 0));
     }
 
     #[test]
@@ -406,7 +407,7 @@ mod tests {
             }
             let spans = point.clock.done.spans();
             prop_assert!(spans.windows(2).all(|pair| pair[0].1 < pair[1].0), "{:?}", spans);
-            prop_assert!(point.clock.learnt.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            prop_assert!(point.clock.parts().windows(2).all(|pair| pair[0].0 < pair[1].0));
         }
         Ok(())
     }

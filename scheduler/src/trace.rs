@@ -35,6 +35,10 @@ pub(crate) struct Event {
     segment: u32,
 }
 
+/// For how many tasks there is room from the beginning, and for how many more events: to make room is dearer than to use it.
+const FEW_TASKS: usize = 8;
+const FEW_EVENTS: usize = 32;
+
 impl Trace {
     /// How many events there are.
     pub(crate) fn len(&self) -> usize {
@@ -112,8 +116,8 @@ impl Trace {
         if task.index() < self.width {
             return;
         }
-        let width = (task.index() + 1).next_power_of_two().max(4);
-        let mut clocks = Vec::with_capacity(width * (self.events.len() + 1));
+        let width = (task.index() + 1).next_power_of_two().max(FEW_TASKS);
+        let mut clocks = Vec::with_capacity(width * (self.events.len() + FEW_EVENTS));
         for clock in self.clocks.chunks_exact(self.width.max(1)) {
             clocks.extend(clock);
             clocks.resize(clocks.len() + width - self.width, 0);

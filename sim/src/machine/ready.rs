@@ -3,7 +3,7 @@
 use forkcheck_scheduler::TaskId;
 
 /// All tasks of an execution in the order in which they were made, and which of them can go on.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ready {
     /// By age: how many tasks of the execution are older.
     tasks: Vec<TaskId>,
@@ -16,7 +16,7 @@ pub struct Ready {
 impl Ready {
     /// Main alone.
     pub(crate) fn new() -> Self {
-        let mut ready = Self { tasks: Vec::new(), words: Vec::new(), summary: Vec::new() };
+        let mut ready = Self::default();
         ready.add(TaskId::MAIN);
         ready
     }
@@ -37,6 +37,13 @@ impl Ready {
         self.words[word] = self.words[word] & !(1 << bit) | u64::from(ready) << bit;
         let (place, bit) = (word / 64, word % 64);
         self.summary[place] = self.summary[place] & !(1 << bit) | u64::from(self.words[word] != 0) << bit;
+    }
+
+    /// Forgets all tasks and keeps the room.
+    pub(crate) fn clear(&mut self) {
+        self.tasks.clear();
+        self.words.clear();
+        self.summary.clear();
     }
 
     /// Forgets all but the oldest `count` tasks; none of the others can go on.

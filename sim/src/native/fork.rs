@@ -71,7 +71,7 @@ where
 {
     // Names are only needed by those who watch.
     let names = watched.then(|| {
-        let mut visitor = Visitor::new();
+        let mut visitor = Visitor::of_names();
         F::visit(&function, &args, &mut visitor);
         visitor
     });
@@ -106,7 +106,7 @@ pub fn wait<T: Clone>(future: &Future<T>) -> T {
         Err(failed) => {
             let mut failed = failed.clone();
             drop(result);
-            let site = world::checked(|state| state.place("wait", at.file(), at.line(), at.column()));
+            let site = world::checked(|state| state.place("wait", at.file().into(), at.line(), at.column()));
             failed.0.trail.extend(site);
             resume_unwind(Box::new(failed))
         }
@@ -292,7 +292,7 @@ fn failure(payload: Box<dyn Any + Send>) -> Failed {
     let message = message.unwrap_or_else(|| "a panic without a message".to_string());
     let origin = world::checked(|state| state.current).unwrap_or(TaskId::MAIN);
     let trail = panics::last()
-        .and_then(|place| world::checked(|state| state.place("panic", &place.file, place.line, place.column)));
+        .and_then(|place| world::checked(|state| state.place("panic", place.file.into(), place.line, place.column)));
     Failed(Raised { class: Some("panic".to_string()), message, origin, trail: trail.into_iter().collect() })
 }
 
@@ -343,11 +343,11 @@ pub trait Input {
 }
 
 /// The last part of a path of types: `scale` of `crate::scale`, `{closure}` of any closure.
-pub(super) fn short_name(full: &str) -> String {
+pub(super) fn short_name(full: &str) -> &str {
     let base = full.split('<').next().unwrap_or(full);
-    match base.rsplit("::").next().unwrap_or(base) {
-        "{{closure}}" => "{closure}".to_string(),
-        last => last.to_string(),
+    match base.rsplit(':').next().unwrap_or(base) {
+        "{{closure}}" => "{closure}",
+        last => last,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Modules: things with attributes and submodules, as `torch.nn.Module` is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::{self, Write as _};
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -64,7 +65,9 @@ pub struct Visitor {
     path: String,
     /// Whether it is the attributes of a module that are visited.
     attribute: bool,
-    pub(super) found: Vec<(NameKey, String, bool)>,
+    pub(super) found: Vec<(NameKey, Arc<str>, bool)>,
+    /// Whether names are all that is asked for.
+    names_only: bool,
     pub(super) held: Vec<(String, Box<dyn Held>)>,
     /// Modules by path, each with the name of its type.
     pub(super) modules: Vec<(String, &'static str)>,
@@ -89,30 +92,37 @@ impl Visitor {
         Self::default()
     }
 
+    /// One that gives names and keeps nothing of what it meets.
+    pub(super) fn of_names() -> Self {
+        Self { names_only: true, ..Self::default() }
+    }
+
     /// Something that the module holds, under the name that it has there: a tensor, an attribute, a submodule, or a
     /// container of these.
     pub fn attribute(&mut self, name: &str, value: &impl Input) {
-        self.within(&format!(".{name}"), true, |visitor| value.visit_input(visitor));
+        self.within(format_args!(".{name}"), true, |visitor| value.visit_input(visitor));
     }
 
     /// Names the attributes of what is forked.
     pub(super) fn root(&mut self, module: &impl Module) {
-        self.within("self", true, |visitor| visitor.module(module));
+        self.within(format_args!("self"), true, |visitor| visitor.module(module));
     }
 
     fn module<M: Module>(&mut self, module: &M) {
-        self.modules.push((self.path.clone(), std::any::type_name::<M>()));
+        if !self.names_only {
+            self.modules.push((self.path.clone(), std::any::type_name::<M>()));
+        }
         module.visit(self);
     }
 
     /// Names what the argument number `index` holds.
     pub(super) fn argument(&mut self, index: usize, visit: impl FnOnce(&mut Self)) {
-        self.within(&format!("input {index}"), false, visit);
+        self.within(format_args!("input {index}"), false, visit);
     }
 
-    fn within(&mut self, part: &str, attribute: bool, visit: impl FnOnce(&mut Self)) {
+    fn within(&mut self, part: fmt::Arguments<'_>, attribute: bool, visit: impl FnOnce(&mut Self)) {
         let (length, before) = (self.path.len(), self.attribute);
-        self.path.push_str(part);
+        self.path.write_fmt(part).expect("a string takes everything");
         self.attribute |= attribute;
         visit(self);
         self.path.truncate(length);
@@ -120,16 +130,21 @@ impl Visitor {
     }
 
     fn item(&mut self, index: impl std::fmt::Display, value: &impl Input) {
-        let part = if self.path.is_empty() { format!("input {index}") } else { format!("[{index}]") };
-        self.within(&part, false, |visitor| value.visit_input(visitor));
+        let visit = |visitor: &mut Self| value.visit_input(visitor);
+        match self.path.is_empty() {
+            true => self.within(format_args!("input {index}"), false, visit),
+            false => self.within(format_args!("[{index}]"), false, visit),
+        }
     }
 
-    fn hold(&mut self, held: impl Held + 'static) {
-        self.held.push((self.path.clone(), Box::new(held)));
+    fn hold<H: Held + 'static>(&mut self, held: impl FnOnce() -> H) {
+        if !self.names_only {
+            self.held.push((self.path.clone(), Box::new(held())));
+        }
     }
 
     fn slot(&mut self, slot: SlotId) {
-        self.found.push(((slot, None), self.path.clone(), self.attribute));
+        self.found.push(((slot, None), self.path.as_str().into(), self.attribute));
     }
 
     /// Tells the execution that this code belongs to what `task` calls things.
@@ -137,7 +152,7 @@ impl Visitor {
         world::checked(|state| {
             let Some(watch) = &mut state.watch else { return };
             for (key, path, attribute) in &self.found {
-                watch.name(task, *key, path, *attribute);
+                watch.name(task, *key, path.clone(), *attribute);
             }
         });
     }
@@ -152,14 +167,14 @@ impl<M: Module> Input for M {
 impl Input for Tensor {
     fn visit_input(&self, visitor: &mut Visitor) {
         visitor.slot(self.storage_slot());
-        visitor.hold(self.holding());
+        visitor.hold(|| self.holding());
     }
 }
 
 impl<T: Outcome + Clone + Send + Sync + 'static> Input for Attr<T> {
     fn visit_input(&self, visitor: &mut Visitor) {
         visitor.slot(self.slot());
-        visitor.hold(self.holding());
+        visitor.hold(|| self.holding());
     }
 }
 

@@ -707,6 +707,10 @@ impl Drop for Run {
         // Before the state that their destructors might ask for.
         self.stacks.clear();
         stack::keep(self.driver, std::mem::take(&mut self.idle));
+        if let Some(mut state) = self.state.take() {
+            drop(state.reset(0));
+            state.keep_room();
+        }
         // What was passed in is left as it was found.
         self.main.given.iter().for_each(|given| given.restore());
         debug_assert!(!stack::is_falling());

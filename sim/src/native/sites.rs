@@ -1,5 +1,6 @@
 //! Places in the user's Rust source: numbered in the order in which they are first met, and named so that they last.
 
+use std::borrow::Cow;
 use std::panic::Location as Caller;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ pub(super) type ReadSource = fn(&str) -> Option<String>;
 /// What is known of a place.
 #[derive(Debug)]
 struct Place {
-    file: String,
+    file: Cow<'static, str>,
     /// From 1.
     line: u32,
     /// From 1.
@@ -29,7 +30,7 @@ struct Place {
 pub(super) struct Sites {
     places: Vec<Place>,
     /// By file, line, column and operator; only looked up.
-    numbers: FxHashMap<(String, u32, u32, &'static str), Site>,
+    numbers: FxHashMap<(Cow<'static, str>, u32, u32, &'static str), Site>,
     /// The same for places of which the compiler keeps one record, by its address: the address never leaves this table.
     records: FxHashMap<(usize, &'static str), Site>,
     /// By name: the text, if there is one.
@@ -51,17 +52,23 @@ impl Sites {
         if let Some(&site) = self.records.get(&record) {
             return site;
         }
-        let site = self.number_at(at.file(), at.line(), at.column(), operator);
+        let site = self.number_at(at.file().into(), at.line(), at.column(), operator);
         self.records.insert(record, site);
         site
     }
 
     /// The number of a place.
-    pub(super) fn number_at(&mut self, file: &str, line: u32, column: u32, operator: &'static str) -> Site {
+    pub(super) fn number_at(
+        &mut self,
+        file: Cow<'static, str>,
+        line: u32,
+        column: u32,
+        operator: &'static str,
+    ) -> Site {
         let next = Site(self.places.len() as u32);
-        let site = *self.numbers.entry((file.to_string(), line, column, operator)).or_insert(next);
+        let site = *self.numbers.entry((file.clone(), line, column, operator)).or_insert(next);
         if site == next {
-            self.places.push(Place { file: file.to_string(), line, column, operator });
+            self.places.push(Place { file, line, column, operator });
         }
         site
     }
@@ -74,13 +81,13 @@ impl Sites {
     /// The file and line of a place.
     pub(super) fn line(&self, site: Site) -> Option<(String, u32)> {
         let place = self.places.get(site.0 as usize)?;
-        Some((place.file.clone(), place.line))
+        Some((place.file.to_string(), place.line))
     }
 
     /// Where the user wrote it: the words themselves where the source can be read, else the line alone.
     pub(super) fn span(&mut self, site: Site) -> Option<Span> {
         let place = self.places.get(site.0 as usize)?;
-        let (file, line, column) = (place.file.clone(), place.line, place.column);
+        let (file, line, column) = (place.file.to_string(), place.line, place.column);
         let bare = || {
             let source = Source {
                 file: file.clone(),
@@ -245,10 +252,10 @@ mod tests {
         for (line, column, words) in
             [(2, 13, "fork(|| x.add_(1.0), ())"), (2, 23, "add_(1.0)"), (3, 5, "wait(&f)"), (3, 16, "wait(&g)")]
         {
-            let site = sites.number_at("a.rs", line, column, "it");
+            let site = sites.number_at("a.rs".into(), line, column, "it");
             assert_eq!(sites.span(site).unwrap().text(), words);
             assert_eq!(sites.function(site).as_deref(), Some("outer"));
-            assert_eq!(sites.number_at("a.rs", line, column, "it"), site);
+            assert_eq!(sites.number_at("a.rs".into(), line, column, "it"), site);
         }
         assert_eq!(sites.places.len(), 4);
     }
@@ -257,7 +264,7 @@ mod tests {
     fn an_anchor_outlasts_edits_elsewhere() {
         let anchor = |text: fn(&str) -> Option<String>, line, column| {
             let mut sites = Sites::reading(text);
-            let site = sites.number_at("a.rs", line, column, "wait");
+            let site = sites.number_at("a.rs".into(), line, column, "wait");
             sites.anchor(site)
         };
         let moved: fn(&str) -> Option<String> =

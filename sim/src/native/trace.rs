@@ -100,7 +100,7 @@ where
     let mut recorder = tracing.end();
     recorder.conclude(&shown.0, tensors_of(&result).list);
     let name = short_name(F::callee());
-    Graph { functions: lift::functions(&name, &recorder.frames).into(), function: FunctionId(0) }
+    Graph { functions: lift::functions(name, &recorder.frames).into(), function: FunctionId(0) }
 }
 
 /// What a [trace](trace()) has recorded. It prints in the form of PyTorch, forked bodies after the graph that forks them.

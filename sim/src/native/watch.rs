@@ -55,8 +55,8 @@ impl Watch {
     }
 
     /// `task` calls something so; the first name stays. What main was given, and attributes, are called so by everybody.
-    pub(super) fn name(&mut self, task: TaskId, key: NameKey, path: &str, attribute: bool) {
-        let named = Named { path: path.into(), attribute };
+    pub(super) fn name(&mut self, task: TaskId, key: NameKey, path: Arc<str>, attribute: bool) {
+        let named = Named { path, attribute };
         if attribute || task == TaskId::MAIN {
             self.named.entry(key).or_insert(named).attribute |= attribute;
         } else {

@@ -12,6 +12,8 @@ pub(super) struct Wakeup {
     nodes: Vec<Node>,
     /// Nodes to be used again, linked by `next`.
     free: Option<NodeId>,
+    /// Room for [`remove_first`](Wakeup::remove_first).
+    unused: Vec<NodeId>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,7 @@ impl Wakeup {
     /// The tree of an execution that has not begun; its root.
     pub(super) fn new(footprint: FootprintId) -> (Self, NodeId) {
         let root = Node { way: Way { task: TaskId::MAIN, footprint }, first: None, next: None };
-        (Self { nodes: vec![root], free: None }, NodeId(0))
+        (Self { nodes: vec![root], free: None, unused: Vec::new() }, NodeId(0))
     }
 
     /// The way that is explored now or next.
@@ -128,11 +130,11 @@ impl Wakeup {
     pub(super) fn remove_first(&mut self, at: NodeId) {
         let removed = self.first(at).expect("there is a way to remove");
         self.nodes[at.0 as usize].first = self.node(removed).next;
-        let mut unused = vec![removed];
-        while let Some(node) = unused.pop() {
+        self.unused.push(removed);
+        while let Some(node) = self.unused.pop() {
             let mut child = self.first(node);
             while let Some(here) = child {
-                unused.push(here);
+                self.unused.push(here);
                 child = self.node(here).next;
             }
             self.nodes[node.0 as usize].next = self.free;

@@ -5,6 +5,8 @@
 //! so. In the default order it stops before whatever it touches, because a schedule may send the execution elsewhere
 //! there. Nothing here allocates or hashes once an execution like this one has been run: tables are used again.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location as Caller;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -44,8 +46,25 @@ pub(super) struct Shared {
     pub(super) familiar: FxHashSet<u64>,
 }
 
-/// For how many tasks there is room from the beginning: to grow step by step would take as long as some of them.
-const FEW_TASKS: usize = 16;
+/// Tables that are kept for the next check on this thread: to make them anew takes as long as a short execution.
+#[derive(Debug, Default)]
+struct Room {
+    tasks: Vec<Task>,
+    made: Vec<TaskId>,
+    ready: Ready,
+    going: Vec<TaskId>,
+    enabled: Enabled,
+    woken: Vec<TaskId>,
+    order: Vec<TaskId>,
+    joined: Vec<Joined>,
+}
+
+/// For how many tasks room is kept.
+const KEPT: usize = 64;
+
+thread_local! {
+    static ROOM: Cell<Room> = Cell::default();
+}
 
 /// In which way an execution goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +167,7 @@ pub(super) enum Turn {
 impl State {
     pub(super) fn new(shared: Arc<Mutex<Shared>>, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
         let memory = Memory::with_limit(limits.memory);
+        let Room { tasks, made, ready, going, enabled, woken, order, joined } = ROOM.take();
         Self {
             serial: 0,
             way: Way::Guided,
@@ -157,23 +177,23 @@ impl State {
             shared,
             hot: Hot::default(),
             last_hot: None,
-            tasks: Vec::with_capacity(FEW_TASKS),
-            made: Vec::new(),
-            ready: Ready::new(),
+            tasks,
+            made,
+            ready,
             names,
             kin: Vec::new(),
             current: TaskId::MAIN,
-            going: Vec::new(),
-            enabled: Enabled::new(),
-            woken: Vec::new(),
-            order: Vec::new(),
+            going,
+            enabled,
+            woken,
+            order,
             scheduler: None,
             memory,
             live: 0,
             clocks: true,
             watch: None,
             adopted: Arc::default(),
-            joined: Vec::new(),
+            joined,
             steps: 0,
             cut: None,
             generator: None,
@@ -211,9 +231,7 @@ impl State {
             task.forked.clear();
             (task.fork, task.waits_at, task.error) = (None, None, None);
         }
-        if self.way == Way::Guided {
-            self.ready = Ready::new();
-        }
+        self.ready.clear();
         self.give_up();
         self.woken.clear();
         self.order.clear();
@@ -226,6 +244,15 @@ impl State {
         left.globals.append(&mut self.globals);
         left.result = self.result.take();
         left
+    }
+
+    /// Keeps the tables of an execution that was reset for the next check, if they are not large.
+    pub(super) fn keep_room(self) {
+        let Self { mut tasks, made, ready, going, enabled, woken, order, joined, .. } = self;
+        if tasks.len() <= KEPT {
+            tasks.iter_mut().for_each(|task| task.clock = Clock::root());
+            ROOM.set(Room { tasks, made, ready, going, enabled, woken, order, joined });
+        }
     }
 
     /// Makes main, about to begin.
@@ -241,7 +268,7 @@ impl State {
         if self.tasks.len() <= id.index() {
             self.tasks.resize_with(id.index() + 1, Task::new);
         }
-        if self.way == Way::Guided && id != TaskId::MAIN {
+        if self.way == Way::Guided {
             self.ready.add(id);
         }
         let age = self.made.len() as u32;
@@ -421,7 +448,7 @@ impl State {
         let name = super::fork::short_name(callee);
         let earlier = self.tasks[parent.index()].forked.iter().filter(|&&child| self.names.callee(child) == name);
         let occurrence = earlier.count() as u32;
-        let child = self.names.intern(parent, &name, occurrence);
+        let child = self.names.intern(parent, name, occurrence);
         let kin = &mut self.kin[parent.index()];
         kin.truncate(place);
         if kin.len() == place {
@@ -535,7 +562,7 @@ impl State {
     }
 
     /// A place that an error has come through.
-    pub(super) fn place(&self, what: &'static str, file: &str, line: u32, column: u32) -> Site {
+    pub(super) fn place(&self, what: &'static str, file: Cow<'static, str>, line: u32, column: u32) -> Site {
         self.shared().sites.number_at(file, line, column, what)
     }
 }

@@ -94,8 +94,12 @@ impl Parked {
     /// Sets the footprint to one access of something that has a location for itself.
     #[inline]
     pub(super) fn is_about_one(&mut self, location: Location, kind: Kind) {
-        self.footprint.take();
         self.one = Some((location, kind));
+        if let Some(footprint) = self.footprint.get_mut() {
+            // Who asked before will ask again, and its room is used again.
+            footprint.clear();
+            footprint.push(Access::whole(location, kind));
+        }
     }
 }
 
