@@ -10,7 +10,7 @@ use forkcheck_scheduler::Kind;
 
 use super::look::{Kept, Look, Outcome, Shown};
 use super::module::Held;
-use super::state::{Step, Touch, Touched, step, store, touch};
+use super::state::{Place, Step, Touched, step, store, touch};
 use super::{lock, outside, world};
 
 /// A value that several tasks may read and write: the attribute of a module.
@@ -32,19 +32,11 @@ use super::{lock, outside, world};
 pub struct Attr<T>(Arc<Cell<T>>);
 
 struct Cell<T> {
-    slot: SlotId,
-    /// The execution that it belongs to; 0 outside of any.
-    serial: u64,
-    made: &'static Caller<'static>,
+    place: Place,
     value: Mutex<T>,
 }
 
 impl<T> Cell<T> {
-    #[inline]
-    fn place(&self) -> Place {
-        Place { slot: self.slot, serial: self.serial, made: Some(self.made) }
-    }
-
     /// Nothing of the user's runs under the lock but `clone`.
     fn lock(&self) -> MutexGuard<'_, T> {
         lock(&self.value)
@@ -57,44 +49,23 @@ impl<T> Cell<T> {
     }
 }
 
-/// Where a value lies, and who may touch it: what its accesses are announced with.
-struct Place {
-    slot: SlotId,
-    serial: u64,
-    made: Option<&'static Caller<'static>>,
-}
-
-impl Place {
-    /// Announces an access of one step, and returns when it is to be made.
-    #[inline(always)]
-    fn access(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) {
-        touch(self.touch(kind, operator, at));
+/// Reads a value and writes what `change` makes of it: in two steps where others race for it.
+#[inline(always)]
+fn update<T, R>(
+    place: &Place,
+    operator: &'static str,
+    at: &'static Caller<'static>,
+    get: impl FnOnce() -> T,
+    put: impl FnOnce(T),
+    change: impl FnOnce(T) -> (T, R),
+) -> R {
+    let half = touch(place, Kind::Update, operator, at).half;
+    let (new, result) = change(get());
+    if half {
+        store(place.step(&place.touches(Kind::Update), operator, at));
     }
-
-    /// Reads a value and writes what `change` makes of it: in two steps where others race for it.
-    #[inline(always)]
-    fn change<T, R>(
-        &self,
-        operator: &'static str,
-        at: &'static Caller<'static>,
-        get: impl FnOnce() -> T,
-        put: impl FnOnce(T),
-        change: impl FnOnce(T) -> (T, R),
-    ) -> R {
-        let update = self.touch(Kind::Update, operator, at);
-        let half = touch(update).half;
-        let (new, result) = change(get());
-        if half {
-            store(update.step(&update.touches()));
-        }
-        put(new);
-        result
-    }
-
-    #[inline]
-    fn touch(&self, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> Touch {
-        Touch { slot: self.slot, kind, serial: self.serial, made: self.made, operator, at }
-    }
+    put(new);
+    result
 }
 
 impl<T> Attr<T> {
@@ -110,11 +81,11 @@ impl<T> Attr<T> {
             (slot, state.serial)
         })
         .unwrap_or_else(|| (outside::fresh(), outside::SERIAL));
-        Self(Arc::new(Cell { slot, serial, made, value: Mutex::new(value) }))
+        Self(Arc::new(Cell { place: Place { slot, serial, made }, value: Mutex::new(value) }))
     }
 
     pub(super) fn slot(&self) -> SlotId {
-        self.0.slot
+        self.0.place.slot
     }
 }
 
@@ -146,7 +117,7 @@ impl<T: Clone> Attr<T> {
     #[track_caller]
     #[inline]
     pub fn get(&self) -> T {
-        self.0.place().access(Kind::Read, "Attr::get", Caller::caller());
+        touch(&self.0.place, Kind::Read, "Attr::get", Caller::caller());
         self.0.lock().clone()
     }
 
@@ -154,7 +125,7 @@ impl<T: Clone> Attr<T> {
     #[track_caller]
     #[inline]
     pub fn set(&self, value: T) {
-        self.0.place().access(Kind::Write, "Attr::set", Caller::caller());
+        touch(&self.0.place, Kind::Write, "Attr::set", Caller::caller());
         self.0.put(value);
     }
 
@@ -189,7 +160,7 @@ impl<T: Clone> Attr<T> {
 
     #[inline]
     fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
-        self.0.place().change(operator, at, || self.0.lock().clone(), |new| self.0.put(new), change)
+        update(&self.0.place, operator, at, || self.0.lock().clone(), |new| self.0.put(new), change)
     }
 }
 
@@ -202,7 +173,7 @@ impl<T> Clone for Attr<T> {
 impl<T> fmt::Debug for Attr<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The value is not shown: to read it is an access, and the debugger is nobody's task.
-        write!(f, "Attr made at {}:{}", self.0.made.file(), self.0.made.line())
+        write!(f, "Attr made at {}:{}", self.0.place.made.file(), self.0.place.made.line())
     }
 }
 
@@ -215,7 +186,7 @@ impl<T: Default> Default for Attr<T> {
 
 impl<T: Outcome + Clone> Outcome for Attr<T> {
     fn look(&self, look: &mut Look) -> Shown {
-        look.reads(Touched::whole(self.0.slot, Kind::Read));
+        look.reads(Touched::whole(self.0.place.slot, Kind::Read));
         let value = self.0.lock().clone();
         let before = look.touches.len();
         let shown = value.look(look);
@@ -272,14 +243,14 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
     /// The value as it is now.
     #[track_caller]
     pub fn get(&self) -> T {
-        self.place().access(Kind::Read, "Global::get", Caller::caller());
+        touch(&self.place(), Kind::Read, "Global::get", Caller::caller());
         self.with(|value| value.clone())
     }
 
     /// Another value from now on.
     #[track_caller]
     pub fn set(&self, value: T) {
-        self.place().access(Kind::Write, "Global::set", Caller::caller());
+        touch(&self.place(), Kind::Write, "Global::set", Caller::caller());
         self.put(value);
     }
 
@@ -303,7 +274,7 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
     }
 
     fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
-        self.place().change(operator, at, || self.with(|value| value.clone()), |new| self.put(new), change)
+        update(&self.place(), operator, at, || self.with(|value| value.clone()), |new| self.put(new), change)
     }
 
     fn place(&self) -> Place {
@@ -313,7 +284,7 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
                 watch.made(slot, "global", self.made);
             }
         });
-        Place { slot, serial: outside::SERIAL, made: None }
+        Place { slot, serial: outside::SERIAL, made: self.made }
     }
 
     fn put(&self, value: T) {

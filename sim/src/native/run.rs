@@ -18,6 +18,7 @@ use forkcheck_scheduler::{
     Tasks,
 };
 use rustc_hash::FxHashSet;
+use smallvec::{SmallVec, smallvec};
 
 use super::fork::attempt;
 use super::look::{Kept, Look, Shown};
@@ -101,6 +102,7 @@ impl Subject for Body {
             newly_hot: BTreeSet::new(),
             outcome: None,
             watches: true,
+            met: None,
         }
     }
 
@@ -205,7 +207,7 @@ impl Job for MainJob {
 }
 
 /// What the caller sees now: the result, what was passed in, the globals, the generator if anybody drew.
-fn look(given: Option<&dyn Given>) -> (Look, Vec<Value>) {
+fn look(given: Option<&dyn Given>) -> (Look, Views) {
     let found = world::checked(|state| {
         let error = state.tasks[0].error.as_deref().cloned();
         (state.result.clone(), error, state.globals.clone(), state.drawn_from())
@@ -222,15 +224,18 @@ fn look_again(given: Option<&dyn Given>) {
 
 type Globals = [(SlotId, Arc<dyn Kept>)];
 
+/// What is seen: mostly the result alone, and that needs no allocation.
+type Views = SmallVec<[Value; 1]>;
+
 fn look_at(
     result: Option<&dyn Kept>,
     error: Option<&Raised>,
     globals: &Globals,
     generator: Option<Generator>,
     given: Option<&dyn Given>,
-) -> (Look, Vec<Value>) {
+) -> (Look, Views) {
     let mut look = Look::default();
-    let mut shown = vec![match (result, error) {
+    let mut shown: Views = smallvec![match (result, error) {
         (Some(result), _) => result.look(&mut look).0,
         (None, Some(raised)) => Value::str(format!("panic: {}", raised.message)),
         (None, None) => Value::str("deadlock"),
@@ -274,6 +279,8 @@ pub(super) struct Run {
     outcome: Option<Outcome>,
     /// Whether anything is looked for at all.
     watches: bool,
+    /// The number of the last execution that did what a watched one did: mostly the next one does the same.
+    met: Option<u64>,
 }
 
 impl Run {
@@ -376,7 +383,11 @@ impl Run {
             return;
         }
         let signature = self.signature();
-        if state.watch.is_none() && !state.shared().familiar.contains(&signature) {
+        if self.met == Some(signature) || state.shared().familiar.contains(&signature) {
+            self.met = Some(signature);
+            return;
+        }
+        if state.watch.is_none() {
             let order = state.order.clone();
             self.begin(Way::Searched, true);
             self.follow(&order);
@@ -410,7 +421,7 @@ impl Run {
     }
 
     /// What there is to see now.
-    fn seen(&self) -> (Look, Vec<Value>) {
+    fn seen(&self) -> (Look, Views) {
         let state = self.state();
         let main = &state.tasks[0];
         let error = main.error.as_deref().filter(|_| main.status == Status::Ended);

@@ -32,7 +32,7 @@ mod step;
 mod task;
 
 use step::mix;
-pub(super) use step::{Arrival, Step, Taken, Touch, Touched, await_turn, step, store, touch};
+pub(super) use step::{Arrival, Place, Step, Taken, Touched, await_turn, step, store, touch};
 use task::is_ready;
 pub(super) use task::{JobBox, Status, Task};
 
@@ -330,6 +330,7 @@ impl State {
         self.tasks.get(id.index()).is_some_and(|task| task.born && is_ready(task.status))
     }
 
+    #[inline(always)]
     fn set_status(&mut self, id: TaskId, status: Status) {
         let task = &mut self.tasks[id.index()];
         task.status = status;
@@ -345,6 +346,7 @@ impl State {
     }
 
     /// Counts a step; says whether the execution goes on.
+    #[inline(always)]
     fn count(&mut self) -> bool {
         self.steps += 1;
         if self.steps > self.limits.steps {
@@ -356,15 +358,18 @@ impl State {
         self.cut.is_none()
     }
 
-    /// Has the strategy pick who steps next, who then is the next to go on.
-    #[inline]
-    fn choose(&mut self) {
-        let Some(mut scheduler) = self.scheduler.take() else { return };
+    /// Has the strategy pick who steps next, who then goes on.
+    #[inline(always)]
+    fn choose(&mut self) -> Option<TaskId> {
+        let mut scheduler = self.scheduler.take()?;
         let picked = Choice::new(self).map(|choice| scheduler.0.pick(&choice));
         self.scheduler = Some(scheduler);
-        if let Some(task) = picked {
-            self.take_step(task);
+        let task = picked?;
+        if !self.leave(task) {
+            self.refuse(task);
+            return None;
         }
+        Some(task)
     }
 
     /// Who goes on now, with what it has to begin with; nobody if everybody stands before a choice that is not ours, or the
@@ -378,10 +383,7 @@ impl State {
             self.give_up();
             return None;
         }
-        if self.going.is_empty() {
-            self.choose();
-        }
-        let id = self.going.pop()?;
+        let id = self.going.pop().or_else(|| self.choose())?;
         Some(Turn::Run(id, self.enter(id)))
     }
 
@@ -518,21 +520,36 @@ impl State {
 
     /// An enabled task takes its step.
     pub(super) fn take_step(&mut self, task: TaskId) {
+        if self.leave(task) {
+            self.going.push(task);
+        } else {
+            self.refuse(task);
+        }
+    }
+
+    /// A task was to take a step that it cannot take. A search picks who is enabled, so only a repetition can come here.
+    #[cold]
+    fn refuse(&mut self, task: TaskId) {
+        let reason = format!(
+            "{} cannot take the step that it took before: the body depends on something that forkcheck does not see, such \
+             as a clock, a random number of another library, an atomic that was captured, the order of a hash map; \
+             FORKCHECK_CHECK_DETERMINISM=1 names the first event that differs",
+            self.names.path(task)
+        );
+        self.stop(Cut::Refused(reason));
+    }
+
+    /// A task leaves those that are enabled to take its step; false if it is none of them.
+    #[inline(always)]
+    fn leave(&mut self, task: TaskId) -> bool {
         if !self.enabled.remove(task) {
-            // A search picks who is enabled, so only a repetition can come here.
-            let reason = format!(
-                "{} cannot take the step that it took before: the body depends on something that forkcheck does not see, such \
-                 as a clock, a random number of another library, an atomic that was captured, the order of a hash map; \
-                 FORKCHECK_CHECK_DETERMINISM=1 names the first event that differs",
-                self.names.path(task)
-            );
-            return self.stop(Cut::Refused(reason));
+            return false;
         }
         self.order.push(task);
         self.stale = self.leading;
         self.woken.clear();
         self.tasks[task.index()].status = Status::Going;
-        self.going.push(task);
+        true
     }
 
     /// Nobody goes on in an execution that was cut.

@@ -85,8 +85,13 @@ pub(in crate::native) fn step(step: Step<'_>) -> Taken {
 /// Announces an access of a thing that has one location for itself, as [`step`] does. Most steps are such, so this is the short
 /// way: what follows a switch of stacks is little, and stands in the function that called.
 #[inline(always)]
-pub(in crate::native) fn touch(touch: Touch) -> Taken {
-    match arrive_quickly(&touch) {
+pub(in crate::native) fn touch(
+    place: &Place,
+    kind: Kind,
+    operator: &'static str,
+    at: &'static Caller<'static>,
+) -> Taken {
+    match arrive_quickly(place, kind, at) {
         Some(Arrival::Go) => Taken { half: false, paused: false },
         Some(Arrival::To(next)) => {
             stack::hand_over(next);
@@ -96,42 +101,43 @@ pub(in crate::native) fn touch(touch: Touch) -> Taken {
             stack::pause();
             Taken { half: false, paused: true }
         }
-        _ => step_of(&touch),
+        _ => touch_slowly(place, kind, operator, at),
     }
 }
 
 #[inline(never)]
-fn arrive_quickly(touch: &Touch) -> Option<Arrival> {
-    world::checked(|state| state.arrive_quickly(touch)).flatten()
+fn arrive_quickly(place: &Place, kind: Kind, at: &'static Caller<'static>) -> Option<Arrival> {
+    world::checked(|state| state.arrive_quickly(place, kind, at)).flatten()
 }
 
 #[cold]
 #[inline(never)]
-fn step_of(touch: &Touch) -> Taken {
-    step(touch.step(&touch.touches()))
+fn touch_slowly(place: &Place, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> Taken {
+    step(place.step(&place.touches(kind), operator, at))
 }
 
-/// An access of a thing that has one location for itself.
+/// Where a value lies that has one location for itself, and who may touch it: what its accesses are announced with.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::native) struct Touch {
+pub(in crate::native) struct Place {
     pub(in crate::native) slot: SlotId,
-    pub(in crate::native) kind: Kind,
     /// As of a [`Step`].
     pub(in crate::native) serial: u64,
-    pub(in crate::native) made: Option<&'static Caller<'static>>,
-    pub(in crate::native) operator: &'static str,
-    pub(in crate::native) at: &'static Caller<'static>,
+    pub(in crate::native) made: &'static Caller<'static>,
 }
 
-impl Touch {
-    pub(in crate::native) fn touches(&self) -> [Touched; 1] {
-        [Touched::whole(self.slot, self.kind)]
+impl Place {
+    pub(in crate::native) fn touches(&self, kind: Kind) -> [Touched; 1] {
+        [Touched::whole(self.slot, kind)]
     }
 
     /// The step that makes the access.
-    pub(in crate::native) fn step<'a>(&self, touches: &'a [Touched]) -> Step<'a> {
-        let Touch { serial, made, operator, at, .. } = *self;
-        Step { serial, made, touches, operator, at: Some(at), splits: true }
+    pub(in crate::native) fn step<'a>(
+        &self,
+        touches: &'a [Touched],
+        operator: &'static str,
+        at: &'static Caller<'static>,
+    ) -> Step<'a> {
+        Step { serial: self.serial, made: Some(self.made), touches, operator, at: Some(at), splits: true }
     }
 }
 
@@ -162,30 +168,32 @@ pub(in crate::native) fn await_turn(arrival: Arrival) {
 
 impl State {
     /// What comes of an access, if it is taken whole and nobody watches or guides. It is summed up beforehand, so there is nothing
-    /// to do when its turn has come.
-    fn arrive_quickly(&mut self, touch: &Touch) -> Option<Arrival> {
-        let own = touch.serial == self.serial || touch.slot.owner() == u32::MAX;
-        let whole = touch.kind != Kind::Update || self.atomicity == Atomicity::Op;
+    /// to do when its turn has come. With all that it asks it is one piece of machine code: to call and return would be a fifth of it.
+    #[inline(never)]
+    fn arrive_quickly(&mut self, place: &Place, kind: Kind, at: &'static Caller<'static>) -> Option<Arrival> {
+        let own = place.serial == self.serial || place.slot.owner() == u32::MAX;
+        let whole = kind != Kind::Update || self.atomicity == Atomicity::Op;
         let quick = own && whole && self.way == Way::Searched && self.watch.is_none() && !std::thread::panicking();
         if !quick || !self.count() {
             return None;
         }
-        let location = Location(touch.slot.bits());
+        let location = Location(place.slot.bits());
         let hot = self.is_hot(location);
         let id = self.current;
         let task = &mut self.tasks[id.index()];
-        task.deeds = mix(task.deeds, u64::from(touch.at.line()) << 32 | u64::from(touch.at.column()));
-        task.deeds = mix(task.deeds, location.0 ^ (touch.kind as u64) << 62);
+        task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(at.column()));
+        task.deeds = mix(task.deeds, location.0 ^ (kind as u64) << 62);
         if !hot {
             return Some(Arrival::Go);
         }
-        task.parked.is_about_one(location, touch.kind);
+        task.parked.is_about_one(location, kind);
         (task.parked.phase, task.parked.half, task.parked.splits) = (0, false, true);
         self.park(id);
         Some(self.give_way(id))
     }
 
     /// Whether others race for the location; the last one that they did is known at once.
+    #[inline(always)]
     fn is_hot(&mut self, location: Location) -> bool {
         if self.last_hot == Some(location) {
             return true;
@@ -262,28 +270,25 @@ impl State {
 
     /// A task cannot go on by itself. If nobody else has to go on first, and a strategy is there to be asked, it is asked here: a
     /// task that is picked again goes on without a switch of stacks, and another one without a look at the execution.
+    #[inline(always)]
     pub(super) fn give_way(&mut self, id: TaskId) -> Arrival {
         if self.way != Way::Searched || self.cut.is_some() || self.stale {
             return Arrival::Pause;
         }
-        if self.going.is_empty() {
-            self.choose();
+        let Some(next) = self.going.pop().or_else(|| self.choose()) else { return Arrival::Pause };
+        if next == id {
+            return Arrival::Go;
         }
-        match self.going.last() {
-            Some(&next) if next == id => {
-                self.going.pop();
-                Arrival::Go
-            }
-            Some(&next) if self.tasks[next.index()].job.is_none() => {
-                self.going.pop();
-                self.current = next;
-                Arrival::To(next)
-            }
-            _ => Arrival::Pause,
+        if self.tasks[next.index()].job.is_some() {
+            self.going.push(next);
+            return Arrival::Pause;
         }
+        self.current = next;
+        Arrival::To(next)
     }
 
     /// The task is about to touch something for which others race.
+    #[inline(always)]
     fn park(&mut self, id: TaskId) {
         self.set_status(id, Status::Parked);
         assert!(self.enabled.insert(id), "a task is parked once");
