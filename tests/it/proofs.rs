@@ -185,6 +185,26 @@ fn what_a_child_returns_belongs_to_its_parent() {
 }
 
 #[test]
+fn what_a_task_returns_may_be_in_use_by_those_it_has_left() {
+    let outer = |made: &str, wait: &str| {
+        let fork = fork("f", "use", "y").lines().map(|line| format!("  {line}\n")).collect::<String>();
+        format!("def outer(x: Tensor) -> Tensor:\n  y = {made}\n{fork}{wait}  return y\n")
+    };
+    let wait = "  z = torch.wait(f)\n";
+    for (made, uses, write, ty) in [
+        ("torch.add(x, 1)", "torch.neg(x)", "torch.add_(y, 1)", "Tensor"),
+        ("[x]", "torch.neg(x[0])", "torch.append(y, y[0])", "List[Tensor]"),
+    ] {
+        let uses = format!("def use(x: {ty}) -> Tensor:\n  return {uses}\n");
+        let main = format!("{}y = torch.wait(f)\n_0 = {write}\nreturn torch.neg(x)", fork("f", "outer", "x"));
+        for (wait, found) in [("", &["parent-mutation"][..]), (wait, &[])] {
+            let functions = outer(made, wait).replace("-> Tensor", &format!("-> {ty}")) + &uses;
+            assert_eq!(kinds(&said(&main, &functions)), found, "{main}\n{functions}");
+        }
+    }
+}
+
+#[test]
 fn branches_that_no_execution_takes_do_nothing() {
     let choose = |condition: &str| {
         format!(

@@ -39,6 +39,8 @@ pub(super) struct Fork {
     pub(super) waited: Vec<ForkId>,
     /// Forks below that may go on when a task of it has ended.
     pub(super) left: Vec<ForkId>,
+    /// Whether there are any: then what a task of it has made may be in use by others when it has been waited for.
+    pub(super) outlived: bool,
     /// When its parent comes by.
     pub(super) times: Vec<u64>,
     depth: u32,
@@ -91,6 +93,20 @@ impl Forks {
         self.all.push(Fork::new(Some(parent), place, body, instance, (callee, occurrence), depth));
         self.get_mut(parent).children.push(id);
         id
+    }
+
+    /// After a pass that records: notes which forks are outlived. Says whether any was not known to be, and so whether
+    /// everything must be looked at again.
+    pub(super) fn note_outlived(&mut self) -> bool {
+        let mut news = false;
+        for fork in &mut self.all {
+            news |= !fork.outlived && !fork.left.is_empty();
+            fork.outlived |= !fork.left.is_empty();
+        }
+        if news {
+            self.all.iter_mut().for_each(|fork| fork.times.clear());
+        }
+        news
     }
 
     /// Whether `inner` is `outer` or below it.
@@ -159,6 +175,7 @@ impl Fork {
             result: Abstract::default(),
             waited: Vec::new(),
             left: Vec::new(),
+            outlived: false,
             times: Vec::new(),
             depth,
             children: Vec::new(),

@@ -129,7 +129,7 @@ pub(super) struct Heap {
     links: Vec<(LocationId, LocationId)>,
     /// The same; only asked.
     linked: FxHashSet<(LocationId, LocationId)>,
-    /// Where from what was stored outside of its fork while that may still run.
+    /// Where from what came out of its fork while that, or a fork below it, may still run.
     leaked: FxHashSet<(Origin, Sort)>,
     /// Cells of what the program was given or loaded which were written.
     pub(super) written: FxHashSet<(LocationId, u32)>,
@@ -433,7 +433,7 @@ impl Heap {
     }
 
     /// What a value is to the tasks of `scope` and around them: what is still inside of a fork in it comes out. `leaks` if that
-    /// fork may go on.
+    /// fork may go on, or others below it.
     pub(super) fn raise(&mut self, value: &Abstract, scope: ForkId, forks: &Forks, leaks: bool) -> Abstract {
         value.map_things(&mut |id| match self.thing(id).clone() {
             Thing::Tensor { storage, region, shape } => {
@@ -586,7 +586,7 @@ impl Heap {
         (0..self.locations.len() as u32).map(LocationId).filter(outside).collect()
     }
 
-    /// Whether it was stored outside of the fork that made it.
+    /// Whether it came out of the fork that made it while somebody inside may still use it.
     pub(super) fn is_leaked(&self, location: LocationId) -> bool {
         let Location { origin, sort, .. } = self.location(location);
         self.leaked.contains(&(origin.clone(), *sort))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::forks::{ForkId, Forks};
+use super::forks::{Fork, ForkId, Forks};
 use super::heap::{Heap, LocationId, Maker, Origin, Sort, Stride, Thing, ThingId};
 use super::lattice::{Abstract, Constant, Plain};
 use super::record::Recorder;
@@ -77,7 +77,7 @@ pub(super) struct Interpreter<'a> {
 }
 
 impl<'a> Interpreter<'a> {
-    /// Looks at the entry until nothing changes, and once more to record.
+    /// Looks at the entry until nothing changes, and once more to record: who touches what, and which forks are outlived.
     pub(super) fn run(world: &'a World<'a>, entry: FunctionId) -> Result<Self, TooLarge> {
         let mut this = Self {
             world,
@@ -107,17 +107,29 @@ impl<'a> Interpreter<'a> {
         this.bind_params(main, &given);
         let frame = Frame { instance: main, fork: ForkId::MAIN, certain: true, repeats: false, depth: 0 };
         loop {
-            let version = this.heap.version;
-            this.changed = false;
-            this.heap.spread(&this.forks);
+            this.settle(frame)?;
+            this.recorder = Some(Recorder::default());
             this.function(frame)?;
-            if !this.changed && version == this.heap.version {
-                break;
+            if !this.forks.note_outlived() {
+                return Ok(this);
+            }
+            // What comes out of these forks is in use still: more may be the same.
+            this.recorder = None;
+            this.heap.version += 1;
+        }
+    }
+
+    /// Looks at everything until nothing changes.
+    fn settle(&mut self, frame: Frame) -> Result<(), TooLarge> {
+        loop {
+            let version = self.heap.version;
+            self.changed = false;
+            self.heap.spread(&self.forks);
+            self.function(frame)?;
+            if !self.changed && version == self.heap.version {
+                return Ok(());
             }
         }
-        this.recorder = Some(Recorder::default());
-        this.function(frame)?;
-        Ok(this)
     }
 
     /// The graph of a calling context.
@@ -684,8 +696,8 @@ impl<'a> Interpreter<'a> {
                 Thing::Future { fork, .. } => {
                     let parent = self.forks.get(fork).parent.unwrap_or(ForkId::MAIN);
                     let scope = self.forks.common(parent, frame.fork);
-                    let result = self.forks.get(fork).result.clone();
-                    self.heap.raise(&result, scope, &self.forks, false)
+                    let Fork { result, outlived, .. } = self.forks.get(fork);
+                    self.heap.raise(result, scope, &self.forks, *outlived)
                 }
                 Thing::Foreign(location) => {
                     // Whoever runs it may do anything.

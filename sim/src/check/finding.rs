@@ -309,8 +309,14 @@ impl Findings {
         news
     }
 
+    /// Everything found so far. What stays knows the forks, for a search may have passed them before the place that it
+    /// goes back to.
+    pub fn take(&mut self) -> Findings {
+        let forks = self.forks.iter().map(|(&site, fork)| (site, Fork { pure: true, ..fork.clone() })).collect();
+        std::mem::replace(self, Findings { forks, ..Findings::default() })
+    }
+
     /// Adds what others have found, who number the tasks differently: `translate` gives our numbers.
-    ///
     pub fn absorb(&mut self, others: Findings, translate: impl Fn(TaskId) -> TaskId) {
         for (key, mut finding) in others.found {
             finding.task = translate(finding.task);

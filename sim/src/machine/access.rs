@@ -79,12 +79,20 @@ impl Thing {
     }
 
     /// Its number for the scheduler. Each attribute of an object has its own, so that a race for one makes no choice points
-    /// of the others.
+    /// of the others. So has each kind of thing: a task that goes another way at a branch gives the name of one thing to
+    /// another, and if that were a list or a shape, which lead to other things, a race for the one would make it uncertain
+    /// what a step touches that meets the other.
     pub fn location(&self) -> Location {
         let slot = self.slot().bits();
+        // No execution has so many tasks that their numbers reach these bits; a process's things have all, and keep them.
+        let of_kind = |kind: u64| Location(slot ^ kind << 61);
         match self {
             Thing::Attribute(_, index) => Location(mix(slot, *index as u64)),
-            _ => Location(slot),
+            Thing::Shape(_) => of_kind(1),
+            Thing::List(_) => of_kind(2),
+            Thing::Dict(_) => of_kind(3),
+            Thing::Await(_) => of_kind(4),
+            Thing::Storage(_) | Thing::Generator(_) | Thing::Stdout | Thing::ProcessFlags => of_kind(0),
         }
     }
 }

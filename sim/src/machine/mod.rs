@@ -350,7 +350,7 @@ impl Machine {
     pub fn take_findings(&mut self) -> Findings {
         self.told.clear();
         self.named.get_mut().clear();
-        std::mem::take(&mut self.findings)
+        self.findings.take()
     }
 
     /// The findings and the names, for the next machine.

@@ -389,8 +389,13 @@ impl Laws<'_> {
         }
         for &strategy in SHARED {
             // Samples go in blocks; this is more than one.
-            let report = |jobs| audit(&self.program, &Config { jobs, ..self.config(strategy, 40) }).to_json();
-            same(&format!("{strategy}: the report of two threads"), report(2), report(1))?;
+            let report = |jobs| audit(&self.program, &Config { jobs, ..self.config(strategy, 40) });
+            let one = report(1);
+            same(&format!("{strategy}: the report of two threads"), report(2).to_json(), one.to_json())?;
+            for effect in one.findings.iter().filter(|finding| ("FC0101".."FC0105").contains(&finding.code)) {
+                let fork = one.forks.iter().find(|fork| fork.line == effect.fork_line);
+                same(&format!("{strategy}: a fork with effects is pure"), fork.map(|fork| fork.pure), Some(false))?;
+            }
         }
         Ok(())
     }
