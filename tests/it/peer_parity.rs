@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use forkcheck::audit::audit;
 use forkcheck::config::Limits;
+use forkcheck::execution::Subject;
 use forkcheck::machine::{ChildFirst, Machine};
 use forkcheck::{Atomicity, Config, text_of};
 use forkcheck_model::slot::{Allocator, Memory};
@@ -53,8 +54,8 @@ struct Row {
 enum Expected {
     /// The result, as it is printed without white space.
     Gives(&'static str),
-    /// What the error says.
-    Raises(&'static str),
+    /// What the error says, and the lines that lead to it, outermost first: each wait and each fork on the way.
+    Raises(&'static str, &'static [&'static str]),
 }
 
 use Expected::{Gives, Raises};
@@ -110,14 +111,21 @@ fn check(row: &Row) -> Result<(), String> {
     let program = || program_of(&code, &attributes, (row.inputs)());
     let complaint = |what: &str, found: &dyn std::fmt::Debug| Err(format!("{}: {what}: found {found:?}", row.test));
 
-    let mut machine = Machine::new(&program(), Atomicity::Op, Limits::default(), Tasks::new());
+    let first = program();
+    let mut machine = Machine::new(&first, Atomicity::Op, Limits::default(), Tasks::new());
     machine.run(&mut ChildFirst);
     if machine.task_count() != row.tasks {
         return complaint("tasks", &machine.task_count());
     }
     match (machine.into_result(), &row.expected) {
         (Some(Ok(value)), Gives(text)) if text_of(&value).split_whitespace().collect::<String>() == **text => {}
-        (Some(Err(raised)), Raises(text)) if raised.message.contains(text) => {}
+        (Some(Err(raised)), Raises(text, trail)) if raised.message.contains(text) => {
+            let told = first.error_text(&raised);
+            let lines: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+            if lines != **trail {
+                return complaint("trail", &told);
+            }
+        }
         (result, _) => return complaint("result", &result.map(|result| result.map(|value| text_of(&value)))),
     }
     // The same outcome under every schedule, unless a finding says why not.
@@ -323,7 +331,10 @@ def foo(x: Tensor, y: Tensor) -> Tensor:
 ",
         attributes: none,
         inputs: || vec![tensor(&[1.0, 2.0, 3.0]), tensor(&[1.0, 2.0])],
-        expected: Raises("The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0"),
+        expected: Raises(
+            "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0",
+            &["torch.wait(fut)", "fork(__forked_function)", "torch.add(torch.t(x), y)"],
+        ),
         tasks: 2,
         findings: &[],
     },
@@ -345,7 +356,16 @@ def foo(x: Tensor, y: Tensor) -> Tensor:
 ",
         attributes: none,
         inputs: || vec![tensor(&[1.0, 2.0, 3.0]), tensor(&[1.0, 2.0])],
-        expected: Raises("The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0"),
+        expected: Raises(
+            "The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 0",
+            &[
+                "torch.wait(fut)",
+                "fork(__forked_function)",
+                "torch.wait(fut)",
+                "fork(__forked_function)",
+                "torch.add(torch.t(x), y)",
+            ],
+        ),
         tasks: 3,
         findings: &[],
     },
