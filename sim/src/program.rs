@@ -8,9 +8,9 @@ use forkcheck_model::Error;
 use forkcheck_model::copy::copy_deep;
 use forkcheck_model::graph::Span;
 use forkcheck_model::module::{FunctionId, Module};
-use forkcheck_model::operators::GeneratorState;
+use forkcheck_model::operators::{GeneratorState, Modes};
 use forkcheck_model::slot::{Allocator, Memory};
-use forkcheck_model::tensor::{Bool8, Layout, Tensor};
+use forkcheck_model::tensor::{Bool8, Layout, Math, Tensor};
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::Tasks;
 
@@ -46,6 +46,8 @@ pub struct Parts {
     pub names: BTreeMap<NameKey, Named>,
     /// What kernels gave, for executions that come later.
     pub reuse: Reuse,
+    /// How its kernels compute.
+    pub math: Math,
 }
 
 impl Program {
@@ -78,8 +80,18 @@ impl Program {
             library,
             names,
             reuse: Reuse::default(),
+            math: Math::Native,
             module,
         })))
+    }
+
+    /// The same program with kernels that compute so.
+    ///
+    /// # Panics
+    /// If the program is shared already: what its kernels gave is kept for all who have it.
+    pub fn with_math(mut self, math: Math) -> Self {
+        Arc::get_mut(&mut self.0).expect("nobody else has the program").math = math;
+        self
     }
 }
 
@@ -92,6 +104,11 @@ impl Deref for Program {
 }
 
 impl Parts {
+    /// The modes that the entry starts in.
+    pub(crate) fn modes(&self) -> Modes {
+        Modes { math: self.math, ..Modes::default() }
+    }
+
     /// The root object and the arguments, copied for one execution.
     pub(crate) fn entry_values(&self, allocator: &mut Allocator) -> Vec<Value> {
         let mut values = vec![Value::Object(self.module.root.clone())];
@@ -245,6 +262,7 @@ fn call(module: &mut Module, function: FunctionId, args: Vec<Value>, memory: u64
         library: Library::default(),
         names: BTreeMap::new(),
         reuse: Reuse::default(),
+        math: Math::Native,
         module: module.clone(),
     }));
     let name = &program.module.function(function).name;
@@ -310,7 +328,8 @@ fn example(text: &str, generator: &mut GeneratorState, allocator: &mut Allocator
         // Box and Muller, 1958.
         let uniform = |generator: &mut GeneratorState| (f64::from(generator.next_u32()) + 0.5) / 4294967296.0;
         let (u, v) = (uniform(generator), uniform(generator));
-        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+        let math = Math::Portable;
+        (-2.0 * math.ln(u)).sqrt() * math.cos(std::f64::consts::TAU * v)
     };
     macro_rules! tensor {
         ($draw:expr) => {{

@@ -12,6 +12,7 @@ mod led;
 mod loom;
 mod many;
 mod peer_parity;
+mod portable;
 mod progress;
 mod proofs;
 mod properties;

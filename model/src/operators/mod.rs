@@ -57,7 +57,7 @@ pub use schema::{Argument, Schema};
 pub use text::{print_values, value_text};
 
 use crate::slot::{Allocator, OutOfMemory};
-use crate::tensor::DType;
+use crate::tensor::{DType, Math};
 use crate::value::{Generator, Value};
 
 /// A row of the table.
@@ -110,12 +110,14 @@ pub struct Modes {
     pub inference: bool,
     /// Whether autocast is on for the CPU.
     pub autocast: bool,
+    /// How kernels compute.
+    pub math: Math,
 }
 
 impl Default for Modes {
     /// Without gradients: forkcheck runs forward passes.
     fn default() -> Self {
-        Self { grad: false, inference: false, autocast: false }
+        Self { grad: false, inference: false, autocast: false, math: Math::Native }
     }
 }
 

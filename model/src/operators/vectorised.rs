@@ -2,7 +2,9 @@
 //!
 //! This is the one place with `unsafe` code of this crate. A kernel is plain Rust over slices and arrays of a known
 //! length; inlined into a function that may use wider registers, it is compiled to them. Which of the two runs is the
-//! same for the whole life of a process, so the same inputs give the same bits.
+//! same for the whole life of a process, so the same inputs give the same bits; [`Math::Portable`] runs the first always.
+
+use crate::tensor::Math;
 
 /// A kernel and its arguments.
 pub(in crate::operators) trait Loops: Sized {
@@ -15,10 +17,10 @@ pub(in crate::operators) trait Loops: Sized {
     fn run<const FUSED: bool>(self) -> Self::Output;
 }
 
-/// Runs a kernel with the widest instructions that the processor has.
-pub(in crate::operators) fn vectorised<L: Loops>(loops: L) -> L::Output {
+/// Runs a kernel with the widest instructions that the processor has, or, portably, with those of every processor.
+pub(in crate::operators) fn vectorised<L: Loops>(math: Math, loops: L) -> L::Output {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+    if math == Math::Native && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         // SAFETY: calling a function with target features is sound if the processor has them, which the line above
         // asked it. The function itself is safe code.
         #[expect(unsafe_code, reason = "the only way from code for every processor to code for this one")]
@@ -53,12 +55,12 @@ mod tests {
     #[test]
     fn the_wide_version_runs_where_the_processor_has_it_and_both_compute() {
         let x = 1.0 + f64::EPSILON;
-        let (fused, y) = vectorised(Probe(x));
+        let (fused, y) = vectorised(Math::Native, Probe(x));
         #[cfg(target_arch = "x86_64")]
         assert_eq!(fused, is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"));
         // (1 + e)^2 - 1 is 2e + e^2, of which rounding the product drops the last term.
         let (once, twice) = (2.0 * f64::EPSILON + f64::EPSILON * f64::EPSILON, 2.0 * f64::EPSILON);
         assert_eq!(y, if fused { once } else { twice });
-        assert_eq!(Probe(x).run::<false>(), (false, twice));
+        assert_eq!(vectorised(Math::Portable, Probe(x)), (false, twice));
     }
 }

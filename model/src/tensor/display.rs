@@ -147,7 +147,7 @@ impl Stream {
                 least = z.abs().min(least);
                 greatest = z.abs().max(greatest);
             }
-            let magnitude = |z: f64| if z == 0.0 { 1.0 } else { z.log10().floor() + 1.0 };
+            let magnitude = |z: f64| if z == 0.0 { 1.0 } else { libm::log10(z).floor() + 1.0 };
             (least, greatest) = (magnitude(least), magnitude(greatest));
         }
         if whole && greatest > 9.0 {
@@ -161,7 +161,7 @@ impl Stream {
             (1.0, if greatest.abs() > 99.0 || least.abs() > 99.0 { 12 } else { 11 })
         } else if !(0.0..=5.0).contains(&greatest) {
             self.set(Format::Fixed);
-            (10f64.powf(greatest - 1.0), 7)
+            (libm::pow(10.0, greatest - 1.0), 7)
         } else {
             self.set(Format::Fixed);
             (1.0, if greatest == 0.0 { 7 } else { greatest as usize + 6 })

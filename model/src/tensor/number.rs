@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 use num_complex::{Complex, Complex64};
 
+use super::elementary::Elementary;
 use super::{Bool8, Element};
 
 /// An element that can be converted to any other.
@@ -240,7 +241,7 @@ macro_rules! wide {
     (unary { $($unary:ident $unary_doc:literal)* } binary { $($binary:ident $binary_doc:literal)* }) => {
         /// What floats are computed in: `f32` or `f64`.
         pub trait Wide:
-            Float<Wide = Self> + Arithmetic + std::ops::Neg<Output = Self> + std::ops::Rem<Output = Self> + std::iter::Sum
+            Float<Wide = Self> + Arithmetic + Elementary + std::ops::Neg<Output = Self> + std::ops::Rem<Output = Self> + std::iter::Sum
         {
             /// Infinity.
             const INFINITY: Self;
@@ -262,8 +263,6 @@ macro_rules! wide {
             fn is_finite(self) -> bool;
             /// Whether the sign bit is set.
             fn is_sign_negative(self) -> bool;
-            /// A power.
-            fn powi(self, exponent: i32) -> Self;
             /// `self * a + b` with one rounding.
             fn mul_add(self, a: Self, b: Self) -> Self;
             $(#[doc = $unary_doc] fn $unary(self) -> Self;)*
@@ -295,9 +294,6 @@ macro_rules! wide {
             fn is_sign_negative(self) -> bool {
                 self.is_sign_negative()
             }
-            fn powi(self, exponent: i32) -> Self {
-                self.powi(exponent)
-            }
             fn mul_add(self, a: Self, b: Self) -> Self {
                 self.mul_add(a, b)
             }
@@ -316,16 +312,8 @@ wide! {
         abs "The absolute value." sqrt "The square root."
         floor "Rounded down." ceil "Rounded up." trunc "Rounded towards zero."
         round_ties_even "Rounded to the nearest, ties to even."
-        exp "The exponential." exp2 "Two to this power." exp_m1 "The exponential, less one."
-        ln "The natural logarithm." log2 "The logarithm to base two." log10 "The logarithm to base ten."
-        ln_1p "The natural logarithm of one more."
-        sin "Sine." cos "Cosine." tan "Tangent." asin "Arc sine." acos "Arc cosine." atan "Arc tangent."
-        sinh "Hyperbolic sine." cosh "Hyperbolic cosine." tanh "Hyperbolic tangent."
-        asinh "Inverse of the hyperbolic sine." acosh "Inverse of the hyperbolic cosine."
-        atanh "Inverse of the hyperbolic tangent."
     }
     binary {
-        powf "A power." atan2 "The angle of a point." hypot "The length of a hypotenuse."
         copysign "With another's sign." min "The lesser, of two numbers." max "The greater, of two numbers."
     }
 }

@@ -28,7 +28,6 @@ use std::sync::Arc;
 
 use forkcheck_model::copy::copy_deep;
 use forkcheck_model::digest::Digest;
-use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::value::{Generator, Value};
 use forkcheck_scheduler::{Clock, Enabled, Location, TaskId, Tasks};
@@ -172,7 +171,7 @@ impl Machine {
             state: State::Ready,
             clock: Clock::root(),
             allocator,
-            modes: Modes::default(),
+            modes: program.modes(),
             forked: BTreeMap::new(),
             store: None,
             waiters: Vec::new(),

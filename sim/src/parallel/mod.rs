@@ -25,7 +25,6 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use forkcheck_model::copy::copy_deep;
-use forkcheck_model::operators::Modes;
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::value::{Forked, Generator, Value};
 use forkcheck_scheduler::TaskId;
@@ -126,7 +125,7 @@ impl World {
         let entry = program.entry_values(&mut allocator);
         let shared = program.shared_values(&mut allocator);
         let code = program.codes.function(program.entry);
-        let main = Task::new(None, code, entry.iter().cloned(), allocator, Modes::default());
+        let main = Task::new(None, code, entry.iter().cloned(), allocator, program.modes());
         Self {
             program: program.clone(),
             limits: limits.clone(),

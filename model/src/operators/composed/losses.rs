@@ -34,7 +34,11 @@ fn lengths(call: &Call<'_>, i: usize) -> Result<Vec<i64>> {
 /// The logarithm of a sum of what these are logarithms of.
 fn log_sum(terms: &[f64]) -> f64 {
     let most = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if most == f64::NEG_INFINITY { most } else { most + terms.iter().map(|x| (x - most).exp()).sum::<f64>().ln() }
+    if most == f64::NEG_INFINITY {
+        most
+    } else {
+        most + libm::log(terms.iter().map(|x| libm::exp(x - most)).sum::<f64>())
+    }
 }
 
 /// Reduces the losses of samples as `reduction` says; each is divided by its weight for a mean.

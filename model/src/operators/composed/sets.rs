@@ -139,10 +139,11 @@ fn vander(call: &mut Call<'_>, increasing: bool) -> Result {
         }));
     }
     let dtype = if linalg || x.dtype().is_floating_point() { x.dtype() } else { DType::Int64 };
-    let exponent = |k: i64| if increasing { k } else { n - 1 - k } as i32;
+    let exponent = |k: i64| if increasing { k } else { n - 1 - k } as f64;
     let mut all = sizes.clone();
     all.push(n);
-    let powers: Vec<f64> = call.read::<f64>(x)?.iter().flat_map(|x| (0..n).map(move |k| x.powi(exponent(k)))).collect();
+    let powers: Vec<f64> =
+        call.read::<f64>(x)?.iter().flat_map(|x| (0..n).map(move |k| libm::pow(*x, exponent(k)))).collect();
     call.create(dtype, &all, &powers).map(Value::Tensor)
 }
 

@@ -34,7 +34,7 @@ fn hamming(call: &mut Call<'_>) -> Result {
     let (length, last, dtype) = extent(call)?;
     let alpha = call.float(2)?;
     let beta = if call.position("beta").is_some() { call.float(3)? } else { 0.46 };
-    let at = |i: i64| alpha - beta * (2.0 * std::f64::consts::PI * i as f64 / last).cos();
+    let at = |i: i64| alpha - beta * libm::cos(2.0 * std::f64::consts::PI * i as f64 / last);
     let elements: Vec<f64> = if length == 1 { vec![1.0] } else { (0..length).map(at).collect() };
     call.create(dtype, &[length], &elements).map(Value::Tensor)
 }
@@ -44,7 +44,10 @@ fn kaiser(call: &mut Call<'_>) -> Result {
     let (length, last, dtype) = extent(call)?;
     let beta = call.position("beta").map_or(Ok(12.0), |i| call.float(i))?;
     let middle = last / 2.0;
-    let inside = |i: i64| beta * (1.0 - ((i as f64 - middle) / middle).powi(2)).max(0.0).sqrt();
+    let inside = |i: i64| {
+        let from_middle = (i as f64 - middle) / middle;
+        beta * (1.0 - from_middle * from_middle).max(0.0).sqrt()
+    };
     let mut arguments: Vec<f64> = if length == 1 { vec![beta] } else { (0..length).map(inside).collect() };
     arguments.push(beta);
     let arguments = call.create(DType::Float64, &[length + 1], &arguments)?;

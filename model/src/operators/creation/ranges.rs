@@ -156,7 +156,7 @@ fn linspace(call: &mut Call<'_>) -> Result {
         let step = (end - start) / (steps - 1) as f64;
         if i < steps / 2 { start + step * i as f64 } else { end - step * (steps - 1 - i) as f64 }
     };
-    let result = elements(call, steps, dtype, |i| Scalar::Float(base.map_or(at(i), |base| base.powf(at(i)))))?;
+    let result = elements(call, steps, dtype, |i| Scalar::Float(base.map_or(at(i), |base| libm::pow(base, at(i)))))?;
     call.deliver(result)
 }
 
@@ -192,15 +192,15 @@ fn window(call: &mut Call<'_>, shape: fn(f64) -> f64) -> Result {
 }
 
 fn hann(x: f64) -> f64 {
-    0.5 - 0.5 * (2.0 * PI * x).cos()
+    0.5 - 0.5 * libm::cos(2.0 * PI * x)
 }
 
 fn hamming(x: f64) -> f64 {
-    0.54 - 0.46 * (2.0 * PI * x).cos()
+    0.54 - 0.46 * libm::cos(2.0 * PI * x)
 }
 
 fn blackman(x: f64) -> f64 {
-    0.42 - 0.5 * (2.0 * PI * x).cos() + 0.08 * (4.0 * PI * x).cos()
+    0.42 - 0.5 * libm::cos(2.0 * PI * x) + 0.08 * libm::cos(4.0 * PI * x)
 }
 
 fn bartlett(x: f64) -> f64 {

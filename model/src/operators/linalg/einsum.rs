@@ -4,7 +4,7 @@ use super::matmul::known;
 use super::product::{Factor, Shape, add_products};
 use crate::operators::reduce::number::compute;
 use crate::operators::{Call, Fault, Operator};
-use crate::tensor::{Dims, Layout, Tensor};
+use crate::tensor::{Dims, Layout, Math, Tensor};
 use crate::value::Value;
 
 /// An index: a letter, or one of the dimensions that an ellipsis stands for.
@@ -197,7 +197,7 @@ impl<T: Factor> Named<T> {
     }
 
     /// The product of two, summed over what both have and nobody wants any more.
-    fn times(self, other: Named<T>, keep: impl Fn(Label) -> bool) -> Named<T> {
+    fn times(self, other: Named<T>, keep: impl Fn(Label) -> bool, math: Math) -> Named<T> {
         // A size of one stands for any: then the dimension is the other's alone.
         let (a, b) = (self.without_ones(&other), other);
         let b = b.without_ones(&a);
@@ -214,7 +214,7 @@ impl<T: Factor> Named<T> {
         let x = a.arranged(&[&batch[..], &rows, &inner].concat());
         let y = b.arranged(&[&batch[..], &inner, &columns].concat());
         let mut elements = vec![T::ZERO; batches * shape.rows * shape.columns];
-        add_products(&x, &y, (0..batches).map(|i| (i, i)), shape, &mut elements);
+        add_products(&x, &y, (0..batches).map(|i| (i, i)), shape, &mut elements, math);
         let sizes_of =
             |labels: &[Label], named: &Named<T>| -> Vec<usize> { labels.iter().map(|&l| named.size(l)).collect() };
         Named {
@@ -331,7 +331,7 @@ fn contract(call: &mut Call<'_>, equation: &Equation, operands: &[Tensor], sizes
             let keep = |label: Label| equation.output.contains(&label) || later.iter().flatten().any(|&l| l == label);
             product = Some(match product {
                 None => next,
-                Some(product) => product.times(next, keep),
+                Some(product) => product.times(next, keep, call.modes.math),
             });
         }
         let product = product.expect("an operand").summed(|label| equation.output.contains(&label));

@@ -95,7 +95,7 @@ impl Lu {
         let start = if exchanges % 2 == 1 { -1.0 } else { 1.0 };
         (0..self.factors.rows).map(|k| self.factors.at(k, k)).fold((start, 0.0), |(sign, log), pivot| {
             let sign_of = if pivot == 0.0 { 0.0 } else { pivot.signum() };
-            (sign * sign_of, log + pivot.abs().ln())
+            (sign * sign_of, log + libm::log(pivot.abs()))
         })
     }
 

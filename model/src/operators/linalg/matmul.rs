@@ -174,11 +174,12 @@ pub(in crate::operators) fn matmul_of(call: &mut Call<'_>, a: &Tensor, b: &Tenso
     compute!(dtype, "aten::matmul", T => {
         let memory = call.memory();
         let (x, y) = (Stack::<T>::of(a, plan.folded, &memory)?, Stack::<T>::of(b, false, &memory)?);
+        let math = call.modes.math;
         let size = plan.shape.rows * plan.shape.columns;
         call.fill::<T>(dtype, &plan.result, |result| {
             for (k, (i, j)) in plan.pairs().into_iter().enumerate() {
                 let part = &mut result[k * size..(k + 1) * size];
-                T::add_product(x.matrix(i), Right::Matrix(y.matrix(j)), part, plan.shape);
+                T::add_product(x.matrix(i), Right::Matrix(y.matrix(j)), part, plan.shape, math);
             }
             Ok(())
         })
@@ -498,7 +499,7 @@ pub(in crate::operators) fn linear_of(
         check_expands(&bias.sizes(), &[rows, columns])?;
     }
     let shape = Shape { rows: rows as usize, inner: inner as usize, columns: columns as usize };
-    let memory = call.memory();
+    let (memory, math) = (call.memory(), call.modes.math);
     compute!(dtype, "aten::linear", T => {
         let (x, w) = (call.read::<T>(input)?, call.read::<T>(weight)?);
         let bias = bias.map(|bias| -> Result<_, Fault> {
@@ -511,7 +512,7 @@ pub(in crate::operators) fn linear_of(
                 elements.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(&bias));
             }
             let w = Right::Matrix(Matrix::of_columns(&w, shape.inner));
-            T::add_product(Matrix::of_rows(&x, shape.inner), w, elements, shape);
+            T::add_product(Matrix::of_rows(&x, shape.inner), w, elements, shape, math);
             Ok(())
         })
     })
@@ -587,11 +588,12 @@ pub(super) fn inner(call: &mut Call<'_>) -> Result<Value, Fault> {
         columns: b_kept.iter().product::<i64>() as usize,
     };
     let sizes: Dims = a_kept.into_iter().chain(b_kept).collect();
+    let math = call.modes.math;
     let result = compute!(dtype, "aten::inner", T => {
         let (x, y) = (call.read::<T>(a)?, call.read::<T>(b)?);
         call.fill::<T>(dtype, &sizes, |elements| {
             let y = Right::Matrix(Matrix::of_columns(&y, shape.inner));
-            T::add_product(Matrix::of_rows(&x, shape.inner), y, elements, shape);
+            T::add_product(Matrix::of_rows(&x, shape.inner), y, elements, shape, math);
             Ok(())
         })?
     });

@@ -10,6 +10,7 @@
 use crate::operators::reduce::number::Computed;
 use crate::operators::scratch::Scratch;
 use crate::operators::vectorised::{Loops, vectorised};
+use crate::tensor::Math;
 
 /// The rows, the summed length and the columns of a product.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +76,7 @@ pub(in crate::operators) trait Factor: Computed {
     fn pack(matrix: Matrix<'_, Self>, inner: usize, columns: usize) -> Panels<Self>;
 
     /// Adds a product to `result`, a matrix row by row. Both factors are read as the shape says.
-    fn add_product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape);
+    fn add_product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape, math: Math);
 }
 
 /// The second factor.
@@ -126,9 +127,9 @@ macro_rules! factors {
                 panels
             }
 
-            fn add_product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape) {
+            fn add_product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape, math: Math) {
                 assert_eq!(result.len(), shape.rows * shape.columns, "the result has the shape");
-                vectorised(Product::<Self, $rows, $columns> { a, b, result, shape });
+                vectorised(math, Product::<Self, $rows, $columns> { a, b, result, shape });
             }
         })*
     };
@@ -403,12 +404,13 @@ pub(in crate::operators) fn add_products<T: Factor>(
     pairs: impl IntoIterator<Item = (usize, usize)>,
     shape: Shape,
     results: &mut [T],
+    math: Math,
 ) {
     let (a_size, b_size) = (shape.rows * shape.inner, shape.inner * shape.columns);
     let size = shape.rows * shape.columns;
     for (k, (i, j)) in pairs.into_iter().enumerate() {
         let a = Matrix::of_rows(&a[i * a_size..(i + 1) * a_size], shape.inner);
         let b = Matrix::of_rows(&b[j * b_size..(j + 1) * b_size], shape.columns);
-        T::add_product(a, Right::Matrix(b), &mut results[k * size..(k + 1) * size], shape);
+        T::add_product(a, Right::Matrix(b), &mut results[k * size..(k + 1) * size], shape, math);
     }
 }

@@ -331,9 +331,9 @@ pub(super) fn exponential(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (n, _) = size_of(call, 0)?;
     let exponential = |a: &Matrix| {
         let norm = (0..n).map(|row| (0..n).map(|column| a.at(row, column).abs()).sum::<f64>()).fold(0.0, f64::max);
-        let halvings = if norm.is_finite() && norm > 0.5 { (norm / 0.5).log2().ceil() as i32 } else { 0 };
+        let halvings = if norm.is_finite() && norm > 0.5 { libm::log2(norm / 0.5).ceil() as i32 } else { 0 };
         let mut small = a.clone();
-        small.elements.iter_mut().for_each(|x| *x /= 2f64.powi(halvings));
+        small.elements.iter_mut().for_each(|x| *x /= libm::scalbn(1.0, halvings));
         let (mut sum, mut term) = (Matrix::identity(n), Matrix::identity(n));
         for k in 1..=18 {
             term = product(&term, &small);

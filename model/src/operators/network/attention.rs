@@ -138,7 +138,7 @@ fn weights<T: Curves>(
         Some(mask) => broadcast(&own, &mask.sizes())?,
         None => own,
     };
-    let memory = call.memory();
+    let (memory, math) = (call.memory(), call.modes.math);
     let columns = sizes[sizes.len() - 1] as usize;
     let rows = sizes[sizes.len() - 2] as usize;
     let mut x = scores.read_expanded::<T>(&sizes, &memory)?.to_vec();
@@ -166,7 +166,7 @@ fn weights<T: Curves>(
         if row.iter().all(|&x| x == -T::INFINITY) {
             results.extend(row.iter().map(|_| T::of(0.0)));
         } else {
-            softmax_row(row, &mut results);
+            softmax_row(row, &mut results, math);
         }
     }
     call.create(T::DTYPE, &sizes, &results)

@@ -7,7 +7,7 @@ use crate::operators::linalg::product::{Factor, Matrix, Right, Shape, Steps};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::scratch::Scratch;
 use crate::operators::{Call, Fault};
-use crate::tensor::{DType, Dims, Tensor};
+use crate::tensor::{DType, Dims, Math, Tensor};
 use crate::value::Value;
 
 /// What is convolved, and how.
@@ -342,7 +342,8 @@ impl Convolution<'_> {
         let _charge = call.memory().charge((laid_out.saturating_add(run).saturating_mul(size_of::<T>())) as u64)?;
         let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
         let bias = self.bias.map(|bias| call.read::<T>(bias)).transpose()?;
-        let parts = Parts { planes, window, channels, outputs, weights: &w, bias: bias.as_deref() };
+        let math = call.modes.math;
+        let parts = Parts { planes, window, channels, outputs, weights: &w, bias: bias.as_deref(), math };
         call.write::<T>(self.input.dtype(), &sizes, |elements| {
             let (part, out_part) = (channels * window.input(), outputs * window.output());
             let mut rooms = Rooms { planes: Scratch::of(laid_out), run: Scratch::of(run) };
@@ -375,6 +376,7 @@ impl Convolution<'_> {
         let _charge = self.charge::<T>(call, shape)?;
         let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
         let bias = self.bias.map(|bias| call.read::<T>(bias)).transpose()?;
+        let math = call.modes.math;
         call.fill::<T>(self.input.dtype(), &sizes, |elements| {
             let (part, out_part) = (channels * window.output(), outputs * window.input());
             let mut columns = vec![T::ZERO; shape.rows * shape.columns];
@@ -382,7 +384,7 @@ impl Convolution<'_> {
                 let weights = &w[i % groups * channels * shape.rows..][..channels * shape.rows];
                 let seen = Matrix::of_rows(&x[i * part..(i + 1) * part], shape.columns);
                 columns.fill(T::ZERO);
-                T::add_product(Matrix::of_columns(weights, shape.rows), Right::Matrix(seen), &mut columns, shape);
+                T::add_product(Matrix::of_columns(weights, shape.rows), Right::Matrix(seen), &mut columns, shape, math);
                 window.add_columns(&columns, result, Computed::plus);
                 if let Some(bias) = &bias {
                     add_bias(result, window.input(), &bias[i % groups * outputs..]);
@@ -438,6 +440,7 @@ struct Parts<'a, T> {
     outputs: usize,
     weights: &'a [T],
     bias: Option<&'a [T]>,
+    math: Math,
 }
 
 /// Room that is used again for each group: for planes as they are laid out, and for the output before windows that are
@@ -477,7 +480,7 @@ impl<T: Factor> Parts<'_, T> {
         if self.channels == 1 {
             for (output, run) in run.chunks_exact_mut(columns).enumerate() {
                 let weights = &weights[output * inner..(output + 1) * inner];
-                depthwise::convolve(planes, &self.planes, weights, bias(output), run);
+                depthwise::convolve(planes, &self.planes, (weights, bias(output)), run, self.math);
             }
             return;
         }
@@ -488,7 +491,7 @@ impl<T: Factor> Parts<'_, T> {
             channels.flat_map(|start| self.planes.offsets().iter().map(move |offset| start + offset)).collect();
         let seen = Matrix { elements: planes, rows: Steps::Table(&rows), columns: Steps::Even(1) };
         let shape = Shape { rows: self.outputs, inner, columns };
-        T::add_product(Matrix::of_rows(weights, inner), Right::Matrix(seen), run, shape);
+        T::add_product(Matrix::of_rows(weights, inner), Right::Matrix(seen), run, shape, self.math);
     }
 }
 

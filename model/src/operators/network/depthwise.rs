@@ -4,15 +4,23 @@
 use super::planes::Planes;
 use crate::operators::linalg::product::{Factor, multiply_add};
 use crate::operators::vectorised::{Loops, vectorised};
+use crate::tensor::Math;
 
 /// One plane of the output of a convolution, as a run over planes of one channel, starting from a bias.
-pub(super) fn convolve<T: Factor>(planes: &[T], layout: &Planes, weights: &[T], bias: T, run: &mut [T]) {
-    vectorised(Channel { planes, offsets: layout.offsets(), fold: Weighted { weights, bias }, run });
+pub(super) fn convolve<T: Factor>(
+    planes: &[T],
+    layout: &Planes,
+    (weights, bias): (&[T], T),
+    run: &mut [T],
+    math: Math,
+) {
+    vectorised(math, Channel { planes, offsets: layout.offsets(), fold: Weighted { weights, bias }, run });
 }
 
 /// One plane of the output of a pool: the greatest that each window sees, or a NaN if it sees one.
 pub(super) fn greatest<T: Factor>(planes: &[T], layout: &Planes, run: &mut [T]) {
-    vectorised(Channel { planes, offsets: layout.offsets(), fold: Greatest, run });
+    // Comparisons have the same result anywhere.
+    vectorised(Math::Native, Channel { planes, offsets: layout.offsets(), fold: Greatest, run });
 }
 
 /// What is made of the elements that a window sees, one kernel element after the other.

@@ -74,14 +74,14 @@ pub(super) fn huber(call: &mut Call<'_>) -> Result<Value, Fault> {
 pub(super) fn kl_div(call: &mut Call<'_>) -> Result<Value, Fault> {
     let of_log = call.bool(3)?;
     of_two(call, 2, |x, y| match of_log {
-        true => y.exp() * (y - x),
+        true => libm::exp(y) * (y - x),
         false if y == 0.0 => 0.0 - y * x,
-        false => y * y.ln() - y * x,
+        false => y * libm::log(y) - y * x,
     })
 }
 
 pub(super) fn soft_margin(call: &mut Call<'_>) -> Result<Value, Fault> {
-    of_two(call, 2, |x, y| (-y * x).exp().ln_1p())
+    of_two(call, 2, |x, y| libm::log1p(libm::exp(-y * x)))
 }
 
 pub(super) fn hinge_embedding(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -96,8 +96,8 @@ pub(super) fn hinge_embedding(call: &mut Call<'_>) -> Result<Value, Fault> {
 pub(super) fn poisson_nll(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (log, full, eps) = (call.bool(2)?, call.bool(3)?, call.float(4)?);
     of_two(call, 5, |x, y| {
-        let loss = if log { x.exp() - y * x } else { x - y * (x + eps).ln() };
-        let stirling = y * y.ln() - y + 0.5 * (2.0 * std::f64::consts::PI * y).ln();
+        let loss = if log { libm::exp(x) - y * x } else { x - y * libm::log(x + eps) };
+        let stirling = y * libm::log(y) - y + 0.5 * libm::log(2.0 * std::f64::consts::PI * y);
         if full && y > 1.0 { loss + stirling } else { loss }
     })
 }
@@ -182,7 +182,7 @@ pub(super) fn binary_cross_entropy(call: &mut Call<'_>) -> Result<Value, Fault> 
         return raised("all elements of input should be between 0 and 1");
     }
     // PyTorch keeps the logarithms from passing -100.
-    let loss = |(&x, &y): (&f64, &f64)| (y - 1.0) * (-x).ln_1p().max(-100.0) - y * x.ln().max(-100.0);
+    let loss = |(&x, &y): (&f64, &f64)| (y - 1.0) * libm::log1p(-x).max(-100.0) - y * libm::log(x).max(-100.0);
     let mut losses: Vec<f64> = x.iter().zip(&*y).map(loss).collect();
     if let Some(weight) = weight {
         broadcast(&sizes, &weight.sizes())?;
@@ -204,7 +204,7 @@ pub(super) fn binary_cross_entropy_with_logits(call: &mut Call<'_>) -> Result<Va
     let (weights, positive) = (factors(2)?, factors(3)?);
     let loss = |i: usize| {
         let (x, y) = (x[i], y[i]);
-        let log_sigmoid = x.min(0.0) - (-x.abs()).exp().ln_1p();
+        let log_sigmoid = x.min(0.0) - libm::log1p(libm::exp(-x.abs()));
         let positive = positive.as_ref().map_or(1.0, |positive| positive[i]);
         let loss = (1.0 - y) * x - ((positive - 1.0) * y + 1.0) * log_sigmoid;
         loss * weights.as_ref().map_or(1.0, |weights| weights[i])
@@ -277,8 +277,8 @@ impl Classes {
             for place in 0..places {
                 let at = |class: usize| class * places + place;
                 let most = (0..classes).map(|class| sample[at(class)]).fold(f64::NEG_INFINITY, f64::max);
-                let total: f64 = (0..classes).map(|class| (sample[at(class)] - most).exp()).sum();
-                (0..classes).for_each(|class| sample[at(class)] -= most + total.ln());
+                let total: f64 = (0..classes).map(|class| libm::exp(sample[at(class)] - most)).sum();
+                (0..classes).for_each(|class| sample[at(class)] -= most + libm::log(total));
             }
         }
     }

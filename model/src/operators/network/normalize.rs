@@ -311,8 +311,8 @@ pub(super) fn rms_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     let epsilon = match dtype {
         DType::Float64 => f64::EPSILON,
         DType::Float32 => f32::EPSILON as f64,
-        DType::BFloat16 => 2f64.powi(-7),
-        _ => 2f64.powi(-10),
+        DType::BFloat16 => 1.0 / 128.0,
+        _ => 1.0 / 1024.0,
     };
     let (eps, weight) = (call.opt_float(3)?.unwrap_or(epsilon), floats(call, weight)?);
     let mut elements = Vec::with_capacity(input.numel() as usize);

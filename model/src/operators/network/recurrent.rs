@@ -138,7 +138,7 @@ fn run<T: Curves>(
     states: &mut States<T>,
     backward: bool,
 ) -> Result<Vec<T>, Fault> {
-    let n = states.size;
+    let (n, math) = (states.size, call.modes.math);
     let width = n * kind.gates() as usize;
     let mut output = vec![T::default(); sequence.batch_sizes.iter().sum::<usize>() * n];
     let hidden_weights = T::pack(Matrix::of_columns(&call.read::<T>(weights.hidden)?, n), n, width);
@@ -156,13 +156,13 @@ fn run<T: Curves>(
             None => h.fill(T::default()),
         }
         let shape = Shape { rows: batch, inner: n, columns: width };
-        T::add_product(Matrix::of_rows(&states.hidden, n), Right::Packed(&hidden_weights), h, shape);
+        T::add_product(Matrix::of_rows(&states.hidden, n), Right::Packed(&hidden_weights), h, shape, math);
         for sample in 0..batch {
             let (rows, gates) = (sample * n..(sample + 1) * n, sample * width..(sample + 1) * width);
             let row = start + sample;
             let x = &x[row * width..(row + 1) * width];
             let cell = if states.cell.is_empty() { &mut [] } else { &mut states.cell[rows.clone()] };
-            vectorised(Step { kind, x, h: &h[gates], state: &mut states.hidden[rows.clone()], cell });
+            vectorised(math, Step { kind, x, h: &h[gates], state: &mut states.hidden[rows.clone()], cell });
             output[row * n..(row + 1) * n].copy_from_slice(&states.hidden[rows]);
         }
     }
@@ -417,6 +417,7 @@ pub(super) fn cell(call: &mut Call<'_>) -> Result<Value, Fault> {
     let h = linear_of(call, &hidden, w_hh, b_hh)?;
     let dtype = input.dtype();
     let wide = if dtype == DType::Float64 { DType::Float64 } else { DType::Float32 };
+    let math = call.modes.math;
     dispatch!(wide wide, call.operator.name, T => {
         let (x, h) = (call.read::<T>(&x)?, call.read::<T>(&h)?);
         let mut states = call.read::<T>(&hidden)?.to_vec();
@@ -427,7 +428,7 @@ pub(super) fn cell(call: &mut Call<'_>) -> Result<Value, Fault> {
         for sample in 0..sizes[0] as usize {
             let (rows, gates) = (sample * n..(sample + 1) * n, sample * width..(sample + 1) * width);
             let cell = if cells.is_empty() { &mut [][..] } else { &mut cells[rows.clone()] };
-            vectorised(Step { kind, x: &x[gates.clone()], h: &h[gates], state: &mut states[rows], cell });
+            vectorised(math, Step { kind, x: &x[gates.clone()], h: &h[gates], state: &mut states[rows], cell });
         }
         let hidden = call.create(dtype, &sizes, &states)?;
         if kind != Kind::Lstm {

@@ -9,7 +9,7 @@ use super::plan::{Operand, Plan, Rule, compute};
 use super::{forms, rows};
 use crate::operators::arguments::wrap_dim;
 use crate::tensor::number::Wide;
-use crate::tensor::{DType, Dims, Layout, Scalar, Tensor};
+use crate::tensor::{DType, Dims, Layout, Math, Scalar, Tensor};
 use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
@@ -31,26 +31,27 @@ pub(super) const ROWS: &[(&str, Kernel)] = rows! {
 
 /// Activations of a float without parameters.
 macro_rules! activations {
-    ($($name:ident: |$x:ident| $body:expr;)*) => {
+    ($($name:ident: |$x:ident $(, $math:ident)?| $body:expr;)*) => {
         $(fn $name(call: &mut Call<'_>) -> Result {
-            fn compute<W: Wide>($x: W) -> W {
+            fn compute<W: Wide>($x: W $(, $math: Math)?) -> W {
                 $body
             }
-            map_float(call, compute, compute)
+            $(let $math = call.modes.math;)?
+            map_float(call, |x| compute(x $(, $math)?), |x| compute(x $(, $math)?))
         })*
     };
 }
 
 activations! {
-    silu: |x| x / (W::of(1.0) + (-x).exp());
-    mish: |x| x * x.exp().ln_1p().tanh();
+    silu: |x, math| x / (W::of(1.0) + math.exp(-x));
+    mish: |x, math| x * math.tanh(math.ln_1p(math.exp(x)));
     hardsigmoid: |x| between(x + W::of(3.0), 0.0, 6.0) / W::of(6.0);
     hardswish: |x| x * between(x + W::of(3.0), 0.0, 6.0) / W::of(6.0);
-    log_sigmoid: |x| between(x, f64::NEG_INFINITY, 0.0) - (-x.abs()).exp().ln_1p();
+    log_sigmoid: |x, math| between(x, f64::NEG_INFINITY, 0.0) - math.ln_1p(math.exp(-x.abs()));
     gelu_erf: |x| W::of(0.5) * x * (W::of(1.0) + in_f64(x * W::of(FRAC_1_SQRT_2), libm::erf));
-    gelu_tanh: |x| {
+    gelu_tanh: |x, math| {
         let inner = W::of(SQRT_2 * FRAC_2_SQRT_PI * 0.5) * (x + W::of(0.044715) * x * x * x);
-        W::of(0.5) * x * (W::of(1.0) + inner.tanh())
+        W::of(0.5) * x * (W::of(1.0) + math.tanh(inner))
     };
 }
 
@@ -121,11 +122,11 @@ fn celu(call: &mut Call<'_>) -> Result {
 
 /// `negative * (exp(x * inner) - 1)` below zero, `positive * x` above.
 fn exponential_unit(call: &mut Call<'_>, negative: f64, positive: f64, inner: f64) -> Result {
-    fn unit<W: Wide>(x: W, [negative, positive, inner]: [f64; 3]) -> W {
-        if x <= W::of(0.0) { (x * W::of(inner)).exp_m1() * W::of(negative) } else { x * W::of(positive) }
+    fn unit<W: Wide>(x: W, [negative, positive, inner]: [f64; 3], math: Math) -> W {
+        if x <= W::of(0.0) { math.exp_m1(x * W::of(inner)) * W::of(negative) } else { x * W::of(positive) }
     }
-    let factors = [negative, positive, inner];
-    map_float(call, |x| unit(x, factors), |x| unit(x, factors))
+    let (factors, math) = ([negative, positive, inner], call.modes.math);
+    map_float(call, |x| unit(x, factors, math), |x| unit(x, factors, math))
 }
 
 fn relu6(call: &mut Call<'_>) -> Result {
@@ -181,12 +182,12 @@ fn softshrink(call: &mut Call<'_>) -> Result {
 }
 
 fn softplus(call: &mut Call<'_>) -> Result {
-    fn soft<W: Wide>(x: W, beta: f64, threshold: f64) -> W {
+    fn soft<W: Wide>(x: W, (beta, threshold): (f64, f64), math: Math) -> W {
         let scaled = x * W::of(beta);
-        if scaled > W::of(threshold) { x } else { scaled.exp().ln_1p() / W::of(beta) }
+        if scaled > W::of(threshold) { x } else { math.ln_1p(math.exp(scaled)) / W::of(beta) }
     }
-    let (beta, threshold) = (call.scalar(1)?.to_f64(), call.scalar(2)?.to_f64());
-    map_float(call, |x| soft(x, beta, threshold), |x| soft(x, beta, threshold))
+    let (shape, math) = ((call.scalar(1)?.to_f64(), call.scalar(2)?.to_f64()), call.modes.math);
+    map_float(call, |x| soft(x, shape, math), |x| soft(x, shape, math))
 }
 
 fn threshold(call: &mut Call<'_>) -> Result {
@@ -259,9 +260,10 @@ fn glu(call: &mut Call<'_>) -> Result {
     let (values, gates) = (half(0), half(size / 2));
     let operands = [Operand::Tensor(&values), Operand::Tensor(&gates)];
     let plan = Plan::with_dtype(call, operands.into_iter().collect(), metadata.dtype, metadata.dtype)?;
+    let math = call.modes.math;
     compute!(floats plan, call, T => {
         plan.zip(call, |x: T, gate: T| {
-            x * (1.0 / (1.0 + (-gate).exp()))
+            x * (1.0 / (1.0 + math.exp(-gate)))
         })
     })
 }

@@ -244,12 +244,14 @@ fn pow(call: &mut Call<'_>) -> Result {
             return pow_number(call, plan, exponent.to_f64());
         }
     }
-    compute!(numbers plan, call, T => plan.zip::<T, T>(call, Calculate::pow))
+    let math = call.modes.math;
+    compute!(numbers plan, call, T => plan.zip(call, |base: T, exponent: T| Calculate::pow(base, exponent, math)))
 }
 
 /// The powers that have a function of their own.
 fn pow_number(call: &mut Call<'_>, plan: Plan<'_>, exponent: f64) -> Result {
     // The square root of minus zero is minus zero; its power is not, and f16 takes the power.
+    let math = call.modes.math;
     let root = exponent == 0.5 && plan.dtype != DType::Float16;
     compute!(floats plan, call, T => {
         let power: fn(T, T) -> T = if root {
@@ -265,7 +267,7 @@ fn pow_number(call: &mut Call<'_>, plan: Plan<'_>, exponent: f64) -> Result {
         } else if exponent == -2.0 {
             |a, _| 1.0 / (a * a)
         } else {
-            Wide::powf
+            return plan.zip(call, |a: T, exponent: T| math.powf(a, exponent));
         };
         plan.zip(call, power)
     })
@@ -290,9 +292,10 @@ choices! {
 
 /// A function of two floats.
 macro_rules! float_functions {
-    ($($name:ident: $rule:ident |$a:ident, $b:ident| $body:expr;)*) => {
+    ($($name:ident: $rule:ident |$a:ident, $b:ident $(, $math:ident)?| $body:expr;)*) => {
         $(fn $name(call: &mut Call<'_>) -> Result {
             let plan = Plan::binary(call, Rule::$rule)?;
+            $(let $math = call.modes.math;)?
             compute!(floats plan, call, T => {
                 plan.zip(call, |$a: T, $b: T| -> T { $body })
             })
@@ -301,14 +304,16 @@ macro_rules! float_functions {
 }
 
 float_functions! {
-    atan2: Float |a, b| a.atan2(b);
-    hypot: Common |a, b| a.hypot(b);
+    atan2: Float |a, b, math| math.atan2(a, b);
+    hypot: Common |a, b, math| math.hypot(a, b);
     copysign: Float |a, b| a.copysign(b);
-    xlogy: Float |a, b| if b.is_nan() { b } else if a == zero(a) { zero(a) } else { a * b.ln() };
-    logaddexp: Common |a, b| if a.is_infinite() && a == b { a } else { larger(a, b) + (-(a - b).abs()).exp().ln_1p() };
-    logaddexp2: Common |a, b| {
+    xlogy: Float |a, b, math| if b.is_nan() { b } else if a == zero(a) { zero(a) } else { a * math.ln(b) };
+    logaddexp: Common |a, b, math| {
+        if a.is_infinite() && a == b { a } else { larger(a, b) + math.ln_1p(math.exp(-(a - b).abs())) }
+    };
+    logaddexp2: Common |a, b, math| {
         let log2_e = number(a, std::f64::consts::LOG2_E);
-        if a.is_infinite() && a == b { a } else { larger(a, b) + (-(a - b).abs()).exp2().ln_1p() * log2_e }
+        if a.is_infinite() && a == b { a } else { larger(a, b) + math.ln_1p(math.exp2(-(a - b).abs())) * log2_e }
     };
 }
 

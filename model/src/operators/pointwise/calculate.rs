@@ -1,5 +1,6 @@
 //! Arithmetic of elements in the types that they are computed in: integers wrap as in C.
 
+use crate::tensor::Math;
 use crate::tensor::number::{Real, Wide};
 
 /// An element with PyTorch's arithmetic. Divisors of integers are not zero.
@@ -15,7 +16,7 @@ pub(super) trait Calculate: Real {
     fn remainder(self, other: Self) -> Self;
     /// The remainder of [`Calculate::div_trunc`].
     fn fmod(self, other: Self) -> Self;
-    fn pow(self, exponent: Self) -> Self;
+    fn pow(self, exponent: Self, math: Math) -> Self;
     fn neg(self) -> Self;
     fn abs(self) -> Self;
     fn is_nan(self) -> bool {
@@ -71,7 +72,7 @@ impl Calculate for i64 {
     fn fmod(self, other: Self) -> Self {
         self.wrapping_rem(other)
     }
-    fn pow(self, exponent: Self) -> Self {
+    fn pow(self, exponent: Self, _: Math) -> Self {
         if exponent < 0 {
             // Rounded towards zero, all but one and minus one vanish.
             return match self {
@@ -127,8 +128,8 @@ macro_rules! floats {
             fn fmod(self, other: Self) -> Self {
                 self % other
             }
-            fn pow(self, exponent: Self) -> Self {
-                self.powf(exponent)
+            fn pow(self, exponent: Self, math: Math) -> Self {
+                math.powf(self, exponent)
             }
             fn neg(self) -> Self {
                 -self

@@ -5,6 +5,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use super::super::{Call, Fault, Kernel};
 use super::plan::{Plan, Rule, compute};
 use super::{forms, rows, special};
+use crate::tensor::Math;
 use crate::tensor::number::Wide;
 use crate::value::Value;
 
@@ -36,14 +37,15 @@ pub(super) const ROWS: &[(&str, Kernel)] = rows! {
 
 /// Functions of a float in the width that it is computed in.
 macro_rules! functions {
-    ($($name:ident: |$x:ident| $body:expr;)*) => {
+    ($($name:ident: |$x:ident $(, $math:ident)?| $body:expr;)*) => {
         $(fn $name(call: &mut Call<'_>) -> Result {
-            fn compute<W: Wide>($x: W) -> W {
+            fn compute<W: Wide>($x: W $(, $math: Math)?) -> W {
                 $body
             }
             let plan = Plan::unary(call, Rule::Float)?;
+            $(let $math = call.modes.math;)?
             compute!(floats plan, call, T => {
-                plan.map(call, |x: T| compute(x))
+                plan.map(call, |x: T| compute(x $(, $math)?))
             })
         })*
     };
@@ -53,24 +55,24 @@ functions! {
     sqrt: |x| x.sqrt();
     rsqrt: |x| W::of(1.0) / x.sqrt();
     reciprocal: |x| W::of(1.0) / x;
-    exp: |x| x.exp();
-    exp2: |x| x.exp2();
-    expm1: |x| x.exp_m1();
-    log: |x| x.ln();
-    log2: |x| x.log2();
-    log10: |x| x.log10();
-    log1p: |x| x.ln_1p();
-    sin: |x| x.sin();
-    cos: |x| x.cos();
-    tan: |x| x.tan();
-    asin: |x| x.asin();
-    acos: |x| x.acos();
-    atan: |x| x.atan();
-    sinh: |x| x.sinh();
-    cosh: |x| x.cosh();
-    tanh: |x| x.tanh();
+    exp: |x, math| math.exp(x);
+    exp2: |x, math| math.exp2(x);
+    expm1: |x, math| math.exp_m1(x);
+    log: |x, math| math.ln(x);
+    log2: |x, math| math.log2(x);
+    log10: |x, math| math.log10(x);
+    log1p: |x, math| math.ln_1p(x);
+    sin: |x, math| math.sin(x);
+    cos: |x, math| math.cos(x);
+    tan: |x, math| math.tan(x);
+    asin: |x, math| math.asin(x);
+    acos: |x, math| math.acos(x);
+    atan: |x, math| math.atan(x);
+    sinh: |x, math| math.sinh(x);
+    cosh: |x, math| math.cosh(x);
+    tanh: |x, math| math.tanh(x);
     asinh: |x| in_f64(x, libm::asinh);
-    acosh: |x| x.acosh();
+    acosh: |x| in_f64(x, libm::acosh);
     atanh: |x| in_f64(x, libm::atanh);
     erf: |x| in_f64(x, libm::erf);
     erfc: |x| in_f64(x, libm::erfc);
@@ -78,12 +80,12 @@ functions! {
     lgamma: |x| in_f64(x, libm::lgamma);
     digamma: |x| in_f64(x, special::digamma);
     i0: |x| in_f64(x, special::i0);
-    sigmoid: |x| W::of(1.0) / (W::of(1.0) + (-x).exp());
-    sinc: |x| if x == W::of(0.0) { W::of(1.0) } else { let y = W::of(PI) * x; y.sin() / y };
+    sigmoid: |x, math| W::of(1.0) / (W::of(1.0) + math.exp(-x));
+    sinc: |x, math| if x == W::of(0.0) { W::of(1.0) } else { let y = W::of(PI) * x; math.sin(y) / y };
     deg2rad: |x| x * W::of(PI / 180.0);
     rad2deg: |x| x * W::of(180.0 / PI);
     ndtr: |x| in_f64(x, |x| 0.5 * libm::erfc(-x * FRAC_1_SQRT_2));
-    entr: |x| if x.is_nan() { x } else if x > W::of(0.0) { -x * x.ln() } else if x == W::of(0.0) { x.abs() } else { -W::INFINITY };
+    entr: |x, math| if x.is_nan() { x } else if x > W::of(0.0) { -x * math.ln(x) } else if x == W::of(0.0) { x.abs() } else { -W::INFINITY };
 }
 
 /// Computes in f64, for functions that f32 does not have.
@@ -93,7 +95,7 @@ pub(super) fn in_f64<W: Wide>(x: W, f: impl Fn(f64) -> f64) -> W {
 
 /// The logarithm of the odds, with the probability kept away from 0 and 1 by `eps`.
 fn logit(call: &mut Call<'_>) -> Result {
-    let eps = call.opt_float(1)?;
+    let (eps, math) = (call.opt_float(1)?, call.modes.math);
     let plan = Plan::unary(call, Rule::Float)?;
     compute!(floats plan, call, T => {
         let clamp = |x: T| match eps.map(T::of) {
@@ -103,7 +105,7 @@ fn logit(call: &mut Call<'_>) -> Result {
         };
         plan.map(call, |x: T| {
             let x = clamp(x);
-            (x / (1.0 - x)).ln()
+            math.ln(x / (1.0 - x))
         })
     })
 }

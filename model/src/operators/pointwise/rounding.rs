@@ -89,7 +89,7 @@ fn round(call: &mut Call<'_>) -> Result {
         return round_to_whole(call);
     }
     compute!(floats plan, call, T => {
-        let power = T::of(10f64.powi(decimals.unsigned_abs().min(400) as i32));
+        let power = T::of(libm::pow(10.0, decimals.unsigned_abs().min(400) as f64));
         plan.map(call, |x: T| {
             if decimals < 0 { (x / power).round_ties_even() * power } else { (x * power).round_ties_even() / power }
         })

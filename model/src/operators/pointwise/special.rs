@@ -1,4 +1,4 @@
-//! Functions that are neither in the standard library nor in `libm`, computed in f64.
+//! Functions that are not in `libm`, computed in f64.
 
 use std::f64::consts::PI;
 
@@ -20,11 +20,11 @@ pub(super) fn erfinv(y: f64) -> f64 {
         let z = y * y;
         y * polynomial(&A, z) / (polynomial(&B, z) * z + 1.0)
     } else {
-        let z = (-((1.0 - magnitude) / 2.0).ln()).sqrt();
+        let z = (-libm::log((1.0 - magnitude) / 2.0)).sqrt();
         (polynomial(&C, z) / (polynomial(&D, z) * z + 1.0)).copysign(y)
     };
     for _ in 0..2 {
-        x -= (libm::erf(x) - y) / (2.0 / PI.sqrt() * (-x * x).exp());
+        x -= (libm::erf(x) - y) / (2.0 / PI.sqrt() * libm::exp(-x * x));
     }
     x
 }
@@ -49,7 +49,7 @@ pub(super) fn digamma(x: f64) -> f64 {
             return f64::NAN;
         }
         let part = x.fract();
-        return digamma(1.0 - x) - PI / (PI * part).tan();
+        return digamma(1.0 - x) - PI / libm::tan(PI * part);
     }
     let (mut x, mut result) = (x, 0.0);
     while x < 10.0 {
@@ -59,7 +59,7 @@ pub(super) fn digamma(x: f64) -> f64 {
     let z = 1.0 / (x * x);
     // The last of the array is the first of the series.
     let tail = if x < 1e17 { z * SERIES.iter().fold(0.0, |sum, c| sum * z + c) } else { 0.0 };
-    result + x.ln() - 0.5 / x - tail
+    result + libm::log(x) - 0.5 / x - tail
 }
 
 /// The modified Bessel function of the first kind and order zero, by its power series or its asymptotic one.
@@ -72,7 +72,8 @@ pub(super) fn i0(x: f64) -> f64 {
     if x < 30.0 {
         let (mut sum, mut term, mut k) = (1.0, 1.0, 1.0);
         while term > sum * 1e-17 {
-            term *= (x / (2.0 * k)).powi(2);
+            let ratio = x / (2.0 * k);
+            term *= ratio * ratio;
             sum += term;
             k += 1.0;
         }
@@ -84,5 +85,5 @@ pub(super) fn i0(x: f64) -> f64 {
         term *= odd * odd / (8.0 * x * k as f64);
         sum += term;
     }
-    x.exp() / (2.0 * PI * x).sqrt() * sum
+    libm::exp(x) / (2.0 * PI * x).sqrt() * sum
 }

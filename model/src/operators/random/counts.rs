@@ -6,7 +6,7 @@
 use super::distribution::uniform;
 use crate::operators::{Call, Fault, GeneratorState};
 use crate::tensor::broadcast::broadcast;
-use crate::tensor::{DType, Wide, dispatch};
+use crate::tensor::{DType, Math, Wide, dispatch};
 use crate::value::Value;
 
 pub(super) fn poisson(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -29,7 +29,7 @@ fn poisson_number(state: &mut GeneratorState, rate: f64) -> f64 {
         return 0.0;
     }
     if rate < 10.0 {
-        let (end, mut product, mut count) = ((-rate).exp(), 1.0, 0.0);
+        let (end, mut product, mut count) = (libm::exp(-rate), 1.0, 0.0);
         loop {
             product *= uniform(state);
             if product <= end {
@@ -51,8 +51,8 @@ fn poisson_number(state: &mut GeneratorState, rate: f64) -> f64 {
         if k < 0.0 || (side < 0.013 && v > side) {
             continue;
         }
-        let hat = v.ln() + inverse_alpha.ln() - (a / (side * side) + b).ln();
-        if hat <= -rate + k * rate.ln() - libm::lgamma(k + 1.0) {
+        let hat = libm::log(v) + libm::log(inverse_alpha) - libm::log(a / (side * side) + b);
+        if hat <= -rate + k * libm::log(rate) - libm::lgamma(k + 1.0) {
             return k;
         }
     }
@@ -105,9 +105,9 @@ fn binomial_number<T: Wide>(state: &mut GeneratorState, trials: T, chance: T) ->
 
 /// Counts how many geometric waits fit into the trials.
 fn inverted<T: Wide>(state: &mut GeneratorState, trials: T, chance: T) -> T {
-    let (log, mut waited, mut count) = ((-chance).ln_1p().to_f64(), 0.0, T::of(0.0));
+    let (log, mut waited, mut count) = (Math::Portable.ln_1p(-chance).to_f64(), 0.0, T::of(0.0));
     loop {
-        waited += (uniform(state).ln() / log).ceil();
+        waited += (libm::log(uniform(state)) / log).ceil();
         if waited > trials.to_f64() {
             return count;
         }
@@ -137,11 +137,11 @@ fn rejected<T: Wide>(state: &mut GeneratorState, trials: T, chance: T) -> T {
         if side >= 0.07 && v <= sure {
             return k;
         }
-        let v = (v * alpha / (a / (side * side) + b)).ln();
+        let v = libm::log(v * alpha / (a / (side * side) + b));
         let (k, left) = (k.to_f64(), (trials - k + one).to_f64());
-        let bound = (m + 0.5) * ((m + 1.0) / (r * (n - m + 1.0))).ln()
-            + (trials + one).to_f64() * ((n - m + 1.0) / left).ln()
-            + (k + 0.5) * (r * left / (k + 1.0)).ln()
+        let bound = (m + 0.5) * libm::log((m + 1.0) / (r * (n - m + 1.0)))
+            + (trials + one).to_f64() * libm::log((n - m + 1.0) / left)
+            + (k + 0.5) * libm::log(r * left / (k + 1.0))
             + tail(m)
             + tail(n - m)
             - tail(k)

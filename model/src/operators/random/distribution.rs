@@ -107,25 +107,25 @@ pub(super) fn integer(generator: &mut GeneratorState, range: u64, base: i64) -> 
 pub(in crate::operators) fn normal(generator: &mut GeneratorState, mean: f64, std: f64) -> f64 {
     let standard = generator.next_normal_double.take().unwrap_or_else(|| {
         let (u1, u2) = (uniform(generator), uniform(generator));
-        let radius = (-2.0 * (-u2).ln_1p()).sqrt();
+        let radius = (-2.0 * libm::log1p(-u2)).sqrt();
         let angle = 2.0 * std::f64::consts::PI * u1;
-        generator.next_normal_double = Some(radius * angle.sin());
-        radius * angle.cos()
+        generator.next_normal_double = Some(radius * libm::sin(angle));
+        radius * libm::cos(angle)
     });
     standard * std + mean
 }
 
 /// An exponential number.
 pub(super) fn exponential(generator: &mut GeneratorState, lambda: f64) -> f64 {
-    -1.0 / lambda * (-uniform(generator)).ln_1p()
+    -1.0 / lambda * libm::log1p(-uniform(generator))
 }
 
 /// The number of trials up to the first success.
 pub(super) fn geometric(generator: &mut GeneratorState, p: f64) -> f64 {
-    (uniform(generator).ln() / (-p).ln_1p()).ceil()
+    (libm::log(uniform(generator)) / libm::log1p(-p)).ceil()
 }
 
 /// A number from Cauchy's distribution.
 pub(super) fn cauchy(generator: &mut GeneratorState, median: f64, sigma: f64) -> f64 {
-    median + sigma * (std::f64::consts::PI * (uniform(generator) - 0.5)).tan()
+    median + sigma * libm::tan(std::f64::consts::PI * (uniform(generator) - 0.5))
 }

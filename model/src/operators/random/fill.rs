@@ -6,7 +6,7 @@ use super::distribution::{self, DrawnFloat, DrawnWhole};
 use crate::operators::results::{memory_order, sizes_text};
 use crate::operators::{Call, Fault, GeneratorState};
 use crate::tensor::broadcast::{broadcast, expands_to};
-use crate::tensor::{Bool8, DType, Element, Float, Layout, Number, Tensor, Wide, dispatch};
+use crate::tensor::{Bool8, DType, Element, Float, Layout, Math, Number, Tensor, Wide, dispatch};
 use crate::value::{Generator, Value};
 
 /// Runs its body with the element type of a dtype that integers can be drawn for.
@@ -140,10 +140,10 @@ fn box_muller<T: DrawnFloat>(group: &mut [T], mean: T, std: T) {
     let (first, second) = group.split_at_mut(8);
     for (a, b) in first.iter_mut().zip(second) {
         let u1 = T::narrow(T::Wide::of(1.0) - a.widen());
-        let radius = T::narrow((T::Wide::of(-2.0) * u1.widen().ln()).sqrt()).widen();
+        let radius = T::narrow((T::Wide::of(-2.0) * Math::Portable.ln(u1.widen())).sqrt()).widen();
         let angle = T::narrow(T::Wide::of(2.0 * std::f64::consts::PI) * b.widen()).widen();
-        *a = T::narrow(radius * angle.cos() * std.widen() + mean.widen());
-        *b = T::narrow(radius * angle.sin() * std.widen() + mean.widen());
+        *a = T::narrow(radius * Math::Portable.cos(angle) * std.widen() + mean.widen());
+        *b = T::narrow(radius * Math::Portable.sin(angle) * std.widen() + mean.widen());
     }
 }
 
@@ -341,7 +341,7 @@ fn log_normal(tensor: &Tensor, generator: &Generator, mean: f64, std: f64) -> Re
     if std.is_nan() || std <= 0.0 {
         return Err(Fault::raised(format!("log_normal_ expects std > 0.0, but found std={std}")));
     }
-    real(tensor, generator, "log_normal_cpu", |state| distribution::normal(state, mean, std).exp())
+    real(tensor, generator, "log_normal_cpu", |state| libm::exp(distribution::normal(state, mean, std)))
 }
 
 /// Numbers of trials up to the first success.

@@ -79,7 +79,7 @@ pub(in crate::operators) fn norm_of(numbers: &[f64], p: f64) -> f64 {
         2.0 => sum_of(&|x| x * x).sqrt(),
         f64::INFINITY => extreme(f64::max, 0.0),
         f64::NEG_INFINITY => extreme(f64::min, f64::INFINITY),
-        _ => sum_of(&|x| x.powf(p)).powf(1.0 / p),
+        _ => libm::pow(sum_of(&|x| libm::pow(x, p)), 1.0 / p),
     }
 }
 

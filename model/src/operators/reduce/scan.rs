@@ -85,7 +85,7 @@ pub(super) fn logcumsumexp(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     let step = |a: f64, b: f64| {
         let (low, high) = if a.is_nan() || b.is_nan() { (f64::NAN, f64::NAN) } else { (a.min(b), a.max(b)) };
-        if low == high && high.is_infinite() { high } else { (low - high).exp().ln_1p() + high }
+        if low == high && high.is_infinite() { high } else { libm::log1p(libm::exp(low - high)) + high }
     };
     running(call, (step, |_, _| unreachable!("integers were refused")))
 }

@@ -6,7 +6,7 @@ use crate::operators::curves::Curves;
 use crate::operators::vectorised::{Loops, vectorised};
 use crate::operators::{Call, Fault};
 use crate::tensor::promote::to_float;
-use crate::tensor::{DType, Tensor, Wide, dispatch};
+use crate::tensor::{DType, Math, Tensor, Wide, dispatch};
 use crate::value::Value;
 
 /// Each row along a dimension, turned into another of the same length.
@@ -14,21 +14,22 @@ fn along(call: &mut Call<'_>, tensor: &Tensor, dtype: DType, dim: usize, log: bo
     let sizes = tensor.sizes();
     let reduced = Reduced::one(dim, sizes.len());
     let wide = if dtype == DType::Float64 { DType::Float64 } else { DType::Float32 };
+    let math = call.modes.math;
     dispatch!(wide wide, call.operator.name, T => {
         let rows = Rows::<T>::of(call, tensor, &reduced)?;
         let mut results: Vec<T> = Vec::with_capacity(tensor.numel() as usize);
         for row in rows.iter() {
-            if log { log_softmax_row(row, &mut results) } else { softmax_row(row, &mut results) }
+            if log { log_softmax_row(row, &mut results, math) } else { softmax_row(row, &mut results, math) }
         }
         from_rows(call, dtype, &sizes, dim, &results)
     })
 }
 
 /// Appends the softmax of a row.
-pub(in crate::operators) fn softmax_row<T: Curves>(row: &[T], results: &mut Vec<T>) {
+pub(in crate::operators) fn softmax_row<T: Curves>(row: &[T], results: &mut Vec<T>, math: Math) {
     let start = results.len();
     results.extend_from_slice(row);
-    vectorised(Softmax { row: &mut results[start..], most: greatest(row) });
+    vectorised(math, Softmax { row: &mut results[start..], most: greatest(row) });
 }
 
 /// A row, with its greatest element, that becomes its softmax.
@@ -48,9 +49,9 @@ impl<T: Curves> Loops for Softmax<'_, T> {
     }
 }
 
-fn log_softmax_row<T: Wide>(row: &[T], results: &mut Vec<T>) {
+fn log_softmax_row<T: Wide>(row: &[T], results: &mut Vec<T>, math: Math) {
     let most = greatest(row);
-    let total = row.iter().map(|&x| (x - most).exp()).sum::<T>().ln();
+    let total = math.ln(row.iter().map(|&x| math.exp(x - most)).sum::<T>());
     results.extend(row.iter().map(|&x| x - most - total));
 }
 
@@ -112,7 +113,7 @@ pub(super) fn logsumexp(call: &mut Call<'_>) -> Result<Value, Fault> {
     let log = |row: &[f64]| {
         // An infinity stands for itself: its difference with itself would be no number.
         let most = Some(greatest(row)).filter(|most| most.is_finite()).unwrap_or(0.0);
-        row.iter().map(|x| (x - most).exp()).sum::<f64>().ln() + most
+        libm::log(row.iter().map(|x| libm::exp(x - most)).sum::<f64>()) + most
     };
     let results: Vec<f64> = rows.iter().map(log).collect();
     let result = call.create(dtype, &sizes, &results)?;

@@ -4,6 +4,7 @@
 
 use num_complex::Complex64;
 
+use super::complex as of_complex;
 use super::{complex, not_these_numbers, pair, rows};
 use crate::operators::{Call, Fault, Kernel};
 use crate::tensor::Scalar;
@@ -176,27 +177,17 @@ fn ieee_remainder(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 fn pow(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let any_number = call.operator.overload == "Scalar_Scalar";
+    let (any_number, math) = (call.operator.overload == "Scalar_Scalar", call.modes.math);
     Ok(match pair(call)? {
-        (Scalar::Complex(a), Scalar::Complex(b)) => Value::Complex(Box::new(power_of_complex(a, b))),
-        (Scalar::Complex(a), b @ Scalar::Float(_)) => Value::Complex(Box::new(power_of_complex(a, b.cast()))),
-        (a @ Scalar::Float(_), Scalar::Complex(b)) => Value::Complex(Box::new(power_of_complex(a.cast(), b))),
+        (Scalar::Complex(a), Scalar::Complex(b)) => Value::Complex(Box::new(of_complex::pow(math, a, b))),
+        (Scalar::Complex(a), b @ Scalar::Float(_)) => Value::Complex(Box::new(of_complex::pow(math, a, b.cast()))),
+        (a @ Scalar::Float(_), Scalar::Complex(b)) => Value::Complex(Box::new(of_complex::pow(math, a.cast(), b))),
         (Scalar::Complex(_), _) | (_, Scalar::Complex(_)) => return Err(not_these_numbers(call)),
         (a, b) if a.to_f64() == 0.0 && b.to_f64() < 0.0 && !any_number => {
             return Err(Fault::raised("0.0 cannot be raised to a negative power"));
         }
-        (a, b) => Value::Float(a.to_f64().powf(b.to_f64())),
+        (a, b) => Value::Float(math.powf(a.to_f64(), b.to_f64())),
     })
-}
-
-/// As the C++ library: through polar coordinates, zero apart.
-fn power_of_complex(a: Complex64, b: Complex64) -> Complex64 {
-    if a == Complex64::ZERO {
-        return Complex64::ZERO;
-    }
-    let log = Complex64::new(a.re.hypot(a.im).ln(), a.im.atan2(a.re));
-    let exponent = Complex64::new(b.re * log.re - b.im * log.im, b.re * log.im + b.im * log.re);
-    Complex64::from_polar(exponent.re.exp(), exponent.im)
 }
 
 fn pow_to_int(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -205,7 +196,7 @@ fn pow_to_int(call: &mut Call<'_>) -> Result<Value, Fault> {
         return Err(Fault::raised("0.0 cannot be raised to a negative power"));
     }
     // Computed as floats, as PyTorch does; beyond the range the machine gives its least integer.
-    Ok(Value::Int(Scalar::Float((base as f64).powf(exponent as f64)).to_i64()))
+    Ok(Value::Int(Scalar::Float(call.modes.math.powf(base as f64, exponent as f64)).to_i64()))
 }
 
 fn neg(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -221,7 +212,7 @@ fn abs(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(match call.scalar(0)? {
         Scalar::Int(a) => Value::Int(a.wrapping_abs()),
         Scalar::Float(a) => Value::Float(a.abs()),
-        Scalar::Complex(a) => Value::Float(a.re.hypot(a.im)),
+        Scalar::Complex(a) => Value::Float(call.modes.math.hypot(a.re, a.im)),
         Scalar::Bool(_) => return Err(not_these_numbers(call)),
     })
 }

@@ -4,59 +4,60 @@
 
 use num_complex::Complex64;
 
+use super::complex as of_complex;
 use super::{complex, not_these_numbers, pair, rows};
 use crate::operators::{Call, Fault, Kernel};
-use crate::tensor::Scalar;
+use crate::tensor::{Math, Scalar};
 use crate::value::Value;
 
 pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
-    |call| unary(call, f64::exp, Some(|z| Complex64::from_polar(z.re.exp(), z.im))) =>
+    |call| unary(call, Math::exp, Some(of_complex::exp)) =>
         "aten::exp.int" "aten::exp.float" "aten::exp.complex" "aten::exp.Scalar";
-    |call| unary(call, f64::ln, Some(|z| z.ln())) =>
+    |call| unary(call, Math::ln, Some(of_complex::ln)) =>
         "aten::log.int" "aten::log.float" "aten::log.complex" "aten::log.Scalar";
-    |call| unary(call, f64::log10, Some(|z| z.ln() / std::f64::consts::LN_10)) =>
+    |call| unary(call, Math::log10, Some(of_complex::log10)) =>
         "aten::log10.int" "aten::log10.float" "aten::log10.complex" "aten::log10.Scalar";
-    |call| unary(call, f64::sqrt, Some(|z| z.sqrt())) =>
+    |call| unary(call, |_, x| x.sqrt(), Some(of_complex::sqrt)) =>
         "aten::sqrt.int" "aten::sqrt.float" "aten::sqrt.complex" "aten::sqrt.Scalar";
-    |call| unary(call, f64::sin, Some(|z| z.sin())) =>
+    |call| unary(call, Math::sin, Some(of_complex::sin)) =>
         "aten::sin.int" "aten::sin.float" "aten::sin.complex" "aten::sin.Scalar";
-    |call| unary(call, f64::cos, Some(|z| z.cos())) =>
+    |call| unary(call, Math::cos, Some(of_complex::cos)) =>
         "aten::cos.int" "aten::cos.float" "aten::cos.complex" "aten::cos.Scalar";
-    |call| unary(call, f64::tan, Some(|z| z.tan())) =>
+    |call| unary(call, Math::tan, Some(of_complex::tan)) =>
         "aten::tan.int" "aten::tan.float" "aten::tan.complex" "aten::tan.Scalar";
-    |call| unary(call, f64::asin, Some(|z| z.asin())) =>
+    |call| unary(call, Math::asin, Some(of_complex::asin)) =>
         "aten::asin.int" "aten::asin.float" "aten::asin.complex" "aten::asin.Scalar";
-    |call| unary(call, f64::acos, Some(|z| z.acos())) =>
+    |call| unary(call, Math::acos, Some(of_complex::acos)) =>
         "aten::acos.int" "aten::acos.float" "aten::acos.complex" "aten::acos.Scalar";
-    |call| unary(call, f64::atan, Some(|z| z.atan())) =>
+    |call| unary(call, Math::atan, Some(of_complex::atan)) =>
         "aten::atan.int" "aten::atan.float" "aten::atan.complex" "aten::atan.Scalar";
-    |call| unary(call, f64::sinh, Some(|z| z.sinh())) =>
+    |call| unary(call, Math::sinh, Some(of_complex::sinh)) =>
         "aten::sinh.int" "aten::sinh.float" "aten::sinh.complex" "aten::sinh.Scalar";
-    |call| unary(call, f64::cosh, Some(|z| z.cosh())) =>
+    |call| unary(call, Math::cosh, Some(of_complex::cosh)) =>
         "aten::cosh.int" "aten::cosh.float" "aten::cosh.complex" "aten::cosh.Scalar";
-    |call| unary(call, f64::tanh, Some(|z| z.tanh())) =>
+    |call| unary(call, Math::tanh, Some(of_complex::tanh)) =>
         "aten::tanh.int" "aten::tanh.float" "aten::tanh.complex" "aten::tanh.Scalar";
-    |call| unary(call, libm::asinh, Some(|z| z.asinh())) =>
+    |call| unary(call, |_, x| libm::asinh(x), Some(of_complex::asinh)) =>
         "aten::asinh.int" "aten::asinh.float" "aten::asinh.complex" "aten::asinh.Scalar";
-    |call| unary(call, libm::acosh, Some(|z| z.acosh())) =>
+    |call| unary(call, |_, x| libm::acosh(x), Some(of_complex::acosh)) =>
         "aten::acosh.int" "aten::acosh.float" "aten::acosh.complex" "aten::acosh.Scalar";
-    |call| unary(call, libm::atanh, Some(|z| z.atanh())) =>
+    |call| unary(call, |_, x| libm::atanh(x), Some(of_complex::atanh)) =>
         "aten::atanh.int" "aten::atanh.float" "aten::atanh.complex" "aten::atanh.Scalar";
-    |call| unary(call, f64::exp_m1, None) => "aten::expm1.int" "aten::expm1.float" "aten::expm1.Scalar";
-    |call| unary(call, f64::ln_1p, None) => "aten::log1p.int" "aten::log1p.float" "aten::log1p.Scalar";
-    |call| unary(call, libm::erf, None) => "aten::erf.int" "aten::erf.float" "aten::erf.Scalar";
-    |call| unary(call, libm::erfc, None) => "aten::erfc.int" "aten::erfc.float" "aten::erfc.Scalar";
-    |call| unary(call, libm::tgamma, None) => "aten::gamma.int" "aten::gamma.float" "aten::gamma.Scalar";
-    |call| unary(call, libm::lgamma, None) => "aten::lgamma.int" "aten::lgamma.float" "aten::lgamma.Scalar";
-    |call| unary(call, f64::abs, None) => "aten::fabs.int" "aten::fabs.float" "aten::fabs.Scalar";
-    |call| unary(call, |x| x * (180.0 / std::f64::consts::PI), None) =>
+    |call| unary(call, Math::exp_m1, None) => "aten::expm1.int" "aten::expm1.float" "aten::expm1.Scalar";
+    |call| unary(call, Math::ln_1p, None) => "aten::log1p.int" "aten::log1p.float" "aten::log1p.Scalar";
+    |call| unary(call, |_, x| libm::erf(x), None) => "aten::erf.int" "aten::erf.float" "aten::erf.Scalar";
+    |call| unary(call, |_, x| libm::erfc(x), None) => "aten::erfc.int" "aten::erfc.float" "aten::erfc.Scalar";
+    |call| unary(call, |_, x| libm::tgamma(x), None) => "aten::gamma.int" "aten::gamma.float" "aten::gamma.Scalar";
+    |call| unary(call, |_, x| libm::lgamma(x), None) => "aten::lgamma.int" "aten::lgamma.float" "aten::lgamma.Scalar";
+    |call| unary(call, |_, x| x.abs(), None) => "aten::fabs.int" "aten::fabs.float" "aten::fabs.Scalar";
+    |call| unary(call, |_, x| x * (180.0 / std::f64::consts::PI), None) =>
         "aten::degrees.int" "aten::degrees.float" "aten::degrees.Scalar";
-    |call| unary(call, |x| x * (std::f64::consts::PI / 180.0), None) =>
+    |call| unary(call, |_, x| x * (std::f64::consts::PI / 180.0), None) =>
         "aten::radians.int" "aten::radians.float" "aten::radians.Scalar";
-    |call| unary(call, |x| if x < 0.0 { std::f64::consts::PI } else { 0.0 }, None) =>
+    |call| unary(call, |_, x| if x < 0.0 { std::f64::consts::PI } else { 0.0 }, None) =>
         "aten::angle.int" "aten::angle.float" "aten::angle.Scalar";
     |call| match call.scalar(0)? {
-        Scalar::Complex(z) => Ok(Value::Float(z.im.atan2(z.re))),
+        Scalar::Complex(z) => Ok(Value::Float(call.modes.math.atan2(z.im, z.re))),
         _ => Err(not_these_numbers(call)),
     } => "aten::angle.complex";
     |call| rounded(call, f64::floor) => "aten::floor.int" "aten::floor.float" "aten::floor.Scalar";
@@ -65,16 +66,16 @@ pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
         Scalar::Complex(_) => Err(not_these_numbers(call)),
         x => Ok(Value::Float(x.to_f64().round_ties_even())),
     } => "aten::round.int" "aten::round.float" "aten::round.Scalar";
-    |call| binary(call, f64::atan2) => "aten::atan2.int" "aten::atan2.float" "aten::atan2.int_float"
+    |call| binary(call, Math::atan2) => "aten::atan2.int" "aten::atan2.float" "aten::atan2.int_float"
         "aten::atan2.float_int" "aten::atan2.Scalar_Scalar";
-    |call| binary(call, f64::copysign) => "aten::copysign" "aten::copysign.int" "aten::copysign.float"
+    |call| binary(call, |_, a, b| a.copysign(b)) => "aten::copysign" "aten::copysign.int" "aten::copysign.float"
         "aten::copysign.int_float" "aten::copysign.float_int";
     log_to_base => "aten::log.int_int" "aten::log.float_float" "aten::log.int_float" "aten::log.float_int"
         "aten::log.Scalar_Scalar" "aten::log.complex_complex" "aten::log.complex_float" "aten::log.complex_int"
         "aten::log.float_complex" "aten::log.int_complex";
     |call| {
         let (length, angle) = pair(call)?;
-        let point = Complex64::from_polar(length.to_f64(), angle.to_f64());
+        let point = of_complex::from_polar(call.modes.math, length.to_f64(), angle.to_f64());
         Ok(complex(point.re, point.im))
     } => "aten::polar.int" "aten::polar.float" "aten::polar.int_float" "aten::polar.float_int"
         "aten::polar.Scalar_Scalar";
@@ -97,23 +98,24 @@ pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
 
 fn unary(
     call: &Call<'_>,
-    float: fn(f64) -> f64,
-    of_complex: Option<fn(Complex64) -> Complex64>,
+    float: fn(Math, f64) -> f64,
+    of_complex: Option<fn(Math, Complex64) -> Complex64>,
 ) -> Result<Value, Fault> {
+    let math = call.modes.math;
     let result = match (call.scalar(0)?, of_complex) {
         (Scalar::Complex(z), Some(function)) => {
-            let result = function(z);
+            let result = function(math, z);
             return Ok(complex(result.re, result.im));
         }
         (Scalar::Complex(_), None) => return Err(not_these_numbers(call)),
-        (x, _) => float(x.to_f64()),
+        (x, _) => float(math, x.to_f64()),
     };
     Ok(Value::Float(if call.operator.overload == "Scalar" { f64::from(result as f32) } else { result }))
 }
 
-fn binary(call: &Call<'_>, float: fn(f64, f64) -> f64) -> Result<Value, Fault> {
+fn binary(call: &Call<'_>, float: fn(Math, f64, f64) -> f64) -> Result<Value, Fault> {
     let (a, b) = pair(call)?;
-    Ok(Value::Float(float(a.to_f64(), b.to_f64())))
+    Ok(Value::Float(float(call.modes.math, a.to_f64(), b.to_f64())))
 }
 
 /// `floor` and `ceil` give integers.
@@ -135,13 +137,14 @@ fn rounded(call: &Call<'_>, round: fn(f64) -> f64) -> Result<Value, Fault> {
 
 /// The logarithm of the first number to the base of the second.
 fn log_to_base(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let math = call.modes.math;
     Ok(match pair(call)? {
         (a @ Scalar::Complex(_), b) | (a, b @ Scalar::Complex(_)) => {
             let (a, b): (Complex64, Complex64) = (a.cast(), b.cast());
-            let quotient = a.ln() / b.ln();
+            let quotient = of_complex::ln(math, a) / of_complex::ln(math, b);
             complex(quotient.re, quotient.im)
         }
-        (a, b) => Value::Float(a.to_f64().ln() / b.to_f64().ln()),
+        (a, b) => Value::Float(math.ln(a.to_f64()) / math.ln(b.to_f64())),
     })
 }
 

@@ -5,6 +5,7 @@
 
 mod arithmetic;
 mod compare;
+mod complex;
 mod convert;
 mod device;
 mod extremes;

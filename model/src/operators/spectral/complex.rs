@@ -19,7 +19,7 @@ pub(super) fn complex(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) fn polar(call: &mut Call<'_>) -> Result<Value, Fault> {
-    of_parts(call, Complex64::from_polar)
+    of_parts(call, |length, angle| Complex64::new(length * libm::cos(angle), length * libm::sin(angle)))
 }
 
 /// A complex number of two real ones.
@@ -62,7 +62,7 @@ pub(super) fn angle(call: &mut Call<'_>) -> Result<Value, Fault> {
         _ => DType::Float32,
     };
     let angles: Vec<f64> = if input.dtype().is_complex() {
-        call.read::<Complex64>(input)?.iter().map(|number| number.im.atan2(number.re)).collect()
+        call.read::<Complex64>(input)?.iter().map(|number| libm::atan2(number.im, number.re)).collect()
     } else {
         let angle = |&x: &f64| {
             if x.is_nan() {

@@ -5,12 +5,13 @@ use rustfft::FftPlannerScalar;
 
 use crate::operators::{Call, Fault};
 use crate::slot::Charge;
-use crate::tensor::{DType, Dims, Tensor};
+use crate::tensor::{DType, Dims, Math, Tensor};
 
 /// The elements of a tensor in row-major order, on their way through transforms.
 pub(super) struct Signal {
     pub(super) sizes: Dims,
     pub(super) elements: Vec<Complex64>,
+    math: Math,
     /// The memory that they take.
     _charge: Charge,
 }
@@ -19,7 +20,8 @@ impl Signal {
     /// Reads a tensor.
     pub(super) fn of(call: &Call<'_>, tensor: &Tensor) -> Result<Self, Fault> {
         let charge = call.memory().charge((tensor.numel() as u64).saturating_mul(32))?;
-        Ok(Self { sizes: tensor.sizes(), elements: call.read::<Complex64>(tensor)?.to_vec(), _charge: charge })
+        let elements = call.read::<Complex64>(tensor)?.to_vec();
+        Ok(Self { sizes: tensor.sizes(), elements, math: call.modes.math, _charge: charge })
     }
 
     /// A new tensor of this complex or real dtype.
@@ -63,6 +65,10 @@ impl Signal {
     /// The transform along a dimension, not scaled.
     pub(super) fn transform(&mut self, dim: usize, forward: bool) {
         let length = self.sizes[dim] as usize;
+        if self.math == Math::Portable {
+            let roots = roots_of_one(length, forward);
+            return self.map_rows(dim, length, |row, result| transform_by_definition(row, &roots, result));
+        }
         let mut planner = FftPlannerScalar::new();
         let plan = if forward { planner.plan_fft_forward(length) } else { planner.plan_fft_inverse(length) };
         let mut scratch = vec![Complex64::ZERO; plan.get_inplace_scratch_len()];
@@ -101,5 +107,20 @@ impl Signal {
         if factor != 1.0 {
             self.elements.iter_mut().for_each(|x| *x *= factor);
         }
+    }
+}
+
+/// The powers of the first root of one, as a forward or an inverse transform takes them.
+fn roots_of_one(count: usize, forward: bool) -> Vec<Complex64> {
+    let turn = if forward { -std::f64::consts::TAU } else { std::f64::consts::TAU };
+    let angles = (0..count).map(|k| turn * k as f64 / count as f64);
+    angles.map(|angle| Complex64::new(libm::cos(angle), libm::sin(angle))).collect()
+}
+
+/// Fourier's sums as they are written: `rustfft` is faster, but takes its roots from the system's library.
+fn transform_by_definition(row: &[Complex64], roots: &[Complex64], result: &mut [Complex64]) {
+    for (k, sum) in result.iter_mut().enumerate() {
+        let places = (0..row.len()).scan(0, |place, _| Some(std::mem::replace(place, (*place + k) % row.len())));
+        *sum = places.zip(row).map(|(place, x)| x * roots[place]).sum();
     }
 }

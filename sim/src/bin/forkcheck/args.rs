@@ -125,6 +125,18 @@ pub(crate) struct Run {
     /// Largest absolute difference.
     #[arg(long, default_value_t = 1e-8, value_name = "A")]
     pub(crate) atol: f64,
+    /// How kernels compute: as fast as this processor can, or with the same bits on every processor.
+    #[arg(long, value_enum, default_value_t = MathMode::Native, value_name = "MODE")]
+    pub(crate) math: MathMode,
+}
+
+/// `forkcheck_model::tensor::Math`, as an argument.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum MathMode {
+    /// As fast as this processor can.
+    Native,
+    /// With the same bits on every processor: slower.
+    Portable,
 }
 
 #[derive(Debug, Args)]

@@ -18,13 +18,14 @@ use forkcheck_model::difference::close;
 use forkcheck_model::effects::TooLarge;
 use forkcheck_model::graph::parse::GraphText;
 use forkcheck_model::module::{Function, FunctionId, Module};
+use forkcheck_model::tensor::Math;
 use forkcheck_model::value::{Key, Value};
 use forkcheck_model::{Error, graph};
 use forkcheck_scheduler::Spec;
 use forkcheck_scheduler::strategy::replay::Mode;
 
 use crate::args::{
-    Arguments, AtomicityArg, Audit, AuditFormat, Command, Deny, Format, Graph, GraphFormat, Run, Target,
+    Arguments, AtomicityArg, Audit, AuditFormat, Command, Deny, Format, Graph, GraphFormat, MathMode, Run, Target,
 };
 use crate::inputs::Source;
 use crate::store::Store;
@@ -141,7 +142,11 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
             .in_file(&name)
     })?;
     let program = Program::new(&name, module, &arguments.target.method, given, library(&arguments.target))
-        .map_err(|error| error.in_file(&name))?;
+        .map_err(|error| error.in_file(&name))?
+        .with_math(match arguments.math {
+            MathMode::Native => Math::Native,
+            MathMode::Portable => Math::Portable,
+        });
     let ran = match arguments.strategy {
         Spec::ChildFirst => parallel::run(&program, &long(memory), 1),
         Spec::Threads { count } if count > THREADS_MOST => {
