@@ -55,7 +55,7 @@ impl Baton {
             while let Some(Some(job)) = next_turn() {
                 match catch_unwind(AssertUnwindSafe(|| job.run())) {
                     Err(payload) if payload.is::<Fallen>() => return,
-                    result => give_back(result.map(|()| Pause::Done)),
+                    result => give_back(result.map(Pause::Done)),
                 }
             }
         };
@@ -69,7 +69,7 @@ impl Baton {
         let (pause, world) = self.back.recv().expect("the thread gives the baton back");
         world::put(world);
         let pause = pause.unwrap_or_else(|panic| resume_unwind(panic));
-        self.busy = pause != Pause::Done;
+        self.busy = !matches!(pause, Pause::Done(_));
         pause
     }
 }

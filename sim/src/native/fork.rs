@@ -260,14 +260,14 @@ where
     A: Send,
     F::Out: Send,
 {
-    fn run(self: Arc<Self>) {
+    fn run(self: Arc<Self>) -> Option<TaskId> {
         let work = lock(&self.work).take().expect("a task runs once");
         let result = attempt(move || work.function.call(work.args));
         let error = result.as_ref().err().map(|failed| failed.0.clone());
         *lock(&self.result) = Some(result);
         // Whatever this drops of the user's is dropped as a part of the task.
         drop(self);
-        world::checked(|state| state.end(error));
+        world::checked(|state| state.end(error)).flatten()
     }
 }
 

@@ -24,7 +24,7 @@ use super::fork::attempt;
 use super::look::{Kept, Look, Shown};
 use super::sites::Sites;
 use super::stack::{Driver, Job, Pause, Stack};
-use super::state::{JobBox, Shared, State, Status, Step, Strategy, Touched, Turn, Way, step};
+use super::state::{Shared, State, Status, Step, Strategy, Touched, Turn, Way, step};
 use super::world::{self, World};
 use super::{edge, lock, panics, stack};
 use crate::check::Findings;
@@ -174,7 +174,7 @@ struct MainJob {
 }
 
 impl Job for MainJob {
-    fn run(self: Arc<Self>) {
+    fn run(self: Arc<Self>) -> Option<TaskId> {
         if let Some(given) = &self.given {
             given.tell();
         }
@@ -201,8 +201,9 @@ impl Job for MainJob {
         world::checked(|state| {
             state.at_return = Some(digest);
             state.alone = state.live == 1;
-            state.end(error);
-        });
+            state.end(error)
+        })
+        .flatten()
     }
 }
 
@@ -310,31 +311,36 @@ impl Run {
         state.begin(main);
     }
 
-    /// Gives control to a task, and to those that it is handed over to, until one pauses or ends: to a task with a job on
-    /// another stack, to one without where it stands.
-    fn resume(&mut self, id: TaskId, job: Option<JobBox>) {
-        let mut place = id.index();
-        let mut pause = match job {
-            Some(job) => self.begin_job(place, job),
-            None => Pause::To(id),
-        };
-        while let Pause::To(next) = pause {
-            place = next.index();
-            let stack = self.stacks[place].as_mut().expect("a task has a stack from its first step to its end");
-            pause = stack.resume();
-        }
-        if pause == Pause::Done {
-            self.idle.extend(self.stacks[place].take());
+    /// Gives control to a task, and to those that it is handed over to, until one pauses or ends and does not say who goes on.
+    fn resume(&mut self, id: TaskId) {
+        let mut task = id;
+        loop {
+            let place = task.index();
+            let pause = match self.stacks.get_mut(place) {
+                Some(Some(stack)) => stack.resume(),
+                _ => self.begin_job(place),
+            };
+            let next = match pause {
+                Pause::Stopped => None,
+                Pause::To(next) => Some(next),
+                Pause::Done(next) => {
+                    self.idle.extend(self.stacks[place].take());
+                    next
+                }
+            };
+            let Some(next) = next else { return };
+            task = next;
         }
     }
 
-    fn begin_job(&mut self, place: usize, job: JobBox) -> Pause {
+    /// Has a task without a stack begin what it has to do.
+    fn begin_job(&mut self, place: usize) -> Pause {
+        let job = world::checked(|state| state.tasks[place].job.take()).flatten();
+        let job = job.expect("a task has a stack from its first step to its end");
         if self.stacks.len() <= place {
             self.stacks.resize_with(place + 1, || None);
         }
-        let slot = &mut self.stacks[place];
-        assert!(slot.is_none(), "a task has one stack");
-        slot.insert(self.idle.pop().unwrap_or_else(|| stack::take(self.driver))).begin(job.0)
+        self.stacks[place].insert(self.idle.pop().unwrap_or_else(|| stack::take(self.driver))).begin(job.0)
     }
 
     /// Lets somebody work while the tasks of this execution can run.
@@ -359,7 +365,7 @@ impl Run {
         self.inside(|run| {
             while let Some(turn) = world::checked(State::next).flatten() {
                 match turn {
-                    Turn::Run(next, job) => run.resume(next, job),
+                    Turn::Run(next) => run.resume(next),
                     Turn::Look => look_again(run.main.given.as_deref()),
                 }
             }
@@ -584,8 +590,8 @@ impl Execution for Run {
                 task.parked.half = half;
                 task.status = Status::Going;
             }
-            let job = self.state_mut().enter(current);
-            self.inside(|run| run.resume(current, job));
+            self.state_mut().current = current;
+            self.inside(|run| run.resume(current));
             // A child goes first; who was woken is ready.
             if let Some(&next) = self.state().going.last() {
                 if self.state().forked_last(current) == Some(next) {
@@ -677,8 +683,8 @@ impl Alone for Run {
         let state = self.state_mut();
         // Who goes on is for the threads to say.
         state.going.clear();
-        let job = state.enter(task);
-        self.inside(|run| run.resume(task, job));
+        state.current = task;
+        self.inside(|run| run.resume(task));
         let state = self.state();
         if state.cut.is_some() {
             return Next::Over;

@@ -24,8 +24,8 @@ use super::baton::Baton;
 
 /// What a stack can be asked to run.
 pub(super) trait Job: Send + Sync {
-    /// Runs it to its end. A panic of the user's code does not leave it.
-    fn run(self: Arc<Self>);
+    /// Runs it to its end, and says which task goes on then, if that is known. A panic of the user's code does not leave it.
+    fn run(self: Arc<Self>) -> Option<TaskId>;
 }
 
 /// How control came back from a stack.
@@ -35,8 +35,8 @@ pub(super) enum Pause {
     Stopped,
     /// The same, and it says which task goes on now.
     To(TaskId),
-    /// The job is done.
-    Done,
+    /// The job is done, and this task goes on now, if that is known.
+    Done(Option<TaskId>),
 }
 
 /// Which kind of stack.
@@ -111,6 +111,7 @@ impl Stack {
     }
 
     /// Has a stack with nothing to do begin a job; runs it until it pauses or is done.
+    #[inline(always)]
     pub(super) fn begin(&mut self, job: Arc<dyn Job>) -> Pause {
         match self {
             Stack::Coroutine(fiber) => fiber.begin(job),
@@ -182,13 +183,14 @@ impl Fiber {
         let coroutine = Coroutine::with_stack(Shifted::new(bytes), |switch: &Switch, ()| {
             while let Some(job) = JOB.take() {
                 SWITCH.set(switch);
-                ManuallyDrop::into_inner(job).run();
-                switch.suspend(Pause::Done);
+                let next = ManuallyDrop::into_inner(job).run();
+                switch.suspend(Pause::Done(next));
             }
         });
         Self { coroutine, busy: false }
     }
 
+    #[inline(always)]
     fn begin(&mut self, job: Arc<dyn Job>) -> Pause {
         assert!(!self.busy, "a job is given to a stack that has none");
         JOB.set(Some(ManuallyDrop::new(job)));
@@ -207,7 +209,7 @@ impl Fiber {
         let result = self.coroutine.resume(());
         SWITCH.set(before);
         let CoroutineResult::Yield(pause) = result else { unreachable!("it was given a job") };
-        self.busy = pause != Pause::Done;
+        self.busy = !matches!(pause, Pause::Done(_));
         pause
     }
 }
@@ -288,11 +290,12 @@ mod tests {
     struct Noting(u32, u32, Arc<Mutex<Vec<(u32, u32)>>>);
 
     impl Job for Noting {
-        fn run(self: Arc<Self>) {
+        fn run(self: Arc<Self>) -> Option<TaskId> {
             for i in 0..self.1 {
                 self.2.lock().unwrap().push((self.0, i));
                 pause();
             }
+            None
         }
     }
 
@@ -307,9 +310,9 @@ mod tests {
             assert_eq!(a.begin(job(1, 2)), Pause::Stopped);
             assert_eq!(b.begin(job(2, 1)), Pause::Stopped);
             assert_eq!(a.resume(), Pause::Stopped);
-            assert_eq!(b.resume(), Pause::Done);
-            assert_eq!(b.begin(job(3, 0)), Pause::Done);
-            assert_eq!(a.resume(), Pause::Done);
+            assert_eq!(b.resume(), Pause::Done(None));
+            assert_eq!(b.begin(job(3, 0)), Pause::Done(None));
+            assert_eq!(a.resume(), Pause::Done(None));
             assert_eq!(*noted.lock().unwrap(), [(1, 0), (2, 0), (1, 1)]);
         }
     }
@@ -318,15 +321,16 @@ mod tests {
     struct Nesting(Arc<AtomicU32>);
 
     impl Job for Nesting {
-        fn run(self: Arc<Self>) {
+        fn run(self: Arc<Self>) -> Option<TaskId> {
             let mut inner = Stack::new(Driver::Coroutine(1 << 16));
             let noted = Arc::new(Mutex::new(Vec::new()));
             inner.begin(Arc::new(Noting(0, 1, noted)));
             pause();
             self.0.fetch_add(1, Ordering::Relaxed);
-            assert_eq!(inner.resume(), Pause::Done);
+            assert_eq!(inner.resume(), Pause::Done(None));
             pause();
             self.0.fetch_add(1, Ordering::Relaxed);
+            None
         }
     }
 
@@ -338,7 +342,7 @@ mod tests {
         assert_eq!(count.load(Ordering::Relaxed), 0);
         assert_eq!(outer.resume(), Pause::Stopped);
         assert_eq!(count.load(Ordering::Relaxed), 1);
-        assert_eq!(outer.resume(), Pause::Done);
+        assert_eq!(outer.resume(), Pause::Done(None));
         assert!(SWITCH.get().is_null());
     }
 
@@ -355,9 +359,10 @@ mod tests {
     }
 
     impl Job for Holding {
-        fn run(self: Arc<Self>) {
+        fn run(self: Arc<Self>) -> Option<TaskId> {
             let _held = Held(self.0.clone());
             pause();
+            None
         }
     }
 
@@ -382,10 +387,11 @@ mod tests {
     struct Handing(TaskId, Held);
 
     impl Job for Handing {
-        fn run(self: Arc<Self>) {
+        fn run(self: Arc<Self>) -> Option<TaskId> {
             let Handing(next, _held) = &*self;
             hand_over(*next);
             pause();
+            None
         }
     }
 
@@ -403,8 +409,9 @@ mod tests {
     }
 
     impl Job for Deep {
-        fn run(self: Arc<Self>) {
+        fn run(self: Arc<Self>) -> Option<TaskId> {
             assert_eq!(descend(self.0), u64::from(self.0 * (self.0 + 1) / 2));
+            None
         }
     }
 
@@ -414,7 +421,7 @@ mod tests {
             let mut stacks: Vec<Stack> = (0..5).map(|_| Stack::new(driver)).collect();
             for depth in [3, 40, 1] {
                 let expected = (0..=depth).rev().chain(0..=depth).map(|depth| Pause::To(TaskId::new(depth)));
-                let pauses: Vec<Pause> = expected.chain([Pause::Done]).collect();
+                let pauses: Vec<Pause> = expected.chain([Pause::Done(None)]).collect();
                 // Their turns are mixed: each begins a turn after the one before it.
                 for turn in 0..pauses.len() + stacks.len() - 1 {
                     for (late, stack) in stacks.iter_mut().enumerate() {

@@ -158,8 +158,8 @@ pub(super) struct State {
 /// What is to be done next with an execution.
 #[derive(Debug)]
 pub(super) enum Turn {
-    /// This task goes on, with what it has to begin with.
-    Run(TaskId, Option<JobBox>),
+    /// This task goes on.
+    Run(TaskId),
     /// It is to be found out anew what the caller's look is at.
     Look,
 }
@@ -264,6 +264,7 @@ impl State {
         self.going.push(TaskId::MAIN);
     }
 
+    #[inline(always)]
     fn give_birth(&mut self, id: TaskId, job: Arc<dyn Job>) {
         if self.tasks.len() <= id.index() {
             self.tasks.resize_with(id.index() + 1, Task::new);
@@ -312,12 +313,6 @@ impl State {
         let made = work(&mut allocator, &mut task.modes);
         task.slots = allocator.count();
         made
-    }
-
-    /// This task goes on, with what it has to begin with.
-    pub(super) fn enter(&mut self, id: TaskId) -> Option<JobBox> {
-        self.current = id;
-        self.tasks[id.index()].job.take()
     }
 
     /// Who runs now.
@@ -372,7 +367,7 @@ impl State {
         Some(task)
     }
 
-    /// Who goes on now, with what it has to begin with; nobody if everybody stands before a choice that is not ours, or the
+    /// Who goes on now; nobody if everybody stands before a choice that is not ours, or the
     /// execution is over.
     #[inline]
     pub(super) fn next(&mut self) -> Option<Turn> {
@@ -383,8 +378,8 @@ impl State {
             self.give_up();
             return None;
         }
-        let id = self.going.pop().or_else(|| self.choose())?;
-        Some(Turn::Run(id, self.enter(id)))
+        self.current = self.going.pop().or_else(|| self.choose())?;
+        Some(Turn::Run(self.current))
     }
 
     /// What all executions of the body share.
@@ -497,8 +492,8 @@ impl State {
         Some((self.site("wait", Some(at)), Arc::default()))
     }
 
-    /// The task that runs has ended.
-    pub(super) fn end(&mut self, error: Option<Raised>) {
+    /// The task that runs has ended. Says who goes on, if that is known.
+    pub(super) fn end(&mut self, error: Option<Raised>) -> Option<TaskId> {
         let id = self.current;
         let task = self.task();
         // An error is a deed too: the last thing that a task read may be all that tells it from another one.
@@ -516,6 +511,10 @@ impl State {
         }
         // Its room is used again.
         self.tasks[id.index()].waiters = waiters;
+        match self.give_way(id) {
+            Arrival::To(next) => Some(next),
+            _ => None,
+        }
     }
 
     /// An enabled task takes its step.

@@ -279,10 +279,6 @@ impl State {
         if next == id {
             return Arrival::Go;
         }
-        if self.tasks[next.index()].job.is_some() {
-            self.going.push(next);
-            return Arrival::Pause;
-        }
         self.current = next;
         Arrival::To(next)
     }
