@@ -43,8 +43,16 @@ pub(crate) fn glide(code: &Code, frame: &mut Frame, most: u64, dying: Option<&[u
         match action {
             Action::Plain(plain, _) => {
                 let second = inputs.get(1).unwrap_or(&inputs[0]);
-                let Some(value) = plain(&registers[at(0)], &registers[*second as usize]) else { break };
-                put(&mut registers[outputs[0] as usize], value);
+                let value = plain(&registers[at(0)], &registers[*second as usize]);
+                let register = &mut registers[outputs[0] as usize];
+                // What was just written in two parts is slow to be read as a whole.
+                match value {
+                    Some(Value::Int(value)) => put(register, Value::Int(value)),
+                    Some(Value::Bool(value)) => put(register, Value::Bool(value)),
+                    Some(Value::Float(value)) => put(register, Value::Float(value)),
+                    Some(value) => put(register, value),
+                    None => break,
+                }
                 next += 1;
             }
             Action::Constant(value) => {
@@ -75,7 +83,7 @@ pub(crate) fn glide(code: &Code, frame: &mut Frame, most: u64, dying: Option<&[u
             }
             Action::Again(to) => {
                 let trips = int(&registers[at(0)]) + 1;
-                registers[at(0)] = Value::Int(trips);
+                put(&mut registers[at(0)], Value::Int(trips));
                 next = if goes_on(trips, inputs, registers) { *to } else { next + 1 };
             }
             Action::Node(_) | Action::Shared(_) | Action::Return => break,
@@ -103,19 +111,26 @@ fn read(register: &mut Value, dies: bool) -> Value {
 fn copied(value: &Value) -> Value {
     match value {
         Value::Int(value) => Value::Int(*value),
+        Value::Float(value) => Value::Float(*value),
         Value::Bool(value) => Value::Bool(*value),
         value => value.clone(),
     }
 }
 
-/// Puts a value into a register, without a call where nothing has to be dropped.
+/// Puts a value into a register, without a call where nothing has to be dropped, and without reading the old one then.
 #[inline]
 fn put(register: &mut Value, value: Value) {
-    let old = mem::replace(register, value);
-    if matches!(old, Value::Int(_) | Value::Bool(_) | Value::Float(_) | Value::Uninitialized) {
-        // Nothing is lost: there is nothing behind it.
-        mem::forget(old);
+    if is_plain(register) {
+        mem::forget(mem::replace(register, value));
+    } else {
+        *register = value;
     }
+}
+
+/// Whether there is nothing behind a value that would have to be dropped.
+#[inline]
+fn is_plain(value: &Value) -> bool {
+    matches!(value, Value::Int(_) | Value::Bool(_) | Value::Float(_) | Value::Uninitialized)
 }
 
 /// The inputs of a node.
