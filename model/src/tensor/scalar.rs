@@ -62,10 +62,12 @@ impl Scalar {
     }
 
     /// Converted to an element of `dtype`, and then to `T`.
-    pub fn cast_through<T: Number>(self, dtype: DType) -> Result<T, Fault> {
-        if dtype == T::DTYPE {
-            return Ok(self.cast());
-        }
+    #[inline]
+    pub fn cast_through<T: Number>(&self, dtype: DType) -> Result<T, Fault> {
+        if dtype == T::DTYPE { Ok(self.cast()) } else { self.cast_through_another(dtype) }
+    }
+
+    fn cast_through_another<T: Number>(&self, dtype: DType) -> Result<T, Fault> {
         dispatch!(all dtype, "a number", D => Ok(self.cast::<D>().cast()))
     }
 

@@ -149,7 +149,7 @@ fn clamp_to(call: &mut Call<'_>, low: Scalar, high: Scalar) -> Result {
         _ => {}
     }
     compute!(numbers plan, call, T => {
-        let (low, high): (T, T) = (plan.number(low)?, plan.number(high)?);
+        let (low, high): (T, T) = (plan.number(&low)?, plan.number(&high)?);
         plan.map(call, |x: T| if x < low { low } else if x > high { high } else { x })
     })
 }
@@ -194,7 +194,7 @@ fn threshold(call: &mut Call<'_>) -> Result {
     let (threshold, value) = (call.scalar(1)?, call.scalar(2)?);
     let plan = Plan::unary(call, Rule::Common)?;
     compute!(numbers plan, call, T => {
-        let (threshold, value): (T, T) = (plan.number(threshold)?, plan.number(value)?);
+        let (threshold, value): (T, T) = (plan.number(&threshold)?, plan.number(&value)?);
         plan.map(call, |x: T| if x <= threshold { value } else { x })
     })
 }

@@ -85,13 +85,19 @@ fn check_subtraction(call: &Call<'_>) -> Result<()> {
     }
 }
 
-/// The factor of the second operand, which must be of a kind that fits.
+/// The factor of the second operand, which must be of a kind that fits. Inlined, for it is nearly always one.
+#[inline(always)]
 fn alpha(call: &Call<'_>, dtype: DType) -> Result<Scalar> {
     // It comes third wherever there is one; `rsub` and `sub` have the same form.
     let has_one = call.operator.schema.arguments.get(2).is_some_and(|argument| &*argument.name == "alpha");
-    let alpha = if has_one { call.scalar(2)? } else { Scalar::Int(1) };
-    match alpha {
-        Scalar::Int(1) => Ok(alpha),
+    if !has_one || matches!(call.value(2), Value::Int(1)) {
+        return Ok(Scalar::Int(1));
+    }
+    given_alpha(call, dtype)
+}
+
+fn given_alpha(call: &Call<'_>, dtype: DType) -> Result<Scalar> {
+    match call.scalar(2)? {
         Scalar::Bool(_) if dtype != DType::Bool => {
             Err(Fault::raised("Boolean alpha only supported for Boolean results."))
         }
@@ -127,12 +133,12 @@ fn sum(call: &mut Call<'_>, plan: Plan<'_>, alpha: Scalar) -> Result {
         });
     }
     compute!(real plan, call, T => {
-        let alpha: T = plan.number(alpha)?;
         if one {
             plan.zip::<T, T>(call, Calculate::add)
         } else if minus_one {
             plan.zip::<T, T>(call, Calculate::sub)
         } else {
+            let alpha: T = plan.number(&alpha)?;
             plan.zip(call, |a: T, b: T| Calculate::multiply_add(b, alpha, a))
         }
     })

@@ -215,28 +215,35 @@ impl<'a> Plan<'a> {
     }
 
     /// A number as the operands are: rounded or wrapped to their dtype.
-    pub(super) fn number<T: Number>(&self, number: Scalar) -> Result<T, Fault> {
+    pub(super) fn number<T: Number>(&self, number: &Scalar) -> Result<T, Fault> {
         number.cast_through(self.dtype)
     }
 
     /// The elements of operand `i`, rounded or wrapped to the common dtype.
+    #[inline(always)]
     pub(super) fn lane<T: Number>(&self, call: &Call<'_>, i: usize) -> Result<Lane<T>, Fault> {
-        let memory = call.allocator.memory();
-        match self.operands[i] {
+        match &self.operands[i] {
             Operand::Number(number) | Operand::Single(number, _) => Ok(Lane::One(self.number(number)?)),
-            Operand::Tensor(tensor) if tensor.numel() == 1 => Ok(Lane::One(if self.converts::<T>(tensor) {
-                self.number(tensor.item()?)?
+            Operand::Tensor(tensor) => self.lane_of(call, tensor),
+        }
+    }
+
+    fn lane_of<T: Number>(&self, call: &Call<'_>, tensor: &Tensor) -> Result<Lane<T>, Fault> {
+        let memory = call.allocator.memory();
+        if tensor.numel() == 1 {
+            return Ok(Lane::One(if self.converts::<T>(tensor) {
+                self.number(&tensor.item()?)?
             } else {
                 tensor.read::<T>(memory)?[0]
-            })),
-            Operand::Tensor(tensor) if self.converts::<T>(tensor) => {
-                // The conversion changes values, and so comes before that to what is computed in.
-                dispatch!(all self.dtype, call.operator.name, D => {
-                    Ok(Lane::Many(tensor.read_expanded::<D>(self.layout.sizes(), memory)?.cast(memory)?))
-                })
-            }
-            Operand::Tensor(tensor) => Ok(Lane::Many(tensor.read_expanded(self.layout.sizes(), memory)?)),
+            }));
         }
+        if self.converts::<T>(tensor) {
+            // The conversion changes values, and so comes before that to what is computed in.
+            return dispatch!(all self.dtype, call.operator.name, D => {
+                Ok(Lane::Many(tensor.read_expanded::<D>(self.layout.sizes(), memory)?.cast(memory)?))
+            });
+        }
+        Ok(Lane::Many(tensor.read_expanded(self.layout.sizes(), memory)?))
     }
 
     /// The elements of operand `i` as `T`, whatever the common dtype is.

@@ -115,9 +115,9 @@ fn nan_to_num(call: &mut Call<'_>) -> Result {
         _ => f64::MAX,
     };
     compute!(floats plan, call, T => {
-        let nan: T = plan.number(Scalar::Float(nan.unwrap_or(0.0)))?;
-        let high: T = plan.number(Scalar::Float(high.unwrap_or(greatest)))?;
-        let low: T = plan.number(Scalar::Float(low.unwrap_or(-greatest)))?;
+        let nan: T = plan.number(&Scalar::Float(nan.unwrap_or(0.0)))?;
+        let high: T = plan.number(&Scalar::Float(high.unwrap_or(greatest)))?;
+        let low: T = plan.number(&Scalar::Float(low.unwrap_or(-greatest)))?;
         plan.map(call, |x: T| match x {
             x if x.is_nan() => nan,
             T::INFINITY => high,

@@ -158,7 +158,7 @@ fn masked_fill(call: &mut Call<'_>) -> Result {
     let operands = smallvec![Operand::Tensor(mask), Operand::Tensor(input), Operand::Number(value)];
     let plan = Plan::with_dtype(call, operands, dtype, dtype)?;
     compute!(any plan, call, T => {
-        let value: T = plan.number(value)?;
+        let value: T = plan.number(&value)?;
         plan.zip3(call, |mask: Bool8, x: T, _: T| if mask.is_true() { value } else { x })
     })
 }
@@ -218,7 +218,7 @@ fn addcmul(call: &mut Call<'_>) -> Result {
     let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
     let value = call.scalar(3)?;
     compute!(numbers plan, call, T => {
-        let value: T = plan.number(value)?;
+        let value: T = plan.number(&value)?;
         plan.zip3(call, |x: T, a: T, b: T| Calculate::multiply_add(Calculate::mul(value, a), b, x))
     })
 }
