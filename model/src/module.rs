@@ -20,7 +20,7 @@ pub struct Module {
     pub functions: Vec<Function>,
     /// Every class-like type, by qualified name.
     pub classes: BTreeMap<Arc<str>, Arc<Class>>,
-    /// The version of the archive's format. Up to 3, `aten::div` of integers truncates and gives integers.
+    /// The version of the archive's format, which said what operators mean: up to 3, `aten::div` of integers truncates.
     pub version: u32,
     /// Objects of `root` whose attributes are not set yet: before anything else runs, `__setstate__` has to be called
     /// on each with the value, in this order.

@@ -6,6 +6,7 @@
 use std::io::{Cursor, Read, Write};
 
 use forkcheck::{Inputs, Program};
+use forkcheck_model::archive::NEWEST_VERSION;
 use forkcheck_model::archive::saved::write_saved;
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::types::Type;
@@ -28,6 +29,14 @@ pub fn program_of(code: &str, attributes: &[(&str, Value)], inputs: Vec<Value>) 
 /// # Panics
 /// If an attribute is nothing that can be saved.
 pub fn archive_of(code: &str, attributes: &[(&str, Value)]) -> Vec<u8> {
+    archive_of_version(NEWEST_VERSION, code, attributes)
+}
+
+/// [`archive_of`] as a version of the format has it, which says what operators mean.
+///
+/// # Panics
+/// If an attribute is nothing that can be saved.
+pub fn archive_of_version(version: u32, code: &str, attributes: &[(&str, Value)]) -> Vec<u8> {
     let entries = attributes.iter().map(|(name, value)| (Key::Str((*name).into()), value.clone())).collect();
     let content = DictContent { key: Type::Str, value: Type::Any, entries };
     let state = Value::Dict(Dict::new(&mut Allocator::new(0, Memory::unlimited()), content));
@@ -49,7 +58,8 @@ pub fn archive_of(code: &str, attributes: &[(&str, Value)]) -> Vec<u8> {
         record.read_to_end(&mut bytes).expect("memory gives every read");
         match name.as_str() {
             "data.pkl" => put(&name, &object_of(&bytes)),
-            "version" | "byteorder" => put(&name, &bytes),
+            "version" => put(&name, format!("{version}\n").as_bytes()),
+            "byteorder" => put(&name, &bytes),
             _ if name.starts_with("data/") => put(&name, &bytes),
             _ => {}
         }

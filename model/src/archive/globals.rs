@@ -17,8 +17,12 @@ pub enum Global {
     Parameter,
     /// `torch._tensor._rebuild_from_type_v2`: a tensor made by another rebuilder.
     FromType,
-    /// A rebuilder of tensors that are known but not supported, such as quantized ones.
+    /// `torch._utils._rebuild_qtensor`: a tensor whose elements stand for others.
+    QuantizedTensor,
+    /// A rebuilder of tensors that are known but not supported, such as sparse ones.
     UnsupportedTensor(&'static str),
+    /// How elements are quantized, an argument of a quantized tensor's rebuilder.
+    QuantizationScheme,
     /// The Python class of a tensor, as an argument of `FromType`.
     TensorClass,
     /// `collections.OrderedDict`.
@@ -51,10 +55,13 @@ impl Global {
             ("torch._utils", "_rebuild_tensor_v3") => Global::TensorWithDtype,
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Global::Parameter,
             ("torch._tensor", "_rebuild_from_type_v2") => Global::FromType,
-            ("torch._utils", "_rebuild_qtensor") => Global::UnsupportedTensor("quantized"),
+            ("torch._utils", "_rebuild_qtensor") => Global::QuantizedTensor,
             ("torch._utils", "_rebuild_sparse_tensor") => Global::UnsupportedTensor("sparse"),
             ("torch._utils", "_rebuild_meta_tensor_no_storage") => Global::UnsupportedTensor("meta"),
             ("torch._utils", "_rebuild_nested_tensor") => Global::UnsupportedTensor("nested"),
+            ("torch", "per_tensor_affine" | "per_channel_affine" | "per_channel_affine_float_qparams") => {
+                Global::QuantizationScheme
+            }
             ("torch", "Tensor") | ("torch.nn.parameter", "Parameter" | "Buffer") => Global::TensorClass,
             ("collections", "OrderedDict") => Global::OrderedDict,
             ("torch.storage", "UntypedStorage") => Global::UntypedStorage,

@@ -57,7 +57,7 @@ pub struct CodeFile {
 }
 
 /// The newest version of the format that is understood.
-const NEWEST_VERSION: u64 = 10;
+pub const NEWEST_VERSION: u32 = 10;
 /// More code than this is not read.
 const MOST_CODE: u64 = 64 << 20;
 
@@ -146,7 +146,7 @@ fn read_version(container: &mut Container<'_>) -> Result<u32, Error> {
         return Err(named("the record is missing: expected the version of the format".into()));
     };
     match std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse::<u64>().ok()) {
-        Some(version) if (1..=NEWEST_VERSION).contains(&version) => Ok(version as u32),
+        Some(version) if (1..=u64::from(NEWEST_VERSION)).contains(&version) => Ok(version as u32),
         Some(version) => {
             Err(named(format!("expected a version of the format from 1 to {NEWEST_VERSION}, found {version}")))
         }

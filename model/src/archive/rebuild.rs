@@ -12,7 +12,7 @@ use super::globals::Global;
 use super::pickle::{Call, Node, NodeId, ObjectNode, Pickle};
 use super::storages::Storages;
 use crate::error::Error;
-use crate::module::{Class, ClassKind};
+use crate::module::{Attribute, Class, ClassKind};
 use crate::slot::Allocator;
 use crate::tensor::Storage;
 use crate::types::Type;
@@ -137,10 +137,10 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The names and values of an object's attributes, unless its state is for `__setstate__`.
+    /// The names and values of an object's attributes, unless its state is for `__setstate__` or for code in C++.
     fn attributes(&self, object: &ObjectNode) -> Result<Option<&[NodeId]>, Error> {
         let class = self.classes.0.get(&object.class);
-        if class.is_some_and(|class| class.methods.contains_key("__setstate__")) {
+        if is_foreign(&object.class) || class.is_some_and(|class| class.methods.contains_key("__setstate__")) {
             return Ok(None);
         }
         match object.state.map(|state| (state, self.pickle.node(state))) {
@@ -239,7 +239,9 @@ impl Builder<'_> {
     fn call(&mut self, id: NodeId, call: &Call) -> Result<Value, Error> {
         let pickle = self.pickle;
         match &call.function {
-            Global::Tensor | Global::TensorWithDtype | Global::FromType => self.tensor(id, call),
+            Global::Tensor | Global::QuantizedTensor | Global::TensorWithDtype | Global::FromType => {
+                self.tensor(id, call)
+            }
             Global::Parameter => self.parameter(call),
             Global::UnsupportedTensor(kind) => Err(pickle.error(id, format!("{kind} tensors are not supported"))),
             Global::OrderedDict => self.dict(id, &call.entries, None),
@@ -319,6 +321,10 @@ impl Builder<'_> {
     }
 
     fn object(&mut self, id: NodeId, node: &ObjectNode) -> Result<Value, Error> {
+        if is_foreign(&node.class) {
+            let state = node.state.map_or(Value::None, |state| self.built(state));
+            return Ok(Value::Object(Object::new(self.allocator, foreign_class(&node.class), vec![state])));
+        }
         let class = self.class(id, &node.class)?;
         if !matches!(class.kind, ClassKind::Module { .. } | ClassKind::Plain) {
             return Err(self.pickle.error(id, format!("`{}` is not a class that has objects", class.name)));
@@ -353,4 +359,16 @@ impl Builder<'_> {
         }
         Ok(Value::Object(object))
     }
+}
+
+/// Whether a class is written in C++. Nobody here knows more of its objects than what was saved of them.
+fn is_foreign(class: &str) -> bool {
+    class.starts_with("__torch__.torch.classes.")
+}
+
+/// What we see of such a class: whatever its objects were saved as.
+fn foreign_class(name: &Arc<str>) -> Arc<Class> {
+    let attributes = vec![Attribute { name: "state".into(), ty: Type::Any }];
+    let (constants, methods) = (BTreeMap::new(), BTreeMap::new());
+    Arc::new(Class { name: name.clone(), kind: ClassKind::Plain, attributes, constants, methods })
 }

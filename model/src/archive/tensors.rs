@@ -11,6 +11,7 @@ use crate::tensor::{DType, Layout, Storage, Tensor};
 use crate::value::Value;
 
 impl Builder<'_> {
+    /// `_rebuild_qtensor(storage, offset, sizes, strides, quantizer, requires_grad, hooks)`,
     /// `_rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad, hooks[, metadata])`, `_v3` with the dtype
     /// behind the hooks, or `_rebuild_from_type_v2(rebuilder, class, arguments, state)`.
     pub(super) fn tensor(&mut self, id: NodeId, call: &Call) -> Result<Value, Error> {
@@ -28,15 +29,20 @@ impl Builder<'_> {
             };
             (function, arguments) = (global, inner);
         }
-        let items = pickle.tuple(arguments, "the arguments of a tensor")?;
-        let &[storage, offset, sizes, strides, requires_grad, _hooks, ref rest @ ..] = items else {
+        let mut items = pickle.tuple(arguments, "the arguments of a tensor")?.to_vec();
+        // Of a quantized tensor we keep what it holds, but not what that stands for: nothing here computes with it.
+        let quantized = *function == Global::QuantizedTensor && items.len() > 4;
+        if quantized {
+            items.remove(4);
+        }
+        let &[storage, offset, sizes, strides, requires_grad, _hooks, ref rest @ ..] = &items[..] else {
             return Err(pickle.unexpected(arguments, "six arguments of a tensor"));
         };
         let Node::Storage(storage_id) = pickle.node(storage) else {
             return Err(pickle.unexpected(storage, "a storage"));
         };
         let (dtype, extra) = match (function, rest) {
-            (Global::Tensor, extra) => {
+            (Global::Tensor | Global::QuantizedTensor, extra) => {
                 (storage_id.dtype.ok_or_else(|| pickle.unexpected(storage, "a typed storage"))?, extra)
             }
             (Global::TensorWithDtype, &[dtype, ref extra @ ..]) => (self.dtype(dtype)?, extra),
@@ -51,8 +57,8 @@ impl Builder<'_> {
         let Node::Bool(requires_grad) = *pickle.node(requires_grad) else {
             return Err(pickle.unexpected(requires_grad, "whether gradients are required"));
         };
-        if matches!(dtype, DType::QInt8 | DType::QUInt8 | DType::QInt32 | DType::QUInt4x2 | DType::QUInt2x4) {
-            return Err(pickle.error(id, "quantized tensors are not supported"));
+        if is_quantized(dtype) != quantized {
+            return Err(pickle.error(id, format!("expected no tensor of {} elements here", dtype.name())));
         }
         let layout = self.layout(sizes, strides, offset)?;
         let storage = self.storage(storage, storage_id)?;
@@ -155,4 +161,8 @@ fn not_negative(builder: &Builder<'_>, id: NodeId, value: i64, what: &str) -> Re
         return Err(builder.pickle.unexpected(id, &format!("{what} that is not negative")));
     }
     Ok(value)
+}
+
+fn is_quantized(dtype: DType) -> bool {
+    matches!(dtype, DType::QInt8 | DType::QUInt8 | DType::QInt32 | DType::QUInt4x2 | DType::QUInt2x4)
 }

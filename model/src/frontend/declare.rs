@@ -9,7 +9,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::annotations::{Checked, Complaint, complain, dotted, type_of};
-use super::hierarchy::Classes;
+use super::hierarchy::{Classes, is_subtype};
+use super::lower::type_of_value;
 use super::syntax::line_of;
 use super::tree::{self, Definition, Expr, ExprKind, Member};
 use crate::archive::CodeFile;
@@ -23,6 +24,8 @@ use crate::value::{Dict, DictContent, EnumMember, Key, List, ListContent, Value}
 /// What is declared, and where the bodies are.
 #[derive(Debug)]
 pub(super) struct Program<'a> {
+    /// The version of the archive, which says what operators mean.
+    pub(super) version: u32,
     /// The code files.
     pub(super) files: Vec<SourceFile<'a>>,
     /// Names of all class-like types.
@@ -37,6 +40,17 @@ pub(super) struct Program<'a> {
     attribute_places: FxHashMap<Arc<str>, FxHashMap<Arc<str>, usize>>,
     /// Constants of classes that stand in the archive's table: by class and name, the place in the table.
     pub(super) table_constants: BTreeMap<(Arc<str>, Arc<str>), usize>,
+    /// Defaults of parameters that stand in the table.
+    table_defaults: Vec<TableDefault>,
+}
+
+/// A default that stands in the archive's table: of which parameter, and where in the table.
+#[derive(Debug)]
+struct TableDefault {
+    function: usize,
+    param: usize,
+    index: usize,
+    place: tree::Place,
 }
 
 /// A code file with its tree.
@@ -64,6 +78,23 @@ pub(super) struct Signature<'a> {
 }
 
 impl Program<'_> {
+    /// Gives the parameters their defaults that stand in the archive's table.
+    pub(super) fn fill_defaults(&mut self, table: &[Value]) -> Result<(), Error> {
+        for default in std::mem::take(&mut self.table_defaults) {
+            let signature = &mut self.functions[default.function];
+            let param = &mut signature.params[default.param];
+            param.default = table.get(default.index).cloned();
+            let found = param.default.as_ref().map(type_of_value);
+            if !found.as_ref().is_some_and(|found| is_subtype(&self.classes, found, &param.ty)) {
+                let found = found.map_or("nothing".into(), |ty| format!("`{ty}`"));
+                let complaint = format!("expected `{}` in the table of constants, found {found}", param.ty);
+                let file = &self.files[signature.file];
+                return Err(file.error(Complaint { message: complaint, place: default.place }));
+            }
+        }
+        Ok(())
+    }
+
     /// The place of an attribute in its class, found without a search.
     pub(super) fn attribute(&self, class: &Class, name: &str) -> Option<usize> {
         self.attribute_places.get(&class.name)?.get(name).copied()
@@ -92,10 +123,12 @@ fn prefix(path: &str) -> String {
 /// Declares everything in `files`: paths below `code/`, records and trees.
 pub(super) fn declare<'a>(
     files: &'a [(&'a str, &'a CodeFile, tree::File)],
+    version: u32,
     allocator: &mut Allocator,
 ) -> Result<Program<'a>, Error> {
     let mut declarer = Declarer {
         program: Program {
+            version,
             files: files.iter().map(|(_, code, _)| SourceFile { code, source: own_source(code) }).collect(),
             class_names: BTreeSet::new(),
             classes: Classes::new(),
@@ -103,6 +136,7 @@ pub(super) fn declare<'a>(
             names: BTreeMap::new(),
             attribute_places: FxHashMap::default(),
             table_constants: BTreeMap::new(),
+            table_defaults: Vec::new(),
         },
         allocator,
     };
@@ -254,7 +288,14 @@ impl<'a> Declarer<'a, '_> {
                 return complain(param.place, format!("parameter `{}` is declared twice", param.name));
             }
             let default = match &param.default {
-                Some(value) => Some(literal(&self.program.classes, value, Some(&ty), self.allocator)?),
+                Some(value) => match table_index(value)? {
+                    Some(index) => {
+                        let (function, place) = (self.program.functions.len(), value.place);
+                        self.program.table_defaults.push(TableDefault { function, param: i, index, place });
+                        None
+                    }
+                    None => Some(literal(&self.program.classes, value, Some(&ty), self.allocator)?),
+                },
                 None => None,
             };
             params.push(Parameter { name: param.name.clone(), ty, default });

@@ -20,7 +20,7 @@ pub(crate) use resolve::overload_of;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::archive::{Archive, CodeFile};
+use crate::archive::{Archive, CodeFile, NEWEST_VERSION};
 use crate::error::Error;
 use crate::module::{Class, Function, Module};
 use crate::slot::{Allocator, Memory};
@@ -41,7 +41,7 @@ pub struct Code {
 /// Resolves all code of an archive, and builds the object that it holds.
 pub fn compile(archive: &Archive, allocator: &mut Allocator) -> Result<Module, Error> {
     let constants = |classes: &BTreeMap<_, _>, allocator: &mut Allocator| archive.constants(classes, allocator);
-    let Code { classes, functions } = compile_code(&archive.code, constants, allocator)?;
+    let Code { classes, functions } = compile_code(&archive.code, archive.version, constants, allocator)?;
     let rebuilt = archive.root(&classes, allocator)?;
     let Value::Object(root) = rebuilt.value else {
         return Err(Error::new("expected an object of a class of the archive").in_record("data.pkl"));
@@ -55,10 +55,11 @@ pub fn parse(text: &str) -> Result<tree::File, Error> {
     syntax::on_deep_stack(|| syntax::parse(text))?
 }
 
-/// Resolves code files, given by their paths below `code/`. Once the classes are known, `constants` is asked for what
-/// `CONSTANTS.cN` stands for.
+/// Resolves code files, given by their paths below `code/`, of an archive of this version. Once the classes are known,
+/// `constants` is asked for what `CONSTANTS.cN` stands for.
 pub fn compile_code(
     code: &BTreeMap<String, CodeFile>,
+    version: u32,
     constants: impl FnOnce(&BTreeMap<Arc<str>, Arc<Class>>, &mut Allocator) -> Result<Vec<Value>, Error> + Send,
     allocator: &mut Allocator,
 ) -> Result<Code, Error> {
@@ -72,8 +73,9 @@ pub fn compile_code(
             let tree = syntax::parse(&file.text).map_err(|error| error.in_record(&*file.record))?;
             files.push((&**path, file, tree));
         }
-        let program = declare::declare(&files, allocator)?;
+        let mut program = declare::declare(&files, version, allocator)?;
         let table = constants(&program.classes, allocator)?;
+        program.fill_defaults(&table)?;
         let functions = lower::lower_all(&program, &table)?;
         recursion::refuse(&program, &functions)?;
         Ok(Code { classes: program.classes, functions })
@@ -97,7 +99,7 @@ pub fn check_law(text: &str) {
         let file = CodeFile { record: "code/__torch__.py".into(), text: text.into(), debug: None };
         let code = BTreeMap::from([("__torch__.py".to_owned(), file)]);
         let mut allocator = Allocator::new(0, Memory::with_limit(1 << 30));
-        compile_code(&code, |_, _| Ok(Vec::new()), &mut allocator).map(|code| code.functions.len())
+        compile_code(&code, NEWEST_VERSION, |_, _| Ok(Vec::new()), &mut allocator).map(|code| code.functions.len())
     };
     assert_eq!(compile(text).ok(), compile(&printed).ok(), "the tree's text means the same");
 }

@@ -63,28 +63,27 @@ pub(super) enum Conversion {
 /// What the type variables of a schema stand for.
 type Bindings = BTreeMap<Arc<str>, Type>;
 
-/// The overload among `overloads` that fits, or why none does.
+/// The overload among `overloads` that fits a call in an archive of this version, or why none does.
 pub(super) fn resolve(
     classes: &Classes,
     overloads: &'static [Operator],
+    version: u32,
     positional: &[Actual],
     named: &[(Arc<str>, Actual)],
 ) -> Result<Match, String> {
     let mut failures = Vec::new();
+    let meant = || overloads.iter().filter(|operator| !is_hidden(operator) && operator.versions.contains(&version));
     // With one overload there is no choice to make, and conversions are allowed at once.
-    for conversions in if overloads.len() == 1 { &[true][..] } else { &[false, true] } {
+    for conversions in if meant().nth(1).is_none() { &[true][..] } else { &[false, true] } {
         failures.clear();
-        for operator in overloads {
-            if is_hidden(operator) {
-                continue;
-            }
+        for operator in meant() {
             match (Attempt { classes, conversions: *conversions }).fit(operator, positional, named) {
                 Ok(found) => return Ok(found),
                 Err(failure) => failures.push((operator, failure)),
             }
         }
     }
-    Err(explain(overloads, &failures, positional))
+    Err(explain(&failures, positional))
 }
 
 /// The overload of a node that has exactly these inputs: nothing is converted, nothing filled in.
@@ -104,9 +103,11 @@ pub(crate) fn overload_of(
                     && substitute(&argument.ty, &bindings).is_some_and(|wanted| is_subtype(classes, ty, &wanted))
             })
     };
-    // What the code never means may still be there: `view` of a dtype, where the input is no list.
-    let visible = overloads.iter().filter(|operator| !is_hidden(operator));
-    let hidden = overloads.iter().filter(|operator| is_hidden(operator));
+    // What the code never means may still be there: `view` of a dtype, where the input is no list; or what only older
+    // archives mean.
+    let hidden = |operator: &&Operator| is_hidden(operator) || *operator.versions.end() != u32::MAX;
+    let visible = overloads.iter().filter(|operator| !hidden(operator));
+    let hidden = overloads.iter().filter(hidden);
     visible.chain(hidden).find(|operator| fits(operator)).ok_or_else(|| {
         let types: Vec<String> = inputs.iter().map(Type::to_string).collect();
         let name = overloads.first().map_or("", |operator| operator.name);
@@ -119,7 +120,7 @@ fn is_hidden(operator: &Operator) -> bool {
     matches!((operator.name, operator.overload), ("aten::view", "dtype") | ("aten::max" | "aten::min", "unary_out"))
 }
 
-fn explain(overloads: &[Operator], failures: &[(&Operator, String)], positional: &[Actual]) -> String {
+fn explain(failures: &[(&Operator, String)], positional: &[Actual]) -> String {
     match failures {
         [(operator, failure)] => format!("`{}`: {failure}", operator.name),
         [(operator, failure), ..] => {
@@ -128,7 +129,7 @@ fn explain(overloads: &[Operator], failures: &[(&Operator, String)], positional:
                 "no overload of `{}` takes ({}); the first of {} says: {failure}",
                 operator.name,
                 types.join(", "),
-                overloads.len()
+                failures.len()
             )
         }
         [] => "no overload can be called".into(),

@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<File, Error> {
             return Err(Error::new(error.error.to_string()).at_line(line_of(text, error.location.start().to_u32())));
         }
     };
-    let mut converter = Converter { depth: 0 };
+    let mut converter = Converter { text, depth: 0 };
     converter.file(&module.body).map_err(|refusal| Error::new(refusal.message).at_line(line_of(text, refusal.at)))
 }
 
@@ -70,11 +70,12 @@ fn place(range: TextRange) -> Place {
     Place { start: range.start().to_u32(), end: range.end().to_u32() }
 }
 
-struct Converter {
+struct Converter<'a> {
+    text: &'a str,
     depth: u32,
 }
 
-impl Converter {
+impl Converter<'_> {
     fn file(&mut self, body: &[py::Stmt]) -> Converted<File> {
         let mut definitions = Vec::new();
         for statement in body {
@@ -88,6 +89,27 @@ impl Converter {
             }
         }
         Ok(File { definitions })
+    }
+
+    /// A string. PyTorch wrote it byte by byte, those that are not ASCII as octal numbers: `\303\251` is one `é`, not
+    /// two letters.
+    fn string(&self, expr: &py::Expr) -> Converted<Arc<str>> {
+        let py::Expr::StringLiteral(literal) = expr else { return refuse(expr, "expected a string") };
+        let value = literal.value.to_str();
+        if !value.is_ascii() && self.text[expr.range()].is_ascii() {
+            let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+            if let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+                return Ok(text.into());
+            }
+        }
+        Ok(value.into())
+    }
+
+    fn strings(&self, expr: &py::Expr) -> Converted<Vec<Arc<str>>> {
+        match expr {
+            py::Expr::List(list) => list.elts.iter().map(|item| self.string(item)).collect(),
+            other => refuse(other, "expected a list of strings"),
+        }
     }
 
     fn class(&mut self, class: &py::StmtClassDef) -> Converted<Class> {
@@ -125,7 +147,7 @@ impl Converter {
             py::Stmt::Assign(line) => match &line.targets[..] {
                 [py::Expr::Name(name)] if name.id.as_str() == "__annotations__" => {}
                 [py::Expr::Name(name)] if is_list_of_names(name.id.as_str()) => {
-                    members.push(Member::Names(name.id.as_str().into(), strings(&line.value)?));
+                    members.push(Member::Names(name.id.as_str().into(), self.strings(&line.value)?));
                 }
                 [py::Expr::Name(name)] => members.push(Member::Attribute {
                     name: name.id.as_str().into(),
@@ -135,7 +157,7 @@ impl Converter {
                 }),
                 [py::Expr::Subscript(target)] if is_name(std::slice::from_ref(&target.value), "__annotations__") => {
                     members.push(Member::Attribute {
-                        name: string(&target.slice)?,
+                        name: self.string(&target.slice)?,
                         ty: Some(self.expr(&line.value)?),
                         value: None,
                         place,
@@ -287,7 +309,7 @@ impl Converter {
             py::Expr::NoneLiteral(_) => ExprKind::None,
             py::Expr::BooleanLiteral(literal) => ExprKind::Bool(literal.value),
             py::Expr::NumberLiteral(literal) => number(expr, &literal.value, false)?,
-            py::Expr::StringLiteral(literal) => ExprKind::Str(literal.value.to_str().into()),
+            py::Expr::StringLiteral(_) => ExprKind::Str(self.string(expr)?),
             py::Expr::UnaryOp(unary) if unary.op == py::UnaryOp::USub => self.negative(unary)?,
             py::Expr::BinOp(sum) => self.complex(sum)?,
             py::Expr::Attribute(attribute) => {
@@ -398,18 +420,4 @@ fn is_list_of_names(name: &str) -> bool {
 /// Whether it is this name, and only that.
 fn is_name<E: std::borrow::Borrow<py::Expr>>(exprs: &[E], name: &str) -> bool {
     matches!(exprs, [expr] if matches!(expr.borrow(), py::Expr::Name(found) if found.id.as_str() == name))
-}
-
-fn string(expr: &py::Expr) -> Converted<Arc<str>> {
-    match expr {
-        py::Expr::StringLiteral(literal) => Ok(literal.value.to_str().into()),
-        other => refuse(other, "expected a string"),
-    }
-}
-
-fn strings(expr: &py::Expr) -> Converted<Vec<Arc<str>>> {
-    match expr {
-        py::Expr::List(list) => list.elts.iter().map(string).collect(),
-        other => refuse(other, "expected a list of strings"),
-    }
 }

@@ -27,6 +27,7 @@ mod container;
 mod creation;
 mod curves;
 mod effects_only;
+mod historic;
 mod index;
 mod linalg;
 #[cfg(test)]
@@ -35,6 +36,7 @@ mod network;
 mod out;
 mod pointwise;
 pub mod possible;
+mod profiler;
 mod random;
 #[cfg(test)]
 mod recorded;
@@ -42,6 +44,7 @@ mod reduce;
 mod results;
 mod scalar;
 mod scratch;
+mod scripted;
 mod shape;
 mod spectral;
 pub mod text;
@@ -56,6 +59,8 @@ pub use registry::{find, overloads};
 pub use schema::{Argument, Schema};
 pub use text::{print_values, value_text};
 
+use std::ops::RangeInclusive;
+
 use crate::slot::{Allocator, OutOfMemory};
 use crate::tensor::{DType, Math};
 use crate::value::{Generator, Value};
@@ -67,6 +72,8 @@ pub struct Operator {
     pub name: &'static str,
     /// The overload: `Tensor`; empty for the one without.
     pub overload: &'static str,
+    /// The versions of archives that mean this by the name. Most operators have always been what they are.
+    pub versions: RangeInclusive<u32>,
     /// The signature with its alias annotations.
     pub schema: Schema,
     /// What the schema gets wrong or does not say.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use rustc_hash::FxHashMap;
 
 use super::scalar::plain::{IDENTITY, PLAIN};
-use super::{Correction, Kernel, Operator, Plain, Schema, out};
+use super::{Correction, Kernel, Operator, Plain, Schema, historic, out, scripted};
 
 /// Every schema of PyTorch 2.7, one a line, sorted by name; the overloads of a name stand in the order in which
 /// PyTorch registers and tries them.
@@ -33,13 +33,16 @@ families!(
     container,
     creation,
     effects_only,
+    historic,
     index,
     linalg,
     network,
     pointwise,
+    profiler,
     random,
     reduce,
     scalar,
+    scripted,
     shape,
     spectral,
     text,
@@ -58,6 +61,7 @@ pub fn overloads(name: &str) -> Option<&'static [Operator]> {
     let (name, group) = groups().get_key_value(name)?;
     Some(group.operators.get_or_init(|| {
         let mut operators: Vec<Operator> = group.lines.iter().map(|line| operator(name, line)).collect();
+        restrict_versions(&mut operators);
         let derived =
             |operator: &Operator| operator.kernel.is_none() && out::functional(operator, &operators).is_some();
         let derived: Vec<usize> = (0..operators.len()).filter(|&i| derived(&operators[i])).collect();
@@ -89,7 +93,9 @@ fn groups() -> &'static BTreeMap<&'static str, Group> {
     static GROUPS: OnceLock<BTreeMap<&'static str, Group>> = OnceLock::new();
     GROUPS.get_or_init(|| {
         let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
-        for line in SCHEMAS.lines().chain(TORCHVISION.lines()) {
+        for line in
+            SCHEMAS.lines().chain(TORCHVISION.lines()).chain(historic::SCHEMAS.lines()).chain(scripted::SCHEMAS.lines())
+        {
             let name = split(&line[..line.find('(').expect("a schema has arguments")]).0;
             let group = groups.entry(name).or_insert_with(|| Group { lines: Vec::new(), operators: OnceLock::new() });
             group.lines.push(line);
@@ -104,10 +110,22 @@ fn operator(name: &'static str, line: &'static str) -> Operator {
     Operator {
         name,
         overload,
+        versions: 0..=u32::MAX,
         schema: Schema::parse(signature),
         corrections: rows().corrections.get(full_name).copied().unwrap_or_default(),
         kernel: rows().kernels.get(full_name).copied(),
         plain: rows().plain.get(full_name).copied(),
+    }
+}
+
+/// An older meaning ends at its last version, and today's begins after it.
+fn restrict_versions(overloads: &mut [Operator]) {
+    for i in 0..overloads.len() {
+        if let Some((today, versions)) = historic::replaced(overloads[i].overload) {
+            let today = overloads.iter().position(|operator| operator.overload == today).expect("today's overload");
+            overloads[today].versions = versions.end() + 1..=u32::MAX;
+            overloads[i].versions = versions;
+        }
     }
 }
 
@@ -139,8 +157,8 @@ mod tests {
     #[test]
     fn every_schema_parses() {
         let count: usize = names().map(|name| overloads(name).expect("its own name").len()).sum();
-        // PyTorch's, and torchvision's.
-        assert_eq!(count, 4406 + 6);
+        // PyTorch's, torchvision's, PyTorch's older ones, and those that it has written in TorchScript.
+        assert_eq!(count, 4406 + 6 + 19 + 37);
     }
 
     #[test]

@@ -306,3 +306,40 @@ fn saving_refuses_what_it_cannot_hold() {
     let refused = read_saved(&file("script.pt"), &mut allocator()).unwrap_err();
     assert_eq!(refused.message(), "expected a file of torch.save, found a TorchScript archive, which holds a program");
 }
+
+#[test]
+fn an_object_of_a_class_in_cpp_keeps_what_it_was_saved_as() {
+    let pickle: &[u8] =
+        b"\x80\x02c__torch__\nM\n)\x81}(X\x01\x00\x00\x00ac__torch__.torch.classes.x\nCtx\n)\x81(K\x01K\x02tbub.";
+    let records =
+        [("version", &b"3\n"[..]), ("data.pkl", pickle), ("constants.pkl", b"\x80\x02)."), ("code/__torch__.py", b"")];
+    let records = records.map(|(name, bytes)| (format!("m/{name}"), bytes.to_vec()));
+    let classes = classes(&[("__torch__.M", module_kind(), &[("a", "__torch__.torch.classes.x.Ctx")])]);
+    let archive = Archive::read(&super::zipped(&records)).unwrap();
+    let Value::Object(root) = archive.root(&classes, &mut allocator()).unwrap().value else { panic!("an object") };
+    let Value::Object(object) = attribute(&root, "a") else { panic!("an object") };
+    assert_eq!(
+        (&*object.class().name, &*show(&attribute(&root, "a.state"))),
+        ("__torch__.torch.classes.x.Ctx", "(1, 2)")
+    );
+}
+
+#[test]
+fn a_quantized_tensor_is_what_it_holds() {
+    let pickle: &[u8] =
+        b"\x80\x02c__torch__\nM\n)\x81}(X\x01\x00\x00\x00actorch._utils\n_rebuild_qtensor\n((X\x07\x00\x00\x00storage\
+        ctorch\nQInt8Storage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02tQK\x00K\x02\x85K\x01\x85\
+        (ctorch\nper_tensor_affine\nG?\xe0\x00\x00\x00\x00\x00\x00K\x00t\x89ccollections\nOrderedDict\n)RtRub.";
+    let records = [
+        ("version", &b"3\n"[..]),
+        ("data.pkl", pickle),
+        ("data/0", b"\x01\xff"),
+        ("constants.pkl", b"\x80\x02)."),
+        ("code/__torch__.py", b""),
+    ];
+    let records = records.map(|(name, bytes)| (format!("m/{name}"), bytes.to_vec()));
+    let classes = classes(&[("__torch__.M", module_kind(), &[("a", "Tensor")])]);
+    let archive = Archive::read(&super::zipped(&records)).unwrap();
+    let Value::Object(root) = archive.root(&classes, &mut allocator()).unwrap().value else { panic!("an object") };
+    assert_eq!(show(&attribute(&root, "a")), "qint8[2]");
+}

@@ -366,7 +366,7 @@ pub(super) fn without_optional(ty: &Type) -> &Type {
 }
 
 /// The type of a constant.
-pub(super) fn type_of_value(value: &Value) -> Type {
+pub(in super::super) fn type_of_value(value: &Value) -> Type {
     match value {
         Value::None => Type::None,
         Value::Bool(_) => Type::Bool,

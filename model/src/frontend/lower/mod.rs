@@ -4,6 +4,8 @@
 //! the names that it assigned become results of the node; that is all there is to single assignment here, since
 //! the code has no jumps. Constants stand at the head of a function, each once, as PyTorch pools them.
 
+pub(super) use expressions::type_of_value;
+
 mod attributes;
 mod calls;
 mod closures;

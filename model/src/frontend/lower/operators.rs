@@ -25,7 +25,7 @@ impl Lowering<'_, '_> {
         };
         let positional: Vec<_> = args.iter().map(Operand::actual).collect();
         let by_name: Vec<_> = named.iter().map(|(name, operand)| (name.clone(), operand.actual())).collect();
-        match resolve(self.classes(), overloads, &positional, &by_name) {
+        match resolve(self.classes(), overloads, self.program.version, &positional, &by_name) {
             Ok(found) => {
                 let operands = args.into_iter().chain(named.into_iter().map(|(_, operand)| operand)).collect();
                 self.emit_operator(found, positional.len(), operands, place)

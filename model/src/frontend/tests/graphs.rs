@@ -312,3 +312,35 @@ fn without_debug_records_a_place_is_in_the_code_file() {
     let span = code.functions[0].graph.body.nodes[0].span.as_ref().unwrap();
     assert_eq!((span.to_string().as_str(), span.text()), ("code/__torch__.py:2:9", "torch.neg((x))"));
 }
+
+#[test]
+fn a_default_may_stand_in_the_table_of_constants() {
+    let code = compile(
+        "def f(a: int,\n    b: str=CONSTANTS.c0) -> str:\n  return b\ndef g() -> str:\n  return __torch__.f(1, )\n",
+    )
+    .unwrap();
+    let default = code.functions[0].params[1].default.as_ref();
+    assert!(matches!(default, Some(Value::Str(text)) if &**text == "é"), "{default:?}");
+    assert!(graph(&code, "__torch__.g").contains("\"\\303\\251\"") || graph(&code, "__torch__.g").contains("é"));
+}
+
+#[test]
+fn a_default_in_the_table_is_there_and_of_the_parameter_s_type() {
+    let error = |code: &str| compile(code).unwrap_err().to_string();
+    let found = error("def f(a: int=CONSTANTS.c0) -> int:\n  return a\n");
+    assert!(found.contains("line 1: expected `int` in the table of constants, found `str`"), "{found}");
+    let found = error("def f(a: int=CONSTANTS.c7) -> int:\n  return a\n");
+    assert!(found.contains("line 1: expected `int` in the table of constants, found nothing"), "{found}");
+}
+
+#[test]
+fn a_string_was_written_byte_by_byte() {
+    // The two bytes of é, in octal; what is no UTF-8 stays as it is.
+    let code = compile("def f(a: str=\"\\303\\251\",\n    b: str=\"é\",\n    c: str=\"\\303\") -> str:\n  return a\n")
+        .unwrap();
+    let default = |i: usize| match &code.functions[0].params[i].default {
+        Some(Value::Str(text)) => text.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([default(0), default(1), default(2)], ["é", "é", "\u{c3}"]);
+}

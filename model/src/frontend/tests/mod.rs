@@ -8,7 +8,7 @@ mod syntax;
 use std::collections::BTreeMap;
 
 use super::{Code, compile_code};
-use crate::archive::CodeFile;
+use crate::archive::{CodeFile, NEWEST_VERSION};
 use crate::error::Error;
 use crate::module::FunctionId;
 use crate::slot::{Allocator, Memory};
@@ -23,7 +23,7 @@ fn compile_files(text: &str) -> Result<Code, Error> {
         code.insert(path.to_owned(), file);
     }
     let mut allocator = Allocator::new(0, Memory::unlimited());
-    compile_code(&code, |_, _| Ok(vec![Value::str("é")]), &mut allocator)
+    compile_code(&code, NEWEST_VERSION, |_, _| Ok(vec![Value::str("é")]), &mut allocator)
 }
 
 /// Compiles one file, `__torch__.py`.

@@ -1,9 +1,14 @@
-//! Operators that are a few calls of others: statistics, sets, weights, losses of sequences, and other names of what there is.
+//! Operators that are a few calls of others: statistics, sets, weights, quantiles, resizing as it was once called, losses of
+//! sequences, and other names of what there is.
 //!
 //! What they read and write is what their schemas say, whatever the calls inside do.
 
+mod convolutions;
+mod grid;
+mod interpolate;
 mod losses;
 mod names;
+mod quantiles;
 mod sets;
 mod statistics;
 mod unique;
@@ -16,8 +21,19 @@ use crate::tensor::Tensor;
 use crate::value::Value;
 
 /// Full names and kernels.
-pub(super) const KERNELS: &[&[(&str, Kernel)]] =
-    &[losses::ROWS, names::ROWS, sets::ROWS, statistics::ROWS, unique::ROWS, weights::ROWS, windows::ROWS];
+pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
+    convolutions::ROWS,
+    grid::ROWS,
+    interpolate::ROWS,
+    losses::ROWS,
+    names::ROWS,
+    quantiles::ROWS,
+    sets::ROWS,
+    statistics::ROWS,
+    unique::ROWS,
+    weights::ROWS,
+    windows::ROWS,
+];
 
 /// Full names and corrections.
 pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &joined::<{ count(TABLES) }>(TABLES);

@@ -12,7 +12,13 @@ type Result<T = Value> = std::result::Result<T, Fault>;
 pub(super) const ROWS: &[(&str, Kernel)] = &[
     ("aten::_adaptive_avg_pool2d", |call| same(call, "aten::adaptive_avg_pool2d")),
     ("aten::_adaptive_avg_pool3d", |call| same(call, "aten::adaptive_avg_pool3d")),
+    ("aten::_add_relu.Scalar", |call| add_relu(call, "aten::add.Scalar", "aten::relu")),
+    ("aten::_add_relu.Tensor", |call| add_relu(call, "aten::add.Tensor", "aten::relu")),
+    ("aten::_add_relu_.Scalar", |call| add_relu(call, "aten::add_.Scalar", "aten::relu_")),
+    ("aten::_add_relu_.Tensor", |call| add_relu(call, "aten::add_.Tensor", "aten::relu_")),
     ("aten::_addmm_activation", addmm_activation),
+    ("aten::_aminmax", |call| same(call, "aten::aminmax")),
+    ("aten::_aminmax.dim", |call| same(call, "aten::aminmax")),
     ("aten::_assert_async", assert_true),
     ("aten::_assert_async.msg", assert_true),
     ("aten::_dim_arange", dim_arange),
@@ -55,6 +61,11 @@ pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
     ("aten::_no_grad_zero_", &[Correction::Overwrites(&["tensor"])]),
     ("aten::_shape_as_tensor", &[Correction::ShapeOnly]),
 ];
+
+fn add_relu(call: &mut Call<'_>, add: &str, relu: &str) -> Result {
+    let sum = call.run(add, call.args)?;
+    call.run(relu, &[sum])
+}
 
 /// Runs the other operator on the same arguments.
 fn same(call: &mut Call<'_>, full_name: &str) -> Result {

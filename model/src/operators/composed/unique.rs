@@ -10,11 +10,8 @@ use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
 
-pub(super) const ROWS: &[(&str, Kernel)] = &[
-    ("aten::index_reduce", index_reduce),
-    ("aten::unique_dim", |call| unique(call, true)),
-    ("aten::unique_dim_consecutive", |call| unique(call, false)),
-];
+pub(super) const ROWS: &[(&str, Kernel)] =
+    &[("aten::unique_dim", |call| unique(call, true)), ("aten::unique_dim_consecutive", |call| unique(call, false))];
 
 /// Slices that differ, in order or as they come; for each slice which of them it is, and how many are the same.
 fn unique(call: &mut Call<'_>, sorted: bool) -> Result {
@@ -72,29 +69,4 @@ fn unique(call: &mut Call<'_>, sorted: bool) -> Result {
     let inverse = call.create(DType::Int64, &[count], &inverse)?;
     let counts = call.create(DType::Int64, &[counts.len() as i64], &counts)?;
     Ok(Value::tuple([output, of(&inverse), of(&counts)]))
-}
-
-/// `scatter_reduce` with one index for each slice.
-fn index_reduce(call: &mut Call<'_>) -> Result {
-    let (x, index, source) = (call.tensor(0)?, call.tensor(2)?, call.tensor(3)?);
-    let dim = wrap_dim(call.int(1)?, x.sizes().len())?;
-    let how = call.str(4)?.to_string();
-    if !matches!(&*how, "prod" | "mean" | "amax" | "amin") {
-        return Err(Fault::raised(format!(
-            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {how}."
-        )));
-    }
-    if index.sizes().len() > 1 {
-        return Err(Fault::raised(format!(
-            "index_reduce_(): Index is supposed to be a vector, but got dim: {}",
-            index.sizes().len()
-        )));
-    }
-    let mut sizes = vec![1; source.sizes().len().max(1)];
-    sizes[dim] = index.numel();
-    let (sizes, all) = (call.int_list(&sizes), call.int_list(&source.sizes()));
-    let index = call.run("aten::reshape", &[of(index), sizes])?;
-    let index = call.run("aten::expand", &[index, all])?;
-    let args = [of(x), Value::Int(dim as i64), index, of(source), Value::str(how), call.args[5].clone()];
-    call.run("aten::scatter_reduce.two", &args)
 }

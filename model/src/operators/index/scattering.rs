@@ -29,9 +29,12 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::scatter_add", |call| write_to(call, flat_clone, scatter_add)),
     ("aten::scatter_add.out", |call| write_to(call, flat_clone, scatter_add)),
     ("aten::scatter_add_", |call| write_to(call, flat_clone, scatter_add)),
-    ("aten::scatter_reduce.two", |call| write_to(call, flat_clone, scatter_reduce)),
-    ("aten::scatter_reduce.two_out", |call| write_to(call, flat_clone, scatter_reduce)),
-    ("aten::scatter_reduce_.two", |call| write_to(call, flat_clone, scatter_reduce)),
+    ("aten::scatter_reduce.two", reduce),
+    ("aten::scatter_reduce.two_out", reduce),
+    ("aten::scatter_reduce_.two", reduce),
+    ("aten::index_reduce", index_reduce),
+    ("aten::index_reduce.out", index_reduce),
+    ("aten::index_reduce_", index_reduce),
     ("aten::take_along_dim", take_along_dim),
     ("aten::take_along_dim.out", take_along_dim),
 ];
@@ -217,13 +220,66 @@ fn scatter_add(call: &Call<'_>, target: &Tensor) -> Result<(), Fault> {
     fold_each(call.allocator.memory(), target, &to, source, &from, Fold::Add, Scalar::Int(1))
 }
 
+/// `scatter_reduce` in all of its forms.
+fn reduce(call: &mut Call<'_>) -> Result<Value, Fault> {
+    match &**call.str(4)? {
+        "mean" => scatter_mean(call),
+        _ => write_to(call, flat_clone, scatter_reduce),
+    }
+}
+
+/// The sums, divided by how many elements each is made of.
+fn scatter_mean(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let [own, dim, index, source, _, include_self, ..] = call.args else { unreachable!("the schema has them") };
+    let args = [own.clone(), dim.clone(), index.clone(), source.clone(), Value::str("sum"), include_self.clone()];
+    let sums = call.run_tensor("aten::scatter_reduce.two", &args)?;
+    let start = if call.bool(5)? { "aten::ones_like" } else { "aten::zeros_like" };
+    let start = call.run(start, std::slice::from_ref(own))?;
+    let ones = call.run("aten::ones_like", std::slice::from_ref(source))?;
+    let counts = call.run("aten::scatter_add", &[start, dim.clone(), index.clone(), ones])?;
+    let counts = call.run("aten::clamp_min", &[counts, Value::Int(1)])?;
+    let (whole, sums) = (!sums.dtype().is_floating_point(), Value::Tensor(sums));
+    let means = match whole {
+        true => call.run_tensor("aten::div.Tensor_mode", &[sums, counts, Value::str("floor")])?,
+        false => call.run_tensor("aten::div.Tensor", &[sums, counts])?,
+    };
+    call.deliver(means)
+}
+
+/// `scatter_reduce` of whole slices: each element of the index leads a slice of the source.
+fn index_reduce(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let [own, dim, _, source, how, include_self, ..] = call.args else { unreachable!("the schema has them") };
+    if !matches!(&**call.str(4)?, "prod" | "mean" | "amax" | "amin") {
+        let found = call.str(4)?;
+        return Err(Fault::raised(format!(
+            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {found}."
+        )));
+    }
+    let (index, sizes) = (call.tensor(2)?, call.tensor(3)?.sizes());
+    if index.sizes().len() > 1 {
+        let rank = index.sizes().len();
+        return Err(Fault::raised(format!("index_reduce_(): Index is supposed to be a vector, but got dim: {rank}")));
+    }
+    let along = call.dim(1, sizes.len())?;
+    let mut shape = vec![1; sizes.len()];
+    if let Some(size) = shape.get_mut(along) {
+        *size = index.numel();
+    }
+    let (shape, whole) = (call.int_list(&shape), call.int_list(&sizes));
+    let index = call.run("aten::to.dtype", &[Value::Tensor(index.clone()), Value::Int(DType::Int64.code())])?;
+    let index = call.run("aten::reshape", &[index, shape])?;
+    let index = call.run("aten::expand", &[index, whole])?;
+    let args = [own.clone(), dim.clone(), index, source.clone(), how.clone(), include_self.clone()];
+    let reduced = call.run_tensor("aten::scatter_reduce.two", &args)?;
+    call.deliver(reduced)
+}
+
 fn scatter_reduce(call: &Call<'_>, target: &Tensor) -> Result<(), Fault> {
     let how = match &**call.str(4)? {
         "sum" => Fold::Add,
         "prod" => Fold::Multiply,
         "amax" => Fold::Greatest,
         "amin" => Fold::Least,
-        "mean" => return Err(Fault::Unsupported("aten::scatter_reduce by mean".into())),
         other => {
             return Err(Fault::raised(format!(
                 "reduce argument must be either sum, prod, mean, amax or amin, got {other}"
@@ -241,4 +297,31 @@ fn scatter_reduce(call: &Call<'_>, target: &Tensor) -> Result<(), Fault> {
         (to, from) = later.into_iter().unzip();
     }
     fold_each(call.allocator.memory(), target, &to, source, &from, how, Scalar::Int(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::operators::fixture::replay;
+
+    #[test]
+    fn a_mean_is_of_what_came_to_its_place() {
+        // (1 + 2 + 6) / 3 and (10 + 4) / 2; (2 + 6) / 2 and 4; whole numbers are rounded down: -3 / 2.
+        replay(
+            r#"aten::scatter_reduce.two f32[2]{1.0 10.0} 0 i64[3]{0 0 1} f32[3]{2.0 6.0 4.0} "mean" True -> f32[2]{3.0 7.0}
+aten::scatter_reduce.two f32[3]{1.0 10.0 9.0} 0 i64[3]{0 0 1} f32[3]{2.0 6.0 4.0} "mean" False -> f32[3]{4.0 4.0 9.0}
+aten::scatter_reduce.two i64[1]{-1} 0 i64[1]{0} i64[1]{-2} "mean" True -> i64[1]{-2}
+aten::scatter_reduce_.two f32[1]{1.0} 0 i64[1]{0} f32[1]{2.0} "mean" True -> f32[1]{1.5} & 0=f32[1]{1.5}"#,
+        );
+    }
+
+    #[test]
+    fn whole_slices_are_reduced_by_one_index() {
+        // 3 * 5 * 7 and 4 * 6 * 8; without what was there, the greater of 5 and 7; the mean of 3, 5 and 7.
+        replay(
+            r#"aten::index_reduce_ f32[2,2]{1.0 2.0 3.0 4.0} 0 i64[2]{1 1} f32[2,2]{5.0 6.0 7.0 8.0} "prod" True -> f32[2,2]{1.0 2.0 105.0 192.0} & 0=f32[2,2]{1.0 2.0 105.0 192.0}
+aten::index_reduce f32[2,2]{1.0 2.0 9.0 4.0} 0 i32[2]{1 1} f32[2,2]{5.0 6.0 7.0 8.0} "amax" False -> f32[2,2]{1.0 2.0 7.0 8.0}
+aten::index_reduce f32[2]{1.0 3.0} 0 i64[2]{1 1} f32[2]{5.0 7.0} "mean" True -> f32[2]{1.0 5.0}
+aten::index_reduce f32[1]{1.0} 0 i64[1]{0} f32[1]{5.0} "sum" True -> ! index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got sum."#,
+        );
+    }
 }

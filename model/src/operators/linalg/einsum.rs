@@ -289,6 +289,9 @@ pub(super) fn einsum(call: &mut Call<'_>) -> Result<Value, Fault> {
     if operands.len() > 1 {
         known(operands[0].dtype(), "bmm")?;
     }
+    if operands.iter().all(|operand| operand.dtype().is_complex() && operand.dtype() == operands[0].dtype()) {
+        return contract_complex(call, &equation, &operands, &sizes).map(Value::Tensor);
+    }
     contract(call, &equation, &operands, &sizes).map(Value::Tensor)
 }
 
@@ -337,6 +340,30 @@ fn contract(call: &mut Call<'_>, equation: &Equation, operands: &[Tensor], sizes
         let product = product.expect("an operand").summed(|label| equation.output.contains(&label));
         call.create(dtype, sizes, &product.arranged(&equation.output))
     })
+}
+
+/// The same of complex operands: of the real and of the imaginary part of each, one after the other.
+fn contract_complex(
+    call: &mut Call<'_>,
+    equation: &Equation,
+    operands: &[Tensor],
+    sizes: &[i64],
+) -> Result<Tensor, Fault> {
+    let Some(i) = operands.iter().position(|operand| operand.dtype().is_complex()) else {
+        return contract(call, equation, operands, sizes);
+    };
+    let mut part = |name: &str| {
+        let mut operands = operands.to_vec();
+        operands[i] = call.run_tensor(name, &[Value::Tensor(operands[i].clone())])?;
+        contract_complex(call, equation, &operands, sizes)
+    };
+    let (re, im) = (part("aten::real")?, part("aten::imag")?);
+    let (complex, re, im) = (re.dtype().is_complex(), Value::Tensor(re), Value::Tensor(im));
+    if !complex {
+        return call.run_tensor("aten::complex", &[re, im]);
+    }
+    let im = call.run("aten::mul.Scalar", &[im, Value::Complex(Box::new(num_complex::Complex64::I))])?;
+    call.run_tensor("aten::add.Tensor", &[re, im])
 }
 
 /// `tensordot`: the sum over pairs of dimensions.

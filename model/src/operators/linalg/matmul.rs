@@ -1,5 +1,6 @@
 //! Products of tensors: of matrices, vectors, batches of them, and what is added to them.
 
+use super::complex;
 use super::product::{Factor, Matrix, Right, Shape, Steps};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::results::sizes_text;
@@ -115,6 +116,17 @@ pub(super) fn dot(call: &mut Call<'_>) -> Result<Value, Fault> {
     call.deliver(result)
 }
 
+/// `dot` with the conjugates of the first vector.
+pub(super) fn vdot(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (a, b) = (call.tensor(0)?, call.tensor(1)?);
+    if !a.dtype().is_complex() || a.sizes().len() != 1 || b.sizes().len() != 1 {
+        return dot(call);
+    }
+    let conjugates = call.run_tensor("aten::conj_physical", &call.args[..1])?;
+    let result = matmul_of(call, &conjugates, b)?;
+    call.deliver(result)
+}
+
 pub(super) fn bmm(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     check_batches(&a.sizes(), &b.sizes())?;
@@ -170,6 +182,9 @@ pub(in crate::operators) fn matmul_of(call: &mut Call<'_>, a: &Tensor, b: &Tenso
             same_dtype(dtype, b.dtype())?;
             known(dtype, if a_sizes.len().max(b_sizes.len()) > 2 { "bmm" } else { "addmm_impl_cpu_" })?;
         }
+    }
+    if dtype.is_complex() {
+        return complex::product(call, a, b, matmul_of);
     }
     compute!(dtype, "aten::matmul", T => {
         let memory = call.memory();
@@ -371,6 +386,9 @@ fn wide_product(call: &mut Call<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor, F
 
 /// `added` of a product that may be wider than the result.
 fn add_product(call: &mut Call<'_>, a: &Tensor, b: &Tensor, summed: bool) -> Result<Value, Fault> {
+    if a.dtype().is_complex() && !summed {
+        return add_complex(call, a, b);
+    }
     let wide = wide_product(call, a, b)?;
     if wide.dtype() == a.dtype() {
         return added(call, &wide, summed);
@@ -379,6 +397,17 @@ fn add_product(call: &mut Call<'_>, a: &Tensor, b: &Tensor, summed: bool) -> Res
     let sum = added_wide(call, &wide, summed)?;
     let rounded = sum.convert(call.allocator, a.dtype())?;
     call.deliver(rounded)
+}
+
+/// `beta * self + alpha * (a @ b)` of complex factors.
+fn add_complex(call: &mut Call<'_>, a: &Tensor, b: &Tensor) -> Result<Value, Fault> {
+    let factor = |name: &str| call.value(call.position(name).expect("a scaled sum")).clone();
+    let (beta, alpha) = (factor("beta"), factor("alpha"));
+    let product = Value::Tensor(matmul_of(call, a, b)?);
+    let product = call.run("aten::mul.Scalar", &[product, alpha])?;
+    let addend = call.run("aten::mul.Scalar", &[call.args[0].clone(), beta])?;
+    let sum = call.run_tensor("aten::add.Tensor", &[product, addend])?;
+    call.deliver(sum)
 }
 
 fn added_wide(call: &mut Call<'_>, product: &Tensor, summed: bool) -> Result<Tensor, Fault> {
@@ -498,6 +527,13 @@ pub(in crate::operators) fn linear_of(
     if let Some(bias) = bias {
         check_expands(&bias.sizes(), &[rows, columns])?;
     }
+    if dtype.is_complex() {
+        let product = complex::product(call, input, weight, |call, x, w| linear_of(call, x, w, None))?;
+        return match bias {
+            Some(bias) => call.run_tensor("aten::add.Tensor", &[Value::Tensor(product), Value::Tensor(bias.clone())]),
+            None => Ok(product),
+        };
+    }
     let shape = Shape { rows: rows as usize, inner: inner as usize, columns: columns as usize };
     let (memory, math) = (call.memory(), call.modes.math);
     compute!(dtype, "aten::linear", T => {
@@ -545,6 +581,13 @@ pub(super) fn outer(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     let dtype = crate::tensor::promote::result_type(a, b)?;
     let sizes = [a.numel(), b.numel()];
+    if dtype.is_complex() {
+        let (rows, columns) = (call.int_list(&[-1, 1]), call.int_list(&[1, -1]));
+        let column = call.run("aten::reshape", &[Value::Tensor(a.clone()), rows])?;
+        let row = call.run("aten::reshape", &[Value::Tensor(b.clone()), columns])?;
+        let result = call.run_tensor("aten::mul.Tensor", &[column, row])?;
+        return call.deliver(result);
+    }
     let result = compute!(dtype, "aten::outer", T => {
         let (x, y) = (call.read::<T>(a)?, call.read::<T>(b)?);
         let products: Vec<T> = x.iter().flat_map(|&x| y.iter().map(move |&y| x.times(y))).collect();

@@ -1,5 +1,6 @@
 //! Products of matrices and vectors, distances between them.
 
+mod complex;
 mod distance;
 mod einsum;
 mod factor;
@@ -50,8 +51,8 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::mv.out", matmul::mv),
         ("aten::outer", matmul::outer),
         ("aten::outer.out", matmul::outer),
-        ("aten::vdot", matmul::dot),
-        ("aten::vdot.out", matmul::dot),
+        ("aten::vdot", matmul::vdot),
+        ("aten::vdot.out", matmul::vdot),
     ],
     &[
         ("aten::bilinear", einsum::bilinear),

@@ -5,7 +5,7 @@ use num_complex::Complex;
 use super::super::{Call, Fault, Kernel};
 use super::calculate::Calculate;
 use super::plan::{Operand, Plan, Rule, compute};
-use super::rows;
+use super::{complex, rows};
 use crate::tensor::number::Wide;
 use crate::tensor::{DType, Scalar};
 use crate::value::Value;
@@ -242,6 +242,9 @@ divisions! {
 
 fn pow(call: &mut Call<'_>) -> Result {
     let plan = Plan::binary(call, Rule::Common)?;
+    if plan.dtype.is_complex() {
+        return complex::powers(plan, call);
+    }
     if let Operand::Number(exponent) = plan.operands[1] {
         if plan.dtype.is_integral() && exponent.to_i64() < 0 {
             return Err(Fault::raised("Integers to negative integer powers are not allowed."));

@@ -4,7 +4,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use super::super::{Call, Fault, Kernel};
 use super::plan::{Plan, Rule, compute};
-use super::{forms, rows, special};
+use super::{complex, forms, rows, special};
 use crate::tensor::Math;
 use crate::tensor::number::Wide;
 use crate::value::Value;
@@ -43,6 +43,9 @@ macro_rules! functions {
                 $body
             }
             let plan = Plan::unary(call, Rule::Float)?;
+            if plan.dtype.is_complex() {
+                return complex::map(plan, call);
+            }
             $(let $math = call.modes.math;)?
             compute!(floats plan, call, T => {
                 plan.map(call, |x: T| compute(x $(, $math)?))

@@ -3,7 +3,7 @@
 use super::super::{Call, Fault, Kernel};
 use super::calculate::Calculate;
 use super::plan::{Plan, Rule, compute};
-use super::{forms, rows};
+use super::{complex, forms, rows};
 use crate::tensor::number::Wide;
 use crate::tensor::{DType, Scalar};
 use crate::value::Value;
@@ -21,6 +21,9 @@ pub(super) const ROWS: &[(&str, Kernel)] = rows! {
 };
 
 fn abs(call: &mut Call<'_>) -> Result {
+    if call.tensor(0)?.dtype().is_complex() {
+        return complex::abs(call);
+    }
     let plan = Plan::unary(call, Rule::Common)?;
     compute!(numbers plan, call, T => plan.map::<T, T>(call, Calculate::abs))
 }
@@ -41,12 +44,18 @@ fn neg(call: &mut Call<'_>) -> Result {
 
 fn sign(call: &mut Call<'_>) -> Result {
     let plan = Plan::unary(call, Rule::Common)?;
+    if plan.dtype.is_complex() {
+        return complex::map(plan, call);
+    }
     compute!(real plan, call, T => plan.map::<T, T>(call, Calculate::sign))
 }
 
 /// A bool's square is an integer, as is its power with a number.
 fn square(call: &mut Call<'_>) -> Result {
     let mut plan = Plan::unary(call, Rule::Common)?;
+    if plan.dtype.is_complex() {
+        return complex::map(plan, call);
+    }
     if plan.dtype == DType::Bool {
         plan = plan.computed_in(DType::Int64)?;
     }

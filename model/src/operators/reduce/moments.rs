@@ -3,6 +3,7 @@
 use super::number::sum;
 use super::rows::{Reduced, Rows};
 use super::sums::over;
+use crate::operators::pointwise::complex::part;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Tensor};
@@ -28,6 +29,9 @@ fn correction(call: &Call<'_>) -> Result<f64, Fault> {
 fn moments(call: &mut Call<'_>, wanted: Wanted) -> Result<(Tensor, Tensor), Fault> {
     let tensor = call.tensor(0)?;
     let dtype = tensor.dtype();
+    if dtype.is_complex() {
+        return Err(Fault::no_kernel(call.operator.name, dtype));
+    }
     if !dtype.is_floating_point() {
         let name = call.operator.name.trim_start_matches("aten::");
         let who = if name.ends_with("_mean") { name } else { "std and var" };
@@ -86,9 +90,13 @@ pub(in crate::operators) fn norm_of(numbers: &[f64], p: f64) -> f64 {
 fn norms(call: &mut Call<'_>, tensor: &Tensor, p: f64, over: (Reduced, bool), dtype: DType) -> Result<Value, Fault> {
     let (reduced, keepdim) = over;
     let sizes = reduced.result_sizes(&tensor.sizes(), keepdim);
-    let rows = Rows::<f64>::of(call, tensor, &reduced)?;
+    let lengths = match tensor.dtype().is_complex() {
+        true => call.run_tensor("aten::abs", &[Value::Tensor(tensor.clone())])?,
+        false => tensor.clone(),
+    };
+    let rows = Rows::<f64>::of(call, &lengths, &reduced)?;
     let results: Vec<f64> = rows.iter().map(|row| norm_of(row, p)).collect();
-    let result = call.create(dtype, &sizes, &results)?;
+    let result = call.create(part(dtype), &sizes, &results)?;
     call.deliver(result)
 }
 
@@ -104,11 +112,8 @@ pub(super) fn norm(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 fn check_float(tensor: &Tensor, words: &str) -> Result<(), Fault> {
     let dtype = tensor.dtype();
-    if dtype.is_floating_point() {
+    if dtype.is_floating_point() || dtype.is_complex() {
         return Ok(());
-    }
-    if dtype.is_complex() {
-        return Err(Fault::unsupported("a norm of complex numbers"));
     }
     Err(Fault::raised(format!("{words}. Got {} instead.", dtype.scalar_type_name())))
 }

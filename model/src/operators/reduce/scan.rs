@@ -1,5 +1,7 @@
 //! Running sums, products and extremes along a dimension.
 
+use num_complex::Complex64;
+
 use super::number::{Computed, compute};
 use super::rows::{Reduced, Rows, from_rows};
 use crate::operators::results::tuple;
@@ -7,8 +9,8 @@ use crate::operators::{Call, Destination, Fault};
 use crate::tensor::{DType, Number};
 use crate::value::Value;
 
-/// One step of a running result, of floats and of integers.
-type Step = (fn(f64, f64) -> f64, fn(i64, i64) -> i64);
+/// One step of a running result, of floats, of integers and of complex numbers.
+type Step = (fn(f64, f64) -> f64, fn(i64, i64) -> i64, fn(Complex64, Complex64) -> Complex64);
 
 /// A running result; floats are summed in `f64` and rounded as they are stored.
 fn running(call: &mut Call<'_>, step: Step) -> Result<Value, Fault> {
@@ -31,7 +33,8 @@ fn running(call: &mut Call<'_>, step: Step) -> Result<Value, Fault> {
         let scanned = scan::<f64>(call, dim, step.0)?;
         from_rows(call, dtype, &sizes, dim, &scanned)?
     } else if dtype.is_complex() {
-        return Err(Fault::no_kernel(call.operator.name, dtype));
+        let scanned = scan::<Complex64>(call, dim, step.2)?;
+        from_rows(call, dtype, &sizes, dim, &scanned)?
     } else {
         let scanned = scan::<i64>(call, dim, step.1)?;
         from_rows(call, dtype, &sizes, dim, &scanned)?
@@ -71,11 +74,11 @@ fn c_name(dtype: DType) -> &'static str {
 }
 
 pub(super) fn cumsum(call: &mut Call<'_>) -> Result<Value, Fault> {
-    running(call, (|sum, x| sum + x, i64::wrapping_add))
+    running(call, (|sum, x| sum + x, i64::wrapping_add, |sum, x| sum + x))
 }
 
 pub(super) fn cumprod(call: &mut Call<'_>) -> Result<Value, Fault> {
-    running(call, (|product, x| product * x, i64::wrapping_mul))
+    running(call, (|product, x| product * x, i64::wrapping_mul, |product, x| product * x))
 }
 
 pub(super) fn logcumsumexp(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -87,7 +90,10 @@ pub(super) fn logcumsumexp(call: &mut Call<'_>) -> Result<Value, Fault> {
         let (low, high) = if a.is_nan() || b.is_nan() { (f64::NAN, f64::NAN) } else { (a.min(b), a.max(b)) };
         if low == high && high.is_infinite() { high } else { libm::log1p(libm::exp(low - high)) + high }
     };
-    running(call, (step, |_, _| unreachable!("integers were refused")))
+    running(
+        call,
+        (step, |_, _| unreachable!("integers were refused"), |_, _| unreachable!("complex numbers were refused")),
+    )
 }
 
 /// The running extreme, and where it was last met.

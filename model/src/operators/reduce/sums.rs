@@ -48,23 +48,25 @@ pub(super) fn sum_kernel(call: &mut Call<'_>) -> Result<Value, Fault> {
     let tensor = call.tensor(0)?;
     let dtype = dtype_or(call, widened(tensor.dtype()))?;
     if dtype.is_complex() {
-        return sum_complex(call, tensor, &reduced, keepdim, dtype);
+        return fold_complex(call, &reduced, keepdim, dtype, |row| row.iter().sum());
     }
     let result = each_row!(call, tensor, &reduced, keepdim, dtype, T, row => sum(row))?;
     call.deliver(result)
 }
 
-fn sum_complex(
+/// One complex number for each row.
+fn fold_complex(
     call: &mut Call<'_>,
-    tensor: &Tensor,
     reduced: &Reduced,
     keepdim: bool,
     dtype: DType,
+    fold: fn(&[Complex64]) -> Complex64,
 ) -> Result<Value, Fault> {
+    let tensor = call.tensor(0)?;
     let sizes = reduced.result_sizes(&tensor.sizes(), keepdim);
     let rows = Rows::<Complex64>::of(call, tensor, reduced)?;
-    let sums: Vec<Complex64> = rows.iter().map(|row| row.iter().sum()).collect();
-    let result = call.create(dtype, &sizes, &sums)?;
+    let results: Vec<Complex64> = rows.iter().map(fold).collect();
+    let result = call.create(dtype, &sizes, &results)?;
     call.deliver(result)
 }
 
@@ -82,6 +84,9 @@ pub(super) fn prod(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (reduced, keepdim) = over(call)?;
     let tensor = call.tensor(0)?;
     let dtype = dtype_or(call, widened(tensor.dtype()))?;
+    if dtype.is_complex() {
+        return fold_complex(call, &reduced, keepdim, dtype, |row| row.iter().product());
+    }
     let result = each_row!(call, tensor, &reduced, keepdim, dtype, T, row => {
         row.iter().fold(T::ONE, |product, &x| product.times(x))
     })?;
@@ -107,6 +112,9 @@ pub(super) fn mean(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (reduced, keepdim) = over(call)?;
     let tensor = call.tensor(0)?;
     let dtype = mean_dtype(call, tensor)?;
+    if dtype.is_complex() {
+        return fold_complex(call, &reduced, keepdim, dtype, |row| row.iter().sum::<Complex64>() / row.len() as f64);
+    }
     let result = each_row!(call, tensor, &reduced, keepdim, dtype, T, row => mean_of(row))?;
     call.deliver(result)
 }

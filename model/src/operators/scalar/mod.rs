@@ -5,7 +5,7 @@
 
 mod arithmetic;
 mod compare;
-mod complex;
+pub(super) mod complex;
 mod convert;
 mod device;
 mod extremes;
