@@ -269,10 +269,14 @@ fn call(module: &mut Module, function: FunctionId, args: Vec<Value>, memory: u64
     let limits = crate::config::Limits { memory, ..Default::default() };
     let mut machine = Machine::on(&program, args, Atomicity::Op, limits, Tasks::new());
     machine.run(&mut ChildFirst);
+    let cut = machine.cut().map(ToString::to_string);
     match machine.into_result() {
         Some(Ok(value)) => Ok(value),
         Some(Err(raised)) => Err(Error::new(format!("expected {name} to run, it raised: {}", raised.message))),
-        None => Err(Error::new(format!("expected {name} to run to its end"))),
+        None => {
+            let found = cut.unwrap_or_else(|| "it waits for ever".into());
+            Err(Error::new(format!("expected {name} to run to its end, found: {found}")))
+        }
     }
 }
 

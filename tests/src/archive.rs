@@ -114,4 +114,21 @@ def count(self: __torch__.M,
             [("input-mutation", "input x", Some(16), Some(10)), ("attribute-mutation", "self.n", Some(15), Some(10))];
         assert_eq!(found, truth);
     }
+
+    #[test]
+    fn a_state_that_cannot_be_restored_is_refused_with_the_reason() {
+        let load = |body: &str| {
+            let code = format!(
+                "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  n : int\n  \
+                 def __setstate__(self: __torch__.M,\n    state: Dict[str, int]) -> NoneType:\n    {body}\n    return None\n"
+            );
+            forkcheck::program::load(&archive_of(&code, &[("n", Value::Int(1))]), u64::MAX).unwrap_err().to_string()
+        };
+        assert_eq!(
+            load("_0 = ops.mine.pack(3)"),
+            "expected __torch__.M.__setstate__ to run to its end, found: mine::pack cannot be executed: an operator of another \
+             library"
+        );
+        assert_eq!(load("ops.prim.RaiseException(\"no\")"), "expected __torch__.M.__setstate__ to run, it raised: no");
+    }
 }

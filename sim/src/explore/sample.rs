@@ -169,6 +169,9 @@ struct Worker<E: Execution> {
 impl<E: Execution> Worker<E> {
     fn new<S: Subject<Execution = E>>(sampling: &Sampling<'_, S>, first: &Exploration, profile: Arc<Profile>) -> Self {
         let mut machine = first.fresh(sampling.program, sampling.config).linear();
+        // What was found on the way to the start, the certificate has found as well; and a block must not show whether it is
+        // its worker's first.
+        machine.take_findings();
         Self { start: machine.mark(), machine, known: first.names.count(), hot: first.hot.clone(), profile }
     }
 
