@@ -57,7 +57,7 @@ pub enum Action {
     /// Everything that a graph's node does, but control flow and constants.
     Node(NodeKind),
     /// The same for an operator that needs no call while its inputs are plain values.
-    Plain(Plain, NodeKind),
+    Plain(PlainStep, NodeKind),
     /// Sets the output to a value that cannot be written.
     Constant(Value),
     /// Sets the output to the constant number `usize` of the execution: it can be written, and all tasks share it.
@@ -76,6 +76,17 @@ pub enum Action {
     CopyAtOnce,
     /// Leaves the function with the inputs.
     Return,
+}
+
+/// An operator on plain values with its registers at hand.
+#[derive(Debug)]
+pub struct PlainStep {
+    /// The operator.
+    pub function: Plain,
+    /// What it reads: the same twice, if it takes one value.
+    pub inputs: [Register; 2],
+    /// Where the result goes.
+    pub output: Register,
 }
 
 impl Action {
@@ -193,6 +204,12 @@ impl<'a> Flattener<'a> {
         let end = self.site("return", None);
         self.block(&graph.body);
         self.push(Action::Return, &graph.body.returns, &[], end);
+        for Instruction { action, inputs, outputs, .. } in &mut self.instructions {
+            if let Action::Plain(step, _) = action {
+                step.inputs = [inputs[0], *inputs.last().expect("an operator has inputs")];
+                step.output = outputs[0];
+            }
+        }
         let mut names: Vec<_> = graph.values.iter().map(|value| value.name.clone()).collect();
         names.resize(self.registers as usize, None);
         Code {
@@ -351,7 +368,8 @@ impl<'a> Flattener<'a> {
 fn action(kind: &NodeKind) -> Action {
     let plain = if let NodeKind::Operator(operator) = kind { operator.plain } else { None };
     match plain {
-        Some(plain) => Action::Plain(plain, kind.clone()),
+        // Its registers are known when the code is complete.
+        Some(function) => Action::Plain(PlainStep { function, inputs: [0; 2], output: 0 }, kind.clone()),
         None => Action::Node(kind.clone()),
     }
 }

@@ -7,7 +7,7 @@ use forkcheck_model::module::{FunctionId, Module};
 use forkcheck_model::slot::Allocator;
 use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
 
-use super::code::{Action, Code, Instruction, Register};
+use super::code::{Action, Code, Instruction, PlainStep, Register};
 use super::task::Frame;
 
 /// Why an operator cannot be executed that is not in the table.
@@ -41,10 +41,9 @@ pub(crate) fn glide(code: &Code, frame: &mut Frame, most: u64, dying: Option<&[u
         let Instruction { action, inputs, outputs, .. } = &code.instructions[next];
         let at = |i: usize| inputs[i] as usize;
         match action {
-            Action::Plain(plain, _) => {
-                let second = inputs.get(1).unwrap_or(&inputs[0]);
-                let value = plain(&registers[at(0)], &registers[*second as usize]);
-                let register = &mut registers[outputs[0] as usize];
+            Action::Plain(PlainStep { function, inputs: [first, second], output }, _) => {
+                let value = function(&registers[*first as usize], &registers[*second as usize]);
+                let register = &mut registers[*output as usize];
                 // What was just written in two parts is slow to be read as a whole.
                 match value {
                     Some(Value::Int(value)) => put(register, Value::Int(value)),
@@ -95,6 +94,7 @@ pub(crate) fn glide(code: &Code, frame: &mut Frame, most: u64, dying: Option<&[u
 }
 
 /// Whether a loop takes another trip: the inputs are trips made, most trips, and perhaps a condition.
+#[inline(always)]
 fn goes_on(trips: i64, inputs: &[Register], registers: &[Value]) -> bool {
     let at = |i: usize| &registers[inputs[i] as usize];
     trips < int(at(1)) && (inputs.len() < 3 || truth(at(2)))
