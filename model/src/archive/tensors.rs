@@ -57,7 +57,7 @@ impl Builder<'_> {
         let Node::Bool(requires_grad) = *pickle.node(requires_grad) else {
             return Err(pickle.unexpected(requires_grad, "whether gradients are required"));
         };
-        if is_quantized(dtype) != quantized {
+        if dtype.is_quantized() != quantized {
             return Err(pickle.error(id, format!("expected no tensor of {} elements here", dtype.name())));
         }
         let layout = self.layout(sizes, strides, offset)?;
@@ -161,8 +161,4 @@ fn not_negative(builder: &Builder<'_>, id: NodeId, value: i64, what: &str) -> Re
         return Err(builder.pickle.unexpected(id, &format!("{what} that is not negative")));
     }
     Ok(value)
-}
-
-fn is_quantized(dtype: DType) -> bool {
-    matches!(dtype, DType::QInt8 | DType::QUInt8 | DType::QInt32 | DType::QUInt4x2 | DType::QUInt2x4)
 }

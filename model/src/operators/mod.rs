@@ -21,6 +21,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 pub(crate) mod observe;
 
+mod complex;
 mod compose;
 mod composed;
 mod container;

@@ -33,32 +33,32 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
 /// Where a number stands before a tensor.
 #[rustfmt::skip]
 const NUMBERS_FIRST: &[(&str, Kernel)] = &[
-    ("aten::mul.float_Tensor", swapped),
-    ("aten::add.float_Tensor", swapped),
-    ("aten::ne.float_Tensor", swapped),
-    ("aten::eq.float_Tensor", swapped),
+    ("aten::mul.float_Tensor", |call| swapped(call, "aten::mul.Scalar")),
+    ("aten::add.float_Tensor", |call| swapped(call, "aten::add.Scalar")),
+    ("aten::ne.float_Tensor", |call| swapped(call, "aten::ne.Scalar")),
+    ("aten::eq.float_Tensor", |call| swapped(call, "aten::eq.Scalar")),
     ("aten::sub.float_Tensor", sub),
     ("aten::div.float_Tensor", div),
-    ("aten::mul.int_Tensor", swapped),
-    ("aten::add.int_Tensor", swapped),
-    ("aten::ne.int_Tensor", swapped),
-    ("aten::eq.int_Tensor", swapped),
+    ("aten::mul.int_Tensor", |call| swapped(call, "aten::mul.Scalar")),
+    ("aten::add.int_Tensor", |call| swapped(call, "aten::add.Scalar")),
+    ("aten::ne.int_Tensor", |call| swapped(call, "aten::ne.Scalar")),
+    ("aten::eq.int_Tensor", |call| swapped(call, "aten::eq.Scalar")),
     ("aten::sub.int_Tensor", sub),
     ("aten::div.int_Tensor", div),
-    ("aten::mul.complex_Tensor", swapped),
-    ("aten::add.complex_Tensor", swapped),
-    ("aten::ne.complex_Tensor", swapped),
-    ("aten::eq.complex_Tensor", swapped),
+    ("aten::mul.complex_Tensor", |call| swapped(call, "aten::mul.Scalar")),
+    ("aten::add.complex_Tensor", |call| swapped(call, "aten::add.Scalar")),
+    ("aten::ne.complex_Tensor", |call| swapped(call, "aten::ne.Scalar")),
+    ("aten::eq.complex_Tensor", |call| swapped(call, "aten::eq.Scalar")),
     ("aten::sub.complex_Tensor", sub),
     ("aten::div.complex_Tensor", div),
-    ("aten::lt.float_Tensor", swapped),
-    ("aten::le.float_Tensor", swapped),
-    ("aten::gt.float_Tensor", swapped),
-    ("aten::ge.float_Tensor", swapped),
-    ("aten::lt.int_Tensor", swapped),
-    ("aten::le.int_Tensor", swapped),
-    ("aten::gt.int_Tensor", swapped),
-    ("aten::ge.int_Tensor", swapped),
+    ("aten::lt.float_Tensor", |call| swapped(call, "aten::gt.Scalar")),
+    ("aten::le.float_Tensor", |call| swapped(call, "aten::ge.Scalar")),
+    ("aten::gt.float_Tensor", |call| swapped(call, "aten::lt.Scalar")),
+    ("aten::ge.float_Tensor", |call| swapped(call, "aten::le.Scalar")),
+    ("aten::lt.int_Tensor", |call| swapped(call, "aten::gt.Scalar")),
+    ("aten::le.int_Tensor", |call| swapped(call, "aten::ge.Scalar")),
+    ("aten::gt.int_Tensor", |call| swapped(call, "aten::lt.Scalar")),
+    ("aten::ge.int_Tensor", |call| swapped(call, "aten::le.Scalar")),
 ];
 
 const SHAPE_ONLY: &[Correction] = &[Correction::ShapeOnly];
@@ -66,19 +66,8 @@ const SHAPE_ONLY: &[Correction] = &[Correction::ShapeOnly];
 pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[("prim::ndim", SHAPE_ONLY), ("prim::shape", SHAPE_ONLY)];
 
 /// `2 < x` is `x > 2`.
-fn swapped(call: &mut Call<'_>) -> Result {
-    let swapped = match call.operator.name {
-        "aten::mul" => "aten::mul.Scalar",
-        "aten::add" => "aten::add.Scalar",
-        "aten::ne" => "aten::ne.Scalar",
-        "aten::eq" => "aten::eq.Scalar",
-        "aten::lt" => "aten::gt.Scalar",
-        "aten::le" => "aten::ge.Scalar",
-        "aten::gt" => "aten::lt.Scalar",
-        "aten::ge" => "aten::le.Scalar",
-        other => unreachable!("{other} has no row here"),
-    };
-    call.run(swapped, &[call.args[1].clone(), call.args[0].clone()])
+fn swapped(call: &mut Call<'_>, name: &str) -> Result {
+    call.run(name, &[call.args[1].clone(), call.args[0].clone()])
 }
 
 /// `2 - x` is `-x + 2`.

@@ -151,6 +151,22 @@ impl DType {
         matches!(self, DType::ComplexHalf | DType::Complex64 | DType::Complex128)
     }
 
+    /// That of a complex number's parts; other numbers have no parts, and their own.
+    pub fn of_parts(self) -> DType {
+        match self {
+            DType::ComplexHalf => DType::Float16,
+            DType::Complex64 => DType::Float32,
+            DType::Complex128 => DType::Float64,
+            real => real,
+        }
+    }
+
+    /// One of the dtypes whose elements stand for others.
+    pub fn is_quantized(self) -> bool {
+        use DType::*;
+        matches!(self, QInt8 | QUInt8 | QInt32 | QUInt4x2 | QUInt2x4)
+    }
+
     /// An integer, bool not included.
     pub fn is_integral(self) -> bool {
         use DType::*;

@@ -259,8 +259,8 @@ fn pow(call: &mut Call<'_>) -> Result {
 
 /// The powers that have a function of their own.
 fn pow_number(call: &mut Call<'_>, plan: Plan<'_>, exponent: f64) -> Result {
-    // The square root of minus zero is minus zero; its power is not, and f16 takes the power.
     let math = call.modes.math;
+    // The square root of minus zero is minus zero; its power is not, and f16 takes the power.
     let root = exponent == 0.5 && plan.dtype != DType::Float16;
     compute!(floats plan, call, T => {
         let power: fn(T, T) -> T = if root {

@@ -1,66 +1,19 @@
 //! Functions of complex numbers. They are computed in double precision.
 
-use std::f64::consts::LN_2;
-
 use num_complex::Complex64;
 
-use super::super::scalar::complex::{
-    acos, acosh, asin, asinh, atan, atanh, cos, cosh, exp, ln, log10, pow, sin, sinh, sqrt, tan, tanh,
-};
+use super::super::complex::{length, pow, sqrt};
 use super::super::{Call, Fault};
 use super::plan::{Plan, compute};
-use crate::tensor::{DType, Math, Number};
+use crate::tensor::{Math, Number};
 use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
 
-/// The dtype of a complex number's parts.
-pub(in crate::operators) fn part(dtype: DType) -> DType {
-    match dtype {
-        DType::Complex64 => DType::Float32,
-        DType::Complex128 => DType::Float64,
-        real => real,
-    }
-}
-
-/// The operator's function of every element.
-pub(super) fn map(plan: Plan<'_>, call: &mut Call<'_>) -> Result {
-    let name = call.operator.name.trim_start_matches("aten::").trim_start_matches("special_").trim_end_matches('_');
-    let Some(function) = function(name) else { return Err(Fault::no_kernel(call.operator.name, plan.dtype)) };
+/// A function of every element.
+pub(super) fn map(plan: Plan<'_>, call: &mut Call<'_>, function: fn(Math, Complex64) -> Complex64) -> Result {
     let math = call.modes.math;
     compute!(complex plan, call, T => plan.map(call, |x: T| T::from_complex(function(math, x.cast()))))
-}
-
-fn function(name: &str) -> Option<fn(Math, Complex64) -> Complex64> {
-    Some(match name {
-        "sqrt" => sqrt,
-        "rsqrt" => |math, x| 1.0 / sqrt(math, x),
-        "reciprocal" => |_, x| 1.0 / x,
-        "square" => |_, x| x * x,
-        "exp" => exp,
-        "exp2" => |math, x| exp(math, x * LN_2),
-        "expm1" => |math, x| exp(math, x) - 1.0,
-        "log" => ln,
-        "log2" => |math, x| ln(math, x) / LN_2,
-        "log10" => log10,
-        "log1p" => |math, x| ln(math, x + 1.0),
-        "sin" => sin,
-        "cos" => cos,
-        "tan" => tan,
-        "sinh" => sinh,
-        "cosh" => cosh,
-        "tanh" => tanh,
-        "asin" | "arcsin" => asin,
-        "acos" | "arccos" => acos,
-        "atan" | "arctan" => atan,
-        "asinh" | "arcsinh" => asinh,
-        "acosh" | "arccosh" => acosh,
-        "atanh" | "arctanh" => atanh,
-        "sigmoid" | "expit" => |math, x| 1.0 / (1.0 + exp(math, -x)),
-        // The number of length one in the same direction.
-        "sgn" => |math, x| if x == Complex64::ZERO { x } else { x / math.hypot(x.re, x.im) },
-        _ => return None,
-    })
 }
 
 /// How far from zero each element is.
@@ -69,8 +22,8 @@ pub(super) fn abs(call: &mut Call<'_>) -> Result {
     if call.operator.name.ends_with('_') {
         return Err(Fault::raised("In-place abs is not supported for complex tensors."));
     }
-    let lengths: Vec<f64> = call.read::<Complex64>(input)?.iter().map(|x| math.hypot(x.re, x.im)).collect();
-    let result = call.create(part(input.dtype()), &input.sizes(), &lengths)?;
+    let lengths: Vec<f64> = call.read::<Complex64>(input)?.iter().map(|&x| length(math, x)).collect();
+    let result = call.create(input.dtype().of_parts(), &input.sizes(), &lengths)?;
     call.deliver(result)
 }
 

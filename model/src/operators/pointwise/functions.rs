@@ -1,7 +1,8 @@
-//! Functions of one float: integers become the default float first.
+//! Functions of one float or complex number: integers become the default float first.
 
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
 
+use super::super::complex as of_complex;
 use super::super::{Call, Fault, Kernel};
 use super::plan::{Plan, Rule, compute};
 use super::{complex, forms, rows, special};
@@ -35,17 +36,17 @@ pub(super) const ROWS: &[(&str, Kernel)] = rows! {
     entr: "special_entr" "special_entr.out";
 };
 
-/// Functions of a float in the width that it is computed in.
+/// Functions of a float in the width that it is computed in, and of a complex number, where there is one.
 macro_rules! functions {
-    ($($name:ident: |$x:ident $(, $math:ident)?| $body:expr;)*) => {
+    ($($name:ident: |$x:ident $(, $math:ident)?| $body:expr $(, complex $complex:expr)?;)*) => {
         $(fn $name(call: &mut Call<'_>) -> Result {
             fn compute<W: Wide>($x: W $(, $math: Math)?) -> W {
                 $body
             }
             let plan = Plan::unary(call, Rule::Float)?;
-            if plan.dtype.is_complex() {
-                return complex::map(plan, call);
-            }
+            $(if plan.dtype.is_complex() {
+                return complex::map(plan, call, $complex);
+            })?
             $(let $math = call.modes.math;)?
             compute!(floats plan, call, T => {
                 plan.map(call, |x: T| compute(x $(, $math)?))
@@ -55,35 +56,35 @@ macro_rules! functions {
 }
 
 functions! {
-    sqrt: |x| x.sqrt();
-    rsqrt: |x| W::of(1.0) / x.sqrt();
-    reciprocal: |x| W::of(1.0) / x;
-    exp: |x, math| math.exp(x);
-    exp2: |x, math| math.exp2(x);
-    expm1: |x, math| math.exp_m1(x);
-    log: |x, math| math.ln(x);
-    log2: |x, math| math.log2(x);
-    log10: |x, math| math.log10(x);
-    log1p: |x, math| math.ln_1p(x);
-    sin: |x, math| math.sin(x);
-    cos: |x, math| math.cos(x);
-    tan: |x, math| math.tan(x);
-    asin: |x, math| math.asin(x);
-    acos: |x, math| math.acos(x);
-    atan: |x, math| math.atan(x);
-    sinh: |x, math| math.sinh(x);
-    cosh: |x, math| math.cosh(x);
-    tanh: |x, math| math.tanh(x);
-    asinh: |x| in_f64(x, libm::asinh);
-    acosh: |x| in_f64(x, libm::acosh);
-    atanh: |x| in_f64(x, libm::atanh);
+    sqrt: |x| x.sqrt(), complex of_complex::sqrt;
+    rsqrt: |x| W::of(1.0) / x.sqrt(), complex |math, x| 1.0 / of_complex::sqrt(math, x);
+    reciprocal: |x| W::of(1.0) / x, complex |_, x| 1.0 / x;
+    exp: |x, math| math.exp(x), complex of_complex::exp;
+    exp2: |x, math| math.exp2(x), complex |math, x| of_complex::exp(math, x * LN_2);
+    expm1: |x, math| math.exp_m1(x), complex |math, x| of_complex::exp(math, x) - 1.0;
+    log: |x, math| math.ln(x), complex of_complex::ln;
+    log2: |x, math| math.log2(x), complex |math, x| of_complex::ln(math, x) / LN_2;
+    log10: |x, math| math.log10(x), complex of_complex::log10;
+    log1p: |x, math| math.ln_1p(x), complex |math, x| of_complex::ln(math, x + 1.0);
+    sin: |x, math| math.sin(x), complex of_complex::sin;
+    cos: |x, math| math.cos(x), complex of_complex::cos;
+    tan: |x, math| math.tan(x), complex of_complex::tan;
+    asin: |x, math| math.asin(x), complex of_complex::asin;
+    acos: |x, math| math.acos(x), complex of_complex::acos;
+    atan: |x, math| math.atan(x), complex of_complex::atan;
+    sinh: |x, math| math.sinh(x), complex of_complex::sinh;
+    cosh: |x, math| math.cosh(x), complex of_complex::cosh;
+    tanh: |x, math| math.tanh(x), complex of_complex::tanh;
+    asinh: |x| in_f64(x, libm::asinh), complex of_complex::asinh;
+    acosh: |x| in_f64(x, libm::acosh), complex of_complex::acosh;
+    atanh: |x| in_f64(x, libm::atanh), complex of_complex::atanh;
     erf: |x| in_f64(x, libm::erf);
     erfc: |x| in_f64(x, libm::erfc);
     erfinv: |x| in_f64(x, special::erfinv);
     lgamma: |x| in_f64(x, libm::lgamma);
     digamma: |x| in_f64(x, special::digamma);
     i0: |x| in_f64(x, special::i0);
-    sigmoid: |x, math| W::of(1.0) / (W::of(1.0) + math.exp(-x));
+    sigmoid: |x, math| W::of(1.0) / (W::of(1.0) + math.exp(-x)), complex |math, x| 1.0 / (1.0 + of_complex::exp(math, -x));
     sinc: |x, math| if x == W::of(0.0) { W::of(1.0) } else { let y = W::of(PI) * x; math.sin(y) / y };
     deg2rad: |x| x * W::of(PI / 180.0);
     rad2deg: |x| x * W::of(180.0 / PI);

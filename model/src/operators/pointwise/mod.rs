@@ -4,7 +4,7 @@ mod activation;
 mod arithmetic;
 mod calculate;
 mod compare;
-pub(in crate::operators) mod complex;
+mod complex;
 mod functions;
 mod logic;
 mod plan;

@@ -1,5 +1,8 @@
 //! Functions of one number that keep its dtype: signs, roundings, replacements.
 
+use num_complex::Complex64;
+
+use super::super::complex::length;
 use super::super::{Call, Fault, Kernel};
 use super::calculate::Calculate;
 use super::plan::{Plan, Rule, compute};
@@ -11,7 +14,7 @@ use crate::value::Value;
 type Result<T = Value> = std::result::Result<T, Fault>;
 
 pub(super) const FORMS: &[(&str, Kernel)] = forms! {
-    abs; absolute = abs; neg; negative = neg; sign; sgn = sign; square;
+    abs; absolute = abs; neg; negative = neg; sign; sgn; square;
     floor; ceil; round; trunc; fix = trunc; frac; nan_to_num;
 };
 
@@ -44,17 +47,23 @@ fn neg(call: &mut Call<'_>) -> Result {
 
 fn sign(call: &mut Call<'_>) -> Result {
     let plan = Plan::unary(call, Rule::Common)?;
-    if plan.dtype.is_complex() {
-        return complex::map(plan, call);
-    }
     compute!(real plan, call, T => plan.map::<T, T>(call, Calculate::sign))
+}
+
+/// The sign; of a complex number, that of length one in the same direction.
+fn sgn(call: &mut Call<'_>) -> Result {
+    if !call.tensor(0)?.dtype().is_complex() {
+        return sign(call);
+    }
+    let plan = Plan::unary(call, Rule::Common)?;
+    complex::map(plan, call, |math, x| if x == Complex64::ZERO { x } else { x / length(math, x) })
 }
 
 /// A bool's square is an integer, as is its power with a number.
 fn square(call: &mut Call<'_>) -> Result {
     let mut plan = Plan::unary(call, Rule::Common)?;
     if plan.dtype.is_complex() {
-        return complex::map(plan, call);
+        return complex::map(plan, call, |_, x| x * x);
     }
     if plan.dtype == DType::Bool {
         plan = plan.computed_in(DType::Int64)?;

@@ -3,7 +3,6 @@
 use super::number::sum;
 use super::rows::{Reduced, Rows};
 use super::sums::over;
-use crate::operators::pointwise::complex::part;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Tensor};
@@ -96,7 +95,7 @@ fn norms(call: &mut Call<'_>, tensor: &Tensor, p: f64, over: (Reduced, bool), dt
     };
     let rows = Rows::<f64>::of(call, &lengths, &reduced)?;
     let results: Vec<f64> = rows.iter().map(|row| norm_of(row, p)).collect();
-    let result = call.create(part(dtype), &sizes, &results)?;
+    let result = call.create(dtype.of_parts(), &sizes, &results)?;
     call.deliver(result)
 }
 

@@ -4,9 +4,8 @@
 
 use num_complex::Complex64;
 
-use super::complex as of_complex;
 use super::{complex, not_these_numbers, pair, rows};
-use crate::operators::{Call, Fault, Kernel};
+use crate::operators::{Call, Fault, Kernel, complex as of_complex};
 use crate::tensor::Scalar;
 use crate::value::Value;
 
@@ -212,7 +211,7 @@ fn abs(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(match call.scalar(0)? {
         Scalar::Int(a) => Value::Int(a.wrapping_abs()),
         Scalar::Float(a) => Value::Float(a.abs()),
-        Scalar::Complex(a) => Value::Float(call.modes.math.hypot(a.re, a.im)),
+        Scalar::Complex(a) => Value::Float(of_complex::length(call.modes.math, a)),
         Scalar::Bool(_) => return Err(not_these_numbers(call)),
     })
 }

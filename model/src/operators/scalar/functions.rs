@@ -4,9 +4,8 @@
 
 use num_complex::Complex64;
 
-use super::complex as of_complex;
 use super::{complex, not_these_numbers, pair, rows};
-use crate::operators::{Call, Fault, Kernel};
+use crate::operators::{Call, Fault, Kernel, complex as of_complex};
 use crate::tensor::{Math, Scalar};
 use crate::value::Value;
 
@@ -57,7 +56,7 @@ pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
     |call| unary(call, |_, x| if x < 0.0 { std::f64::consts::PI } else { 0.0 }, None) =>
         "aten::angle.int" "aten::angle.float" "aten::angle.Scalar";
     |call| match call.scalar(0)? {
-        Scalar::Complex(z) => Ok(Value::Float(call.modes.math.atan2(z.im, z.re))),
+        Scalar::Complex(z) => Ok(Value::Float(of_complex::angle(call.modes.math, z))),
         _ => Err(not_these_numbers(call)),
     } => "aten::angle.complex";
     |call| rounded(call, f64::floor) => "aten::floor.int" "aten::floor.float" "aten::floor.Scalar";

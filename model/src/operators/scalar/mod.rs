@@ -5,7 +5,6 @@
 
 mod arithmetic;
 mod compare;
-pub(super) mod complex;
 mod convert;
 mod device;
 mod extremes;

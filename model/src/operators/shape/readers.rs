@@ -58,7 +58,7 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("prim::is_mps", tells!(never)),
     ("prim::is_mtia", tells!(never)),
     ("prim::is_nested", tells!(never)),
-    ("prim::is_quantized", tells!(|x: &Metadata| is_quantized(x.dtype))),
+    ("prim::is_quantized", tells!(|x: &Metadata| x.dtype.is_quantized())),
     ("prim::is_sparse", tells!(never)),
     ("prim::is_sparse_csr", tells!(never)),
     ("prim::is_vulkan", tells!(never)),
@@ -144,11 +144,6 @@ fn item_size(metadata: &Metadata) -> i64 {
 
 fn count(metadata: &Metadata) -> i64 {
     metadata.layout.numel()
-}
-
-fn is_quantized(dtype: DType) -> bool {
-    use DType::*;
-    matches!(dtype, QInt8 | QUInt8 | QInt32 | QUInt4x2 | QUInt2x4)
 }
 
 fn is_signed(dtype: DType) -> bool {

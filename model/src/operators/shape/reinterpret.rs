@@ -122,17 +122,12 @@ fn view_as_real(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// A complex tensor with its two parts as a last dimension.
 fn parts(tensor: &Tensor) -> (DType, Layout) {
     let metadata = tensor.metadata();
-    let dtype = match metadata.dtype {
-        DType::ComplexHalf => DType::Float16,
-        DType::Complex64 => DType::Float32,
-        _ => DType::Float64,
-    };
     let mut sizes = Dims::from_slice(metadata.layout.sizes());
     let mut strides: Dims = metadata.layout.strides().iter().map(|stride| stride.saturating_mul(2)).collect();
     sizes.push(2);
     strides.push(1);
     // Half of the bytes hold each part, so what fitted the storage still fits.
-    (dtype, Layout::strided(&sizes, &strides, metadata.layout.offset() * 2))
+    (metadata.dtype.of_parts(), Layout::strided(&sizes, &strides, metadata.layout.offset() * 2))
 }
 
 fn view_as_complex(call: &mut Call<'_>) -> Result<Value, Fault> {

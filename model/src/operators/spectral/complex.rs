@@ -5,9 +5,9 @@
 
 use num_complex::Complex64;
 
-use crate::operators::{Call, Fault, Operator};
-use crate::tensor::DType;
+use crate::operators::{Call, Fault, Operator, complex as of_complex};
 use crate::tensor::broadcast::broadcast;
+use crate::tensor::{DType, Math};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -19,7 +19,7 @@ pub(super) fn complex(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) fn polar(call: &mut Call<'_>) -> Result<Value, Fault> {
-    of_parts(call, |length, angle| Complex64::new(length * libm::cos(angle), length * libm::sin(angle)))
+    of_parts(call, |length, angle| of_complex::from_polar(Math::Portable, length, angle))
 }
 
 /// A complex number of two real ones.
@@ -56,13 +56,11 @@ fn of_parts(call: &mut Call<'_>, number: fn(f64, f64) -> Complex64) -> Result<Va
 pub(super) fn angle(call: &mut Call<'_>) -> Result<Value, Fault> {
     let input = call.tensor(0)?;
     let dtype = match input.dtype() {
-        DType::Complex128 => DType::Float64,
-        DType::Complex64 => DType::Float32,
-        dtype if dtype.is_floating_point() => dtype,
+        dtype if dtype.is_complex() || dtype.is_floating_point() => dtype.of_parts(),
         _ => DType::Float32,
     };
     let angles: Vec<f64> = if input.dtype().is_complex() {
-        call.read::<Complex64>(input)?.iter().map(|number| libm::atan2(number.im, number.re)).collect()
+        call.read::<Complex64>(input)?.iter().map(|&z| of_complex::angle(Math::Portable, z)).collect()
     } else {
         let angle = |&x: &f64| {
             if x.is_nan() {

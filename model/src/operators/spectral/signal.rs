@@ -3,6 +3,7 @@
 use num_complex::Complex64;
 use rustfft::FftPlannerScalar;
 
+use crate::operators::complex::from_polar;
 use crate::operators::{Call, Fault};
 use crate::slot::Charge;
 use crate::tensor::{DType, Dims, Math, Tensor};
@@ -114,7 +115,7 @@ impl Signal {
 fn roots_of_one(count: usize, forward: bool) -> Vec<Complex64> {
     let turn = if forward { -std::f64::consts::TAU } else { std::f64::consts::TAU };
     let angles = (0..count).map(|k| turn * k as f64 / count as f64);
-    angles.map(|angle| Complex64::new(libm::cos(angle), libm::sin(angle))).collect()
+    angles.map(|angle| from_polar(Math::Portable, 1.0, angle)).collect()
 }
 
 /// Fourier's sums as they are written: `rustfft` is faster, but takes its roots from the system's library.
