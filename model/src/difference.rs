@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use crate::copy::{address, identity};
 use crate::slot::Memory;
-use crate::tensor::{Bool8, Scalar, Tensor};
+use crate::tensor::{Bool8, Metadata, Quantizer, Scalar, Tensor};
 use crate::value::{Awaited, Value};
 
 /// Where two values differ, and what stands there.
@@ -266,6 +266,9 @@ impl Search {
         if sizes != others {
             return property("shape", format!("{sizes:?}"), format!("{others:?}"));
         }
+        if left.quantizer != right.quantizer {
+            return property("quantizer", quantizer_text(&left), quantizer_text(&right));
+        }
         let (content, other) = (left.storage.content(), right.storage.content());
         if left.layout == right.layout && (Arc::ptr_eq(&content, &other) || content.hash() == other.hash()) {
             return None;
@@ -332,6 +335,15 @@ pub fn numbers(tensor: &Tensor) -> Option<Vec<Scalar>> {
     } else {
         tensor.read::<i64>(&memory).ok()?.iter().map(|&x| Scalar::Int(x)).collect()
     })
+}
+
+fn quantizer_text(metadata: &Metadata) -> String {
+    match metadata.quantizer.as_deref() {
+        None => "none".into(),
+        Some(Quantizer::PerTensor(affine)) => format!("scale {}, zero point {}", affine.scale, affine.zero_point),
+        Some(Quantizer::PerChannel { channels, axis }) => format!("{} channels of axis {axis}", channels.len()),
+        Some(Quantizer::PerChannelFloat { channels, axis }) => format!("{} channels of axis {axis}", channels.len()),
+    }
 }
 
 /// The place of the element number `at`: `[1][2]`.

@@ -234,6 +234,9 @@ fn hash_tensor(tensor: &Tensor, buffer: &mut Vec<u8>) {
     buffer.push(metadata.dtype as u8);
     buffer.extend((layout.rank() as u64).to_le_bytes());
     buffer.extend(layout.sizes().iter().flat_map(|size| size.to_le_bytes()));
+    if let Some(quantizer) = &metadata.quantizer {
+        buffer.extend(quantizer.to_bits().into_iter().flat_map(u64::to_le_bytes));
+    }
     let content = metadata.storage.content();
     if tensor.is_vast() {
         // Nobody holds such elements one by one, so nothing is lost by looking at how they are made.

@@ -113,6 +113,18 @@ impl Attribute {
 }
 
 impl Class {
+    /// A class that is written in C++. What we see of its objects is what they are saved as.
+    pub fn of_cpp(name: impl Into<Arc<str>>) -> Self {
+        let attributes = vec![Attribute { name: "state".into(), ty: Type::Any }];
+        let (constants, methods) = (BTreeMap::new(), BTreeMap::new());
+        Class { name: name.into(), kind: ClassKind::Plain, attributes, constants, methods }
+    }
+
+    /// Whether nothing is known of the class but what its objects are saved as.
+    pub fn is_of_cpp(&self) -> bool {
+        matches!(&self.attributes[..], [state] if &*state.name == "state" && state.ty == Type::Any)
+    }
+
     /// The place of the attribute `name`.
     pub fn attribute(&self, name: &str) -> Option<usize> {
         self.attributes.iter().position(|attribute| &*attribute.name == name)

@@ -17,6 +17,7 @@ mod portable;
 mod progress;
 mod proofs;
 mod properties;
+mod quantized;
 mod random_programs;
 mod remedies;
 mod replay;

@@ -21,8 +21,8 @@ pub enum Global {
     QuantizedTensor,
     /// A rebuilder of tensors that are known but not supported, such as sparse ones.
     UnsupportedTensor(&'static str),
-    /// How elements are quantized, an argument of a quantized tensor's rebuilder.
-    QuantizationScheme,
+    /// How elements are quantized, an argument of a quantized tensor's rebuilder: its name in Python.
+    QuantizationScheme(&'static str),
     /// The Python class of a tensor, as an argument of `FromType`.
     TensorClass,
     /// `collections.OrderedDict`.
@@ -59,8 +59,10 @@ impl Global {
             ("torch._utils", "_rebuild_sparse_tensor") => Global::UnsupportedTensor("sparse"),
             ("torch._utils", "_rebuild_meta_tensor_no_storage") => Global::UnsupportedTensor("meta"),
             ("torch._utils", "_rebuild_nested_tensor") => Global::UnsupportedTensor("nested"),
-            ("torch", "per_tensor_affine" | "per_channel_affine" | "per_channel_affine_float_qparams") => {
-                Global::QuantizationScheme
+            ("torch", "per_tensor_affine") => Global::QuantizationScheme("per_tensor_affine"),
+            ("torch", "per_channel_affine") => Global::QuantizationScheme("per_channel_affine"),
+            ("torch", "per_channel_affine_float_qparams") => {
+                Global::QuantizationScheme("per_channel_affine_float_qparams")
             }
             ("torch", "Tensor") | ("torch.nn.parameter", "Parameter" | "Buffer") => Global::TensorClass,
             ("collections", "OrderedDict") => Global::OrderedDict,

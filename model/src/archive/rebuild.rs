@@ -11,8 +11,9 @@ use super::conform::{Classes, conform, type_of_items};
 use super::globals::Global;
 use super::pickle::{Call, Node, NodeId, ObjectNode, Pickle};
 use super::storages::Storages;
+use crate::copy::copy_deep;
 use crate::error::Error;
-use crate::module::{Attribute, Class, ClassKind};
+use crate::module::{Class, ClassKind};
 use crate::slot::Allocator;
 use crate::tensor::Storage;
 use crate::types::Type;
@@ -122,6 +123,7 @@ impl Builder<'_> {
                 Global::OrderedDict => children.extend(&call.entries),
                 Global::Parameter | Global::TypeTag | Global::Size => children.push(self.first(call)?),
                 Global::Class(_) => children.push(call.arguments),
+                Global::QuantizedTensor => children.extend(self.channels_of(call)),
                 Global::TypedList(_) => match self.pickle.node(self.first(call)?) {
                     Node::List(items) => children.extend(items),
                     _ => return Err(self.pickle.unexpected(self.first(call)?, "a list")),
@@ -323,7 +325,10 @@ impl Builder<'_> {
     fn object(&mut self, id: NodeId, node: &ObjectNode) -> Result<Value, Error> {
         if is_foreign(&node.class) {
             let state = node.state.map_or(Value::None, |state| self.built(state));
-            return Ok(Value::Object(Object::new(self.allocator, foreign_class(&node.class), vec![state])));
+            // Code in C++ makes something of its own of the state, so nothing else shares its tensors.
+            let state = copy_deep(&[state], self.allocator);
+            let class = Arc::new(Class::of_cpp(node.class.clone()));
+            return Ok(Value::Object(Object::new(self.allocator, class, state)));
         }
         let class = self.class(id, &node.class)?;
         if !matches!(class.kind, ClassKind::Module { .. } | ClassKind::Plain) {
@@ -364,11 +369,4 @@ impl Builder<'_> {
 /// Whether a class is written in C++. Nobody here knows more of its objects than what was saved of them.
 fn is_foreign(class: &str) -> bool {
     class.starts_with("__torch__.torch.classes.")
-}
-
-/// What we see of such a class: whatever its objects were saved as.
-fn foreign_class(name: &Arc<str>) -> Arc<Class> {
-    let attributes = vec![Attribute { name: "state".into(), ty: Type::Any }];
-    let (constants, methods) = (BTreeMap::new(), BTreeMap::new());
-    Arc::new(Class { name: name.clone(), kind: ClassKind::Plain, attributes, constants, methods })
 }

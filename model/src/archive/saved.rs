@@ -10,8 +10,8 @@ use super::container::Container;
 use super::read_pickle;
 use super::rebuild::rebuild;
 use crate::error::Error;
-use crate::slot::{Allocator, SlotId};
-use crate::tensor::{DType, Storage, Tensor};
+use crate::slot::{Allocator, Memory, SlotId};
+use crate::tensor::{DType, Quantizer, Storage, Tensor};
 use crate::value::{Key, Value};
 
 /// Reads what `torch.save` wrote: tensors, numbers, texts, tuples, lists and dicts of them. State dicts are dicts.
@@ -30,10 +30,16 @@ pub fn read_saved(bytes: &[u8], allocator: &mut Allocator) -> Result<Value, Erro
 }
 
 /// Writes a file that `torch.load(..., weights_only=True)` reads back: strides, and who shares memory with whom, are
-/// kept. The bytes are the same for the same value.
+/// kept. Objects of classes in C++ are what they are saved as, and only we read them back. The bytes are the same for the same value.
 pub fn write_saved(value: &Value) -> Result<Vec<u8>, Error> {
-    let mut pickler =
-        Pickler { out: vec![0x80, 2], memo: BTreeMap::new(), next: 0, storages: Vec::new(), keys: BTreeMap::new() };
+    let mut pickler = Pickler {
+        out: vec![0x80, 2],
+        memo: BTreeMap::new(),
+        next: 0,
+        storages: Vec::new(),
+        keys: BTreeMap::new(),
+        allocator: Allocator::new(u32::MAX - 1, Memory::unlimited()),
+    };
     pickler.value(value, 0)?;
     pickler.out.push(b'.');
     let failed = |error: &dyn std::fmt::Display| Error::new(format!("the file cannot be put together: {error}"));
@@ -70,6 +76,8 @@ struct Pickler {
     /// The storages met so far, with the dtype under which each is written.
     storages: Vec<(Storage, DType)>,
     keys: BTreeMap<SlotId, usize>,
+    /// Names the tensors that only the file has: the scales of channels.
+    allocator: Allocator,
 }
 
 impl Pickler {
@@ -124,6 +132,17 @@ impl Pickler {
                 self.out.push(b'u');
             }
             Value::Enum(member) => self.value(&member.value, depth + 1)?,
+            Value::Object(object) if object.class().is_of_cpp() => {
+                if self.recall(object.id()) {
+                    return Ok(());
+                }
+                let (module, name) = object.class().name.rsplit_once('.').expect("a qualified name");
+                self.global(module, name);
+                self.out.extend(b")\x81");
+                self.remember(object.id());
+                self.value(&object.attribute(0), depth + 1)?;
+                self.out.push(b'b');
+            }
             other => return Err(Error::new(format!("expected a value that torch.save can hold, found {other:?}"))),
         }
         Ok(())
@@ -161,7 +180,18 @@ impl Pickler {
         });
         // One key has one class; who sees the storage with another dtype names it as bytes.
         let untyped = dtype.storage_class().is_empty() || self.storages[key].1 != dtype;
-        self.global("torch._utils", if untyped { "_rebuild_tensor_v3" } else { "_rebuild_tensor_v2" });
+        let quantizer = metadata.quantizer.as_deref();
+        if quantizer.is_some() && untyped {
+            return Err(Error::new("expected a quantized tensor with a storage of its own dtype"));
+        }
+        self.global(
+            "torch._utils",
+            match quantizer {
+                Some(_) => "_rebuild_qtensor",
+                None if untyped => "_rebuild_tensor_v3",
+                None => "_rebuild_tensor_v2",
+            },
+        );
         self.out.extend(b"((");
         self.text("storage")?;
         match untyped {
@@ -179,6 +209,9 @@ impl Pickler {
             numbers.iter().for_each(|&number| self.int(number));
             self.out.push(b't');
         }
+        if let Some(quantizer) = quantizer {
+            self.quantizer(quantizer)?;
+        }
         self.out.push(if metadata.requires_grad { 0x88 } else { 0x89 });
         self.global("collections", "OrderedDict");
         self.out.extend(b")R");
@@ -186,6 +219,25 @@ impl Pickler {
             self.global("torch", dtype.name());
         }
         self.out.extend(b"tR");
+        Ok(())
+    }
+
+    fn quantizer(&mut self, quantizer: &Quantizer) -> Result<(), Error> {
+        self.out.push(b'(');
+        if let Quantizer::PerTensor(affine) = quantizer {
+            self.global("torch", "per_tensor_affine");
+            self.float(affine.scale);
+            self.int(affine.zero_point);
+        } else {
+            let channels = quantizer.channels(&mut self.allocator).expect("the memory has no limit");
+            let (scales, zero_points, axis) = channels.expect("it has channels");
+            let floats = matches!(quantizer, Quantizer::PerChannelFloat { .. });
+            self.global("torch", if floats { "per_channel_affine_float_qparams" } else { "per_channel_affine" });
+            self.tensor(&scales)?;
+            self.tensor(&zero_points)?;
+            self.int(axis as i64);
+        }
+        self.out.push(b't');
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Tensors out of a pickle: every number is checked against the storage before a tensor is made of it.
 
+use std::sync::Arc;
+
 use super::globals::Global;
 use super::pickle::{Call, Node, NodeId, StorageId};
 use super::rebuild::Builder;
@@ -7,7 +9,7 @@ use crate::error::Error;
 use crate::tensor::Metadata;
 use crate::tensor::layout::Dims;
 use crate::tensor::storage::Content;
-use crate::tensor::{DType, Layout, Storage, Tensor};
+use crate::tensor::{Affine, DType, Layout, Quantizer, Storage, Tensor};
 use crate::value::Value;
 
 impl Builder<'_> {
@@ -30,11 +32,10 @@ impl Builder<'_> {
             (function, arguments) = (global, inner);
         }
         let mut items = pickle.tuple(arguments, "the arguments of a tensor")?.to_vec();
-        // Of a quantized tensor we keep what it holds, but not what that stands for: nothing here computes with it.
-        let quantized = *function == Global::QuantizedTensor && items.len() > 4;
-        if quantized {
-            items.remove(4);
-        }
+        let quantizer = match *function == Global::QuantizedTensor && items.len() > 4 {
+            true => Some(Arc::new(self.quantizer(items.remove(4))?)),
+            false => None,
+        };
         let &[storage, offset, sizes, strides, requires_grad, _hooks, ref rest @ ..] = &items[..] else {
             return Err(pickle.unexpected(arguments, "six arguments of a tensor"));
         };
@@ -57,13 +58,80 @@ impl Builder<'_> {
         let Node::Bool(requires_grad) = *pickle.node(requires_grad) else {
             return Err(pickle.unexpected(requires_grad, "whether gradients are required"));
         };
-        if dtype.is_quantized() != quantized {
+        if dtype.is_quantized() != quantizer.is_some() {
             return Err(pickle.error(id, format!("expected no tensor of {} elements here", dtype.name())));
         }
         let layout = self.layout(sizes, strides, offset)?;
         let storage = self.storage(storage, storage_id)?;
         self.check_fit(id, &layout, dtype, &storage)?;
-        Ok(Value::Tensor(Tensor::with(self.allocator, Metadata { storage, dtype, layout, requires_grad })))
+        self.check_channels(id, &layout, quantizer.as_deref())?;
+        let metadata = Metadata { storage, dtype, layout, requires_grad, quantizer };
+        Ok(Value::Tensor(Tensor::with(self.allocator, metadata)))
+    }
+
+    /// `(scheme, scale, zero point)`, or `(scheme, scales, zero points, axis)` with two tensors.
+    fn quantizer(&self, id: NodeId) -> Result<Quantizer, Error> {
+        let pickle = self.pickle;
+        let expected = "how a tensor is quantized";
+        let items = pickle.tuple(id, expected)?;
+        let scheme = items.first().map(|&scheme| pickle.node(scheme));
+        let Some(Node::Global(scheme)) = scheme else { return Err(pickle.unexpected(id, expected)) };
+        let Global::QuantizationScheme(scheme) = **scheme else { return Err(pickle.unexpected(id, expected)) };
+        match (scheme, &items[1..]) {
+            ("per_tensor_affine", &[scale, zero_point]) => match *pickle.node(scale) {
+                Node::Float(scale) => Ok(Quantizer::per_tensor(scale, pickle.int(zero_point, "a zero point")?)),
+                _ => Err(pickle.unexpected(scale, "a scale")),
+            },
+            (_, &[scales, zero_points, axis]) if scheme != "per_tensor_affine" => {
+                let numbers = |id: NodeId| match self.built(id) {
+                    Value::Tensor(tensor) => {
+                        let numbers = tensor.to_f64s(self.allocator.memory());
+                        numbers.map_err(|_| pickle.unexpected(id, "a tensor of numbers"))
+                    }
+                    _ => Err(pickle.unexpected(id, "a tensor of numbers")),
+                };
+                let (scales, zero_points) = (numbers(scales)?, numbers(zero_points)?);
+                if scales.len() != zero_points.len() {
+                    return Err(pickle.error(id, "expected as many zero points as scales"));
+                }
+                let axis = usize::try_from(pickle.int(axis, "an axis")?);
+                let axis = axis.map_err(|_| pickle.unexpected(id, "an axis that is not negative"))?;
+                let pairs = scales.into_iter().zip(zero_points);
+                Ok(if scheme == "per_channel_affine" {
+                    let channels = pairs.map(|(scale, zero)| Affine { scale, zero_point: zero as i64 }).collect();
+                    Quantizer::PerChannel { channels, axis }
+                } else {
+                    let channels = pairs.map(|(scale, zero)| (scale as f32, zero as f32)).collect();
+                    Quantizer::PerChannelFloat { channels, axis }
+                })
+            }
+            _ => Err(pickle.unexpected(id, expected)),
+        }
+    }
+
+    /// The tensors among the arguments of a quantized tensor: the scales and zero points of its channels.
+    pub(super) fn channels_of(&self, call: &Call) -> Vec<NodeId> {
+        let pickle = self.pickle;
+        let arguments = pickle.tuple(call.arguments, "").unwrap_or_default();
+        let quantizer = arguments.get(4).and_then(|&quantizer| pickle.tuple(quantizer, "").ok()).unwrap_or_default();
+        quantizer.iter().copied().filter(|&id| matches!(pickle.node(id), Node::Call(_))).collect()
+    }
+
+    fn check_channels(&self, id: NodeId, layout: &Layout, quantizer: Option<&Quantizer>) -> Result<(), Error> {
+        let (channels, axis) = match quantizer {
+            Some(Quantizer::PerChannel { channels, axis }) => (channels.len(), *axis),
+            Some(Quantizer::PerChannelFloat { channels, axis }) => (channels.len(), *axis),
+            _ => return Ok(()),
+        };
+        match layout.sizes().get(axis) {
+            Some(&size) if size == channels as i64 => Ok(()),
+            _ => {
+                let sizes = layout.sizes();
+                let message =
+                    format!("expected a scale for each channel, found {channels} for axis {axis} of {sizes:?}");
+                Err(self.pickle.error(id, message))
+            }
+        }
     }
 
     /// `_rebuild_parameter(tensor, requires_grad, hooks)`: the tensor itself, shared with who else has it.

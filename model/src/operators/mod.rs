@@ -38,6 +38,7 @@ mod out;
 mod pointwise;
 pub mod possible;
 mod profiler;
+mod quantized;
 mod random;
 #[cfg(test)]
 mod recorded;

@@ -39,6 +39,7 @@ families!(
     network,
     pointwise,
     profiler,
+    quantized,
     random,
     reduce,
     scalar,

@@ -10,6 +10,7 @@ pub mod layout;
 pub mod number;
 pub mod overlap;
 pub mod promote;
+pub mod quantizer;
 pub mod read;
 pub mod scalar;
 pub mod storage;
@@ -23,6 +24,7 @@ pub use element::{Bool8, Element};
 pub use elementary::Math;
 pub use layout::{Dims, Layout};
 pub use number::{Float, Number, Real, Wide};
+pub use quantizer::{Affine, Quantizer};
 pub use read::Elements;
 pub use scalar::Scalar;
 pub use storage::{Content, Storage};
@@ -46,6 +48,8 @@ pub struct Metadata {
     pub layout: Layout,
     /// Whether gradients would be recorded.
     pub requires_grad: bool,
+    /// What the elements stand for, if the dtype is quantized.
+    pub quantizer: Option<Arc<Quantizer>>,
 }
 
 impl Tensor {
@@ -54,7 +58,7 @@ impl Tensor {
     /// # Panics
     /// If the layout reaches past the end of the storage.
     pub fn new(allocator: &mut Allocator, storage: Storage, dtype: DType, layout: Layout) -> Self {
-        Self::with(allocator, Metadata { storage, dtype, layout, requires_grad: false })
+        Self::with(allocator, Metadata { storage, dtype, layout, requires_grad: false, quantizer: None })
     }
 
     /// A new tensor over a storage of its own.
@@ -64,7 +68,7 @@ impl Tensor {
     pub fn owning(allocator: &mut Allocator, content: Content, dtype: DType, layout: Layout) -> Self {
         assert!(fits(&layout, dtype, content.len()), "the layout fits the content");
         let storage = Storage::new(allocator, content);
-        Self(Arc::new(Slot::new(allocator, Metadata { storage, dtype, layout, requires_grad: false })))
+        Self(Arc::new(Slot::new(allocator, Metadata { storage, dtype, layout, requires_grad: false, quantizer: None })))
     }
 
     /// A new tensor with these metadata.
@@ -75,6 +79,14 @@ impl Tensor {
         let len = metadata.storage.slot().lock().len();
         assert!(fits(&metadata.layout, metadata.dtype, len), "the layout fits the storage");
         Self(Arc::new(Slot::new(allocator, metadata)))
+    }
+
+    /// The tensor, which nobody has seen yet, with elements that stand for what `quantizer` says.
+    pub fn quantized(self, quantizer: Option<Arc<Quantizer>>) -> Self {
+        if quantizer.is_some() {
+            self.0.update(|metadata| metadata.quantizer = quantizer);
+        }
+        self
     }
 
     /// Who it is: the identity of its metadata, not of its storage.

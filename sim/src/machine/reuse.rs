@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use forkcheck_model::operators::{Access, Modes, Operator, Place};
 use forkcheck_model::slot::{Allocator, Memory, OutOfMemory};
-use forkcheck_model::tensor::{Content, DType, Layout, Metadata, Storage, Tensor};
+use forkcheck_model::tensor::{Content, DType, Layout, Metadata, Quantizer, Storage, Tensor};
 use forkcheck_model::types::Type;
 use forkcheck_model::value::Value;
 use rustc_hash::FxHashMap;
@@ -99,6 +99,7 @@ enum Piece {
         dtype: DType,
         layout: Layout,
         requires_grad: bool,
+        quantizer: Option<Arc<Quantizer>>,
     },
 }
 
@@ -293,6 +294,9 @@ impl Text {
         for &number in layout.sizes().iter().chain(layout.strides()).chain([&layout.offset()]) {
             self.number(number as u64);
         }
+        for number in metadata.quantizer.iter().flat_map(|quantizer| quantizer.to_bits()) {
+            self.number(number);
+        }
         let place = self.storages.iter().position(|storage| storage.is(&metadata.storage));
         self.number(place.unwrap_or(self.storages.len()) as u64);
         if place.is_none() {
@@ -330,7 +334,8 @@ impl Kept {
                 made.push(metadata.storage.clone());
             }
             let (dtype, layout, requires_grad) = (metadata.dtype, metadata.layout.clone(), metadata.requires_grad);
-            pieces.push(Piece::Made { slot, storage, dtype, layout, requires_grad });
+            let quantizer = metadata.quantizer.clone();
+            pieces.push(Piece::Made { slot, storage, dtype, layout, requires_grad, quantizer });
         }
         let lend = |storage: &Storage| storage.lend(meter);
         let storages = made.iter().map(|storage| Some((named(storage.id())?, lend(storage)?)));
@@ -356,9 +361,10 @@ impl Kept {
         }
         let result = |piece: &Piece| match piece {
             Piece::Argument(i) => args[*i].clone(),
-            Piece::Made { slot, storage, dtype, layout, requires_grad } => {
-                let (storage, layout) = (storages[*storage].clone(), layout.clone());
-                let metadata = Metadata { storage, dtype: *dtype, layout, requires_grad: *requires_grad };
+            Piece::Made { slot, storage, dtype, layout, requires_grad, quantizer } => {
+                let (storage, layout, quantizer) = (storages[*storage].clone(), layout.clone(), quantizer.clone());
+                let (dtype, requires_grad) = (*dtype, *requires_grad);
+                let metadata = Metadata { storage, dtype, layout, requires_grad, quantizer };
                 Value::Tensor(Tensor::with(&mut allocator.at(before + slot), metadata))
             }
         };

@@ -1,5 +1,6 @@
 //! Copies of tensors, into new ones and into others.
 
+use super::super::index::elements::{Grid, gathered};
 use super::super::{Call, Destination, Fault, Kernel};
 use super::conversions::check_device;
 use super::formats::Format;
@@ -24,6 +25,10 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
 
 /// A copy in another dtype and layout (of the same sizes).
 pub(super) fn copy_as(call: &mut Call<'_>, source: &Tensor, dtype: DType, layout: Layout) -> Result<Tensor> {
+    if dtype.is_quantized() && dtype == source.dtype() {
+        let metadata = source.metadata();
+        return gathered(call.allocator, &metadata, layout, &Grid::of(&metadata.layout));
+    }
     let bytes = Storage::for_layout(call.allocator, &layout, dtype)?;
     let target = Tensor::new(call.allocator, bytes, dtype, layout);
     transfer(call, source, &target)?;

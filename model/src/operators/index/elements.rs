@@ -171,7 +171,7 @@ pub(in crate::operators) fn gathered(
             layout.for_each(|place| to[place] = next.next().expect("as many places as elements"));
         }
     });
-    Ok(Tensor::owning(allocator, to, source.dtype, layout))
+    Ok(Tensor::owning(allocator, to, source.dtype, layout).quantized(source.quantizer.clone()))
 }
 
 /// A new contiguous tensor with the elements of `source` at `places`.

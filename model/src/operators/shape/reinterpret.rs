@@ -23,7 +23,8 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
 fn read_as(call: &mut Call<'_>, tensor: &Tensor, dtype: DType, layout: Layout) -> Value {
     let old = tensor.metadata();
     let requires_grad = old.requires_grad && call.modes.grad;
-    Value::Tensor(Tensor::with(call.allocator, Metadata { storage: old.storage.clone(), dtype, layout, requires_grad }))
+    let (storage, quantizer) = (old.storage.clone(), None);
+    Value::Tensor(Tensor::with(call.allocator, Metadata { storage, dtype, layout, requires_grad, quantizer }))
 }
 
 /// The same elements if they have one size; otherwise the last dimension grows or shrinks.

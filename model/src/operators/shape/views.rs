@@ -130,8 +130,8 @@ pub(super) const IN_PLACE: &[(&str, Kernel)] = &[
 pub(in crate::operators) fn over(call: &mut Call<'_>, tensor: &Tensor, layout: Layout) -> Tensor {
     let old = tensor.metadata();
     let requires_grad = old.requires_grad && call.modes.grad;
-    let metadata = Metadata { storage: old.storage.clone(), dtype: old.dtype, layout, requires_grad };
-    Tensor::with(call.allocator, metadata)
+    let (storage, quantizer) = (old.storage.clone(), old.quantizer.clone());
+    Tensor::with(call.allocator, Metadata { storage, dtype: old.dtype, layout, requires_grad, quantizer })
 }
 
 /// The first argument, with its layout changed.
