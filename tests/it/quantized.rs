@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use forkcheck::report::Assurance;
+use forkcheck::audit::audit;
+use forkcheck::report::{Assurance, FindingReport};
 use forkcheck::{Config, static_audit};
+use forkcheck_model::archive::saved::{read_saved, write_saved};
 use forkcheck_model::module::Class;
 use forkcheck_model::slot::{Allocator, Memory};
-use forkcheck_model::tensor::{DType, Layout, Quantizer, Tensor};
+use forkcheck_model::tensor::{Affine, DType, Layout, Quantizer, Tensor};
 use forkcheck_model::types::Type;
 use forkcheck_model::value::{List, ListContent, Object, Value};
 use forkcheck_tests::archive::archive_of;
@@ -154,7 +156,7 @@ fn packed_parameters_are_read_as_they_are_saved() {
     let mut maker = Maker::new();
     let (scales, zero_points) = ([0.5, 0.25], [0, 1]);
     let channels = scales.into_iter().zip(zero_points);
-    let channels = channels.map(|(scale, zero_point)| forkcheck_model::tensor::Affine { scale, zero_point }).collect();
+    let channels = channels.map(|(scale, zero_point)| Affine { scale, zero_point }).collect();
     let weight = maker.weight(&[2, 1, 1, 2], &[1, 2, 3, 4], Quantizer::PerChannel { channels, axis: 0 });
     let conv = maker.convolution(&[2, 2, 3, 4, 5, 1, 1, 0, 0, 2, 0], weight, Value::None);
     let weight = maker.weight(&[1, 2], &[1, 2], Quantizer::per_tensor(1.0, 0));
@@ -175,4 +177,190 @@ fn run(code: &str, attributes: &[(&str, Value)], inputs: Vec<Value>) -> String {
         }
         Err(raised) => raised.message,
     }
+}
+
+/// What `forward` gives, as numbers.
+fn numbers(code: &str, attributes: &[(&str, Value)], inputs: Vec<Value>) -> Vec<f64> {
+    let program = forkcheck_tests::archive::program_of(code, attributes, inputs);
+    let limits = forkcheck::config::Limits::default();
+    match forkcheck::parallel::run(&program, &limits, 1).result.expect("it ends") {
+        Ok(Value::Tensor(tensor)) => tensor.to_f64s(&Memory::unlimited()).unwrap(),
+        other => panic!("a tensor, not {other:?}"),
+    }
+}
+
+/// What an audit by running says of a program: its verdict, what that rests on, and its findings.
+fn audited(
+    code: &str,
+    attributes: &[(&str, Value)],
+    inputs: Vec<Value>,
+) -> (&'static str, Option<Assurance>, Vec<Found>) {
+    let program = forkcheck_tests::archive::program_of(code, attributes, inputs);
+    let report = audit(&program, &Config::default());
+    let found = |finding: &FindingReport| Found(finding.kind, finding.target.clone(), finding.line);
+    let findings = report.findings.iter().map(found).collect();
+    (report.verdict.expect("an audit has one").name(), report.assurance, findings)
+}
+
+/// Kind, target and line of a finding.
+#[derive(Debug, PartialEq)]
+struct Found(&'static str, String, Option<u32>);
+
+#[test]
+fn a_linear_layer_in_a_fork_gives_its_numbers_and_is_certified() {
+    let mut maker = Maker::new();
+    let attributes = linear_attributes(&mut maker);
+    let code = format!("{STATIC_LINEAR}{LINEAR}");
+    // 12, 6 and 16 less 10 are 2, -4 and 6 halves; 2 + 8 + 18 and -8 - 20 + 36 are 28 and 8 eighths, and the bias is 1 and -1/2.
+    let x = maker.floats(&[1, 3], &[1.0, -2.0, 3.2]);
+    assert_eq!(numbers(&code, &attributes, vec![x.clone()]), [4.5, 0.5]);
+    assert_eq!(audited(&code, &attributes, vec![x]), ("pure", Some(Assurance::Certified), vec![]));
+}
+
+#[test]
+fn a_layer_that_is_given_plain_numbers_says_so_in_pytorchs_words() {
+    let mut maker = Maker::new();
+    let attributes = linear_attributes(&mut maker);
+    let code = format!("{STATIC_LINEAR}{LINEAR}").replace("layer(self, q, )", "layer(self, x, )");
+    let x = maker.floats(&[1, 3], &[1.0, -2.0, 3.2]);
+    let message = run(&code, &attributes, vec![x]);
+    let words = "Could not run 'quantized::linear' with arguments from the 'CPU' backend.";
+    assert!(message.starts_with(words), "{message}");
+}
+
+#[test]
+fn a_convolution_whose_parameters_lie_in_the_archive_runs() {
+    let code = r#"class M(Module):
+  __parameters__ = []
+  __buffers__ = []
+  _packed_params : __torch__.torch.classes.quantized.Conv2dPackedParamsBase
+  def forward(self: __torch__.M,
+    x: Tensor) -> Tensor:
+    q = torch.quantize_per_tensor(x, 1., 5, 13)
+    y = ops.quantized.conv2d_relu(q, self._packed_params, 2., 4)
+    y0 = torch.max_pool2d(y, [2, 2], [2, 2], [0, 0], [1, 1], False)
+    return torch.dequantize(torch.flatten(y0, 1, -1))
+"#;
+    let mut maker = Maker::new();
+    // One channel, a window of two by two without padding.
+    let weight = maker.weight(&[1, 1, 2, 2], &[1, -1, 2, 3], Quantizer::per_tensor(0.5, 0));
+    let bias = maker.floats(&[1], &[1.0]);
+    let conv = maker.convolution(&[2, 1, 1, 0, 0, 1, 1, 0, 0, 1, 0], weight, bias);
+    let x = maker.floats(&[1, 1, 3, 3], &[1.0, 2.0, 0.0, -1.0, 3.0, 4.0, 0.0, -2.0, -3.0]);
+    // The four windows: (1 - 2 - 2 + 9) / 2 + 1 = 4, (2 - 0 + 6 + 12) / 2 + 1 = 11, (-1 - 3 + 0 - 6) / 2 + 1 = -4,
+    // (3 - 4 - 4 - 9) / 2 + 1 = -6; in twos, halves to the even: 4, 12, 0, 0.
+    assert_eq!(numbers(code, &[("_packed_params", conv)], vec![x]), [12.0]);
+}
+
+/// A dynamically quantized layer, asked by two forks.
+const DYNAMIC: &str = r#"class M(Module):
+  __parameters__ = []
+  __buffers__ = []
+  scale : Tensor
+  _packed_params : __torch__.LinearPackedParams
+  def forward(self: __torch__.M,
+    x: Tensor) -> Tensor:
+    def __forked_function():
+      return __torch__.layer(self, x, )
+    f = fork(__forked_function)
+    def __forked_function0():
+      return __torch__.layer(self, x, )
+    g = fork(__forked_function0)
+    return torch.add(torch.wait(f), torch.wait(g))
+def layer(self: __torch__.M,
+    x: Tensor) -> Tensor:
+  return ops.quantized.linear_dynamic(x, self._packed_params._packed_params, False)
+"#;
+
+#[test]
+fn a_dynamically_quantized_layer_that_is_forked_twice_is_pure() {
+    let mut maker = Maker::new();
+    let mut attributes = linear_attributes(&mut maker);
+    attributes.drain(..2);
+    attributes.insert(0, ("scale", maker.floats(&[1], &[1.0])));
+    let code = format!("{DYNAMIC}{LINEAR}");
+    // From -1 to 191/64 there are 255 steps of 1/64; 0.3 is 19.2 of them, and counts as 19.
+    let x = maker.floats(&[1, 3], &[-1.0, 191.0 / 64.0, 0.3]);
+    let (a, b, c) = (-1.0, 191.0 / 64.0, 19.0 / 64.0);
+    let layer = |w: [f64; 3], bias: f64| 2.0 * ((w[0] * a + w[1] * b + w[2] * c) / 4.0 + bias);
+    let expected = [layer([1.0, -2.0, 3.0], 1.0), layer([-4.0, 5.0, 6.0], -0.5)];
+    assert_eq!(numbers(&code, &attributes, vec![x.clone()]), expected);
+    assert_eq!(audited(&code, &attributes, vec![x]), ("pure", Some(Assurance::Certified), vec![]));
+    assert_eq!(told(&code, &attributes), ("pure", Some(Assurance::Proved), vec![]));
+}
+
+#[test]
+fn a_fork_that_writes_the_scale_of_its_activations_is_found() {
+    let mut maker = Maker::new();
+    let mut attributes = linear_attributes(&mut maker);
+    attributes.drain(..2);
+    attributes.insert(0, ("scale", maker.floats(&[1], &[0.0])));
+    // The observer keeps the greatest number that it has seen, and the layer quantizes by it.
+    let observing = r#"  greatest = torch.div(torch.max(torch.abs(x)), 255.)
+  _0 = torch.copy_(self.scale, torch.reshape(greatest, [1]))
+  q = torch.quantize_per_tensor(x, float(torch.item(self.scale)), 0, 13)
+  return torch.dequantize(ops.quantized.linear(q, self._packed_params._packed_params, 0.5, 0))
+"#;
+    let call = "  return ops.quantized.linear_dynamic(x, self._packed_params._packed_params, False)\n";
+    let code = DYNAMIC.replace(call, observing).replacen("layer(self, x, )", "layer(self, torch.mul(x, 3.), )", 1);
+    let code = format!("{code}{LINEAR}");
+    let x = maker.floats(&[1, 3], &[1.0, 2.0, 0.25]);
+    let (verdict, assurance, findings) = audited(&code, &attributes, vec![x]);
+    let found = || Found("attribute-mutation", "self.scale".into(), Some(18));
+    assert_eq!((verdict, findings), ("nondeterministic", vec![found(), found()]));
+    assert_eq!(assurance, Some(Assurance::Exhausted));
+    assert_eq!(told(&code, &attributes).2, ["self.scale", "self.scale"]);
+}
+
+#[test]
+fn a_fork_that_changes_quantized_elements_is_found_and_one_that_changes_a_copy_is_not() {
+    let code = r#"class M(Module):
+  __parameters__ = []
+  __buffers__ = []
+  weight : Tensor
+  _packed_params : __torch__.torch.classes.quantized.LinearPackedParamsBase
+  def forward(self: __torch__.M) -> Tensor:
+    def __forked_function():
+      return __torch__.change(self, )
+    f = fork(__forked_function)
+    def __forked_function0():
+      return __torch__.unpack(self, )
+    g = fork(__forked_function0)
+    return torch.add(torch.wait(f), torch.wait(g))
+def change(self: __torch__.M) -> Tensor:
+  return torch.dequantize(torch.relu_(self.weight))
+def unpack(self: __torch__.M) -> Tensor:
+  w, b, = ops.quantized.linear_unpack(self._packed_params)
+  return torch.dequantize(torch.relu_(w))
+"#;
+    let mut maker = Maker::new();
+    let mut weight = || maker.weight(&[1, 3], &[-1, 2, -3], Quantizer::per_tensor(0.5, 0));
+    let (weight, packed) = (weight(), Value::tuple([weight(), Value::None]));
+    let packed = maker.object("__torch__.torch.classes.quantized.LinearPackedParamsBase", packed);
+    let attributes = [("weight", weight), ("_packed_params", packed)];
+    assert_eq!(numbers(code, &attributes, vec![]), [0.0, 2.0, 0.0]);
+    let (verdict, _, findings) = audited(code, &attributes, vec![]);
+    assert_eq!((verdict, findings), ("impure", vec![Found("attribute-mutation", "self.weight".into(), Some(15))]));
+    assert_eq!(told(code, &attributes).2, ["self.weight"]);
+}
+
+#[test]
+fn a_quantized_tensor_is_printed_and_saved_with_what_it_stands_for() {
+    let code = r#"class M(Module):
+  __parameters__ = []
+  def forward(self: __torch__.M,
+    x: Tensor) -> Tensor:
+    return torch.quantize_per_tensor(x, 0.5, 3, 13)
+"#;
+    let mut maker = Maker::new();
+    let x = maker.floats(&[2], &[1.0, 2.25]);
+    let text = "1 2 [ QuantizedCPUQUInt8Type{2}, qscheme: per_tensor_affine, scale: 0.5, zero_point: 3 ]";
+    assert_eq!(run(code, &[], vec![x]), text);
+    let channels = vec![Affine { scale: 0.5, zero_point: 1 }, Affine { scale: 0.25, zero_point: 0 }];
+    let weight = maker.weight(&[2, 1], &[3, -4], Quantizer::PerChannel { channels, axis: 0 });
+    let saved = write_saved(&weight).unwrap();
+    let back = read_saved(&saved, &mut Allocator::new(0, Memory::unlimited())).unwrap();
+    assert!(back.same(&weight));
+    let other = maker.weight(&[2, 1], &[3, -4], Quantizer::per_tensor(0.5, 1));
+    assert!(!back.same(&other));
 }

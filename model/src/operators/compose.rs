@@ -1,7 +1,7 @@
 //! Operators that call others, as PyTorch's composite operators do.
 
 use super::schema::Literal;
-use super::{Argument, Call, Fault, Operator, find};
+use super::{Argument, Call, Fault, Kernel, Operator, find};
 use crate::tensor::Tensor;
 use crate::types::Type;
 use crate::value::{List, ListContent, Value};
@@ -48,6 +48,18 @@ impl Call<'_> {
             operator.kernel.ok_or_else(|| Fault::unsupported(format!("{}, which calls {name}", self.name())))?;
         kernel(&mut Call {
             operator,
+            args,
+            allocator: self.allocator,
+            generator: self.generator,
+            modes: self.modes,
+            printed: self.printed,
+        })
+    }
+
+    /// Runs another kernel of the operator, on other arguments.
+    pub(super) fn run_kernel(&mut self, kernel: Kernel, args: &[Value]) -> Result<Value, Fault> {
+        kernel(&mut Call {
+            operator: self.operator,
             args,
             allocator: self.allocator,
             generator: self.generator,

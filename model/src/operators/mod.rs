@@ -57,6 +57,7 @@ pub use corrections::{Correction, When};
 pub use effects::{Access, Effect, Place};
 pub use generator::GeneratorState;
 pub use output::Destination;
+pub use quantized::Kinds;
 pub use registry::{find, overloads};
 pub use schema::{Argument, Schema};
 pub use text::{print_values, value_text};
@@ -82,6 +83,8 @@ pub struct Operator {
     pub corrections: &'static [Correction],
     /// How to compute it, if we can.
     pub kernel: Option<Kernel>,
+    /// The two of which `kernel` takes one, where quantized tensors need another than plain ones.
+    pub kinds: Option<Kinds>,
     /// The same for plain values without a call, for those that are called most.
     pub plain: Option<Plain>,
 }

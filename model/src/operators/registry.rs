@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use rustc_hash::FxHashMap;
 
 use super::scalar::plain::{IDENTITY, PLAIN};
-use super::{Correction, Kernel, Operator, Plain, Schema, historic, out, scripted};
+use super::{Correction, Kernel, Kinds, Operator, Plain, Schema, historic, out, quantized, scripted};
 
 /// Every schema of PyTorch 2.7, one a line, sorted by name; the overloads of a name stand in the order in which
 /// PyTorch registers and tries them.
@@ -108,14 +108,29 @@ fn groups() -> &'static BTreeMap<&'static str, Group> {
 fn operator(name: &'static str, line: &'static str) -> Operator {
     let (full_name, signature) = line.split_at(line.find('(').expect("a schema has arguments"));
     let overload = split(full_name).1;
+    let (kernel, kinds) = kernels(full_name);
     Operator {
         name,
         overload,
         versions: 0..=u32::MAX,
         schema: Schema::parse(signature),
         corrections: rows().corrections.get(full_name).copied().unwrap_or_default(),
-        kernel: rows().kernels.get(full_name).copied(),
+        kernel,
+        kinds,
         plain: rows().plain.get(full_name).copied(),
+    }
+}
+
+/// The kernel of an operator, and the two that it stands for where quantized tensors have one of their own.
+fn kernels(full_name: &str) -> (Option<Kernel>, Option<Kinds>) {
+    let of = |table: &[(&str, Kernel)]| table.iter().find(|row| row.0 == full_name).map(|row| row.1);
+    let Some(plain) = rows().kernels.get(full_name).copied() else { return (None, None) };
+    if let Some(quantized) = of(quantized::ORDINARY) {
+        return (Some(quantized::choose), Some(Kinds { plain, quantized }));
+    }
+    match of(quantized::NOT_HERE) {
+        Some(quantized) => (Some(quantized::refuse), Some(Kinds { plain, quantized })),
+        None => (Some(plain), None),
     }
 }
 
@@ -165,6 +180,9 @@ mod tests {
     #[test]
     fn every_row_is_of_a_known_operator_and_stands_once() {
         let kernels = || FAMILIES.iter().flat_map(|family| family.kernels.iter().copied().flatten()).map(|row| row.0);
+        for (full_name, _) in quantized::ORDINARY.iter().chain(quantized::NOT_HERE) {
+            assert!(find(full_name).is_some_and(|operator| operator.kinds.is_some()), "{full_name}");
+        }
         let corrections = || FAMILIES.iter().flat_map(|family| family.corrections).map(|row| row.0);
         for full_name in kernels().chain(corrections()) {
             assert!(find(full_name).is_some(), "{full_name}");

@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
-use super::Tensor;
+use super::{Quantizer, Tensor};
 use crate::operators::Fault;
-use crate::slot::Memory;
+use crate::slot::{Allocator, Memory};
 
 /// Characters of a line; wider matrices are printed in groups of columns.
 const LINE: usize = 80;
@@ -20,7 +20,10 @@ pub fn tensor_text(tensor: &Tensor, memory: &Memory) -> Result<String, Fault> {
     }
     // An element takes a dozen characters.
     let _charge = memory.charge((tensor.numel() as u64).saturating_mul(12))?;
-    let elements = tensor.to_f64s(memory)?;
+    let elements = match tensor.stands_for(memory)? {
+        Some(numbers) => numbers.into_iter().map(f64::from).collect(),
+        None => tensor.to_f64s(memory)?,
+    };
     let mut stream = Stream { out: String::new(), format: Format::General, precision: 6 };
     let size = |dim: usize| sizes[dim] as usize;
     match sizes.len() {
@@ -38,7 +41,26 @@ pub fn tensor_text(tensor: &Tensor, memory: &Memory) -> Result<String, Fault> {
     }
     let sizes: Vec<String> = sizes.iter().map(i64::to_string).collect();
     let name = dtype.scalar_type_name();
-    write!(stream.out, "[ CPU{name}Type{{{}}} ]", sizes.join(",")).expect("a string takes all");
+    let kind = if dtype.is_quantized() { "QuantizedCPU" } else { "CPU" };
+    write!(stream.out, "[ {kind}{name}Type{{{}}}", sizes.join(",")).expect("a string takes all");
+    match tensor.metadata().quantizer.as_deref() {
+        None => {}
+        Some(Quantizer::PerTensor(affine)) => {
+            stream.out.push_str(", qscheme: per_tensor_affine, scale: ");
+            stream.number(affine.scale, 0);
+            write!(stream.out, ", zero_point: {}", affine.zero_point).expect("a string takes all");
+        }
+        Some(other) => {
+            let mut allocator = Allocator::new(u32::MAX - 1, memory.clone());
+            let (scales, zero_points, axis) = other.channels(&mut allocator)?.expect("it has channels");
+            let float = matches!(other, Quantizer::PerChannelFloat { .. });
+            let (scales, zero_points) = (tensor_text(&scales, memory)?, tensor_text(&zero_points, memory)?);
+            let scheme = if float { "per_channel_affine_float_qparams" } else { "per_channel_affine" };
+            let text = format!(", qscheme: {scheme}, scales: {scales}, zero_points: {zero_points}, axis: {axis}");
+            stream.out.push_str(&text);
+        }
+    }
+    stream.out.push_str(" ]");
     Ok(stream.out)
 }
 

@@ -3,8 +3,9 @@
 //! The arithmetic is that of PyTorch's portable path: single precision, products with the inverse of the scale, and
 //! rounding to the nearest, halves to the even neighbour.
 
-use super::{DType, Tensor};
-use crate::slot::{Allocator, OutOfMemory};
+use super::{DType, Metadata, Tensor};
+use crate::operators::Fault;
+use crate::slot::{Allocator, Memory, OutOfMemory};
 
 /// How elements stand for numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,15 +96,29 @@ impl Quantizer {
         Quantizer::PerTensor(Affine { scale, zero_point })
     }
 
-    /// How the elements of the slice number `channel` stand for numbers, unless zero points are floats.
+    /// The number that an element of the slice number `channel` stands for.
     ///
     /// # Panics
     /// If there are fewer channels.
-    pub fn of_channel(&self, channel: usize) -> Option<Affine> {
+    pub fn number(&self, channel: usize, element: i64) -> f32 {
         match self {
-            Quantizer::PerTensor(affine) => Some(*affine),
-            Quantizer::PerChannel { channels, .. } => Some(channels[channel]),
-            Quantizer::PerChannelFloat { .. } => None,
+            Quantizer::PerTensor(affine) => affine.dequantize(element),
+            Quantizer::PerChannel { channels, .. } => channels[channel].dequantize(element),
+            Quantizer::PerChannelFloat { channels, .. } => {
+                let (scale, zero_point) = channels[channel];
+                (element as f32 - zero_point) * scale
+            }
+        }
+    }
+
+    /// Which slice the element number `i`, in row-major order, of a tensor of these sizes is in.
+    pub fn channel(&self, i: usize, sizes: &[i64]) -> usize {
+        match self {
+            Quantizer::PerTensor(_) => 0,
+            Quantizer::PerChannel { axis, .. } | Quantizer::PerChannelFloat { axis, .. } => {
+                let inner: i64 = sizes[axis + 1..].iter().product();
+                i / inner.max(1) as usize % sizes[*axis].max(1) as usize
+            }
         }
     }
 
@@ -141,6 +156,35 @@ impl Quantizer {
                 [2, *axis as u64].into_iter().chain(channels).collect()
             }
         }
+    }
+}
+
+impl Tensor {
+    /// The elements of a quantized tensor as plain integers: another tensor over the same memory. `None` for a plain tensor, and
+    /// where a byte holds several elements.
+    pub fn integers(&self, allocator: &mut Allocator) -> Option<Tensor> {
+        let metadata = self.metadata();
+        let dtype = match metadata.dtype {
+            DType::QInt8 => DType::Int8,
+            DType::QUInt8 => DType::UInt8,
+            DType::QInt32 => DType::Int32,
+            _ => return None,
+        };
+        let plain = Metadata { dtype, quantizer: None, requires_grad: false, ..(*metadata).clone() };
+        Some(Tensor::with(allocator, plain))
+    }
+
+    /// The numbers that the elements of a quantized tensor stand for, in row-major order; `None` where there are no integers.
+    pub fn stands_for(&self, memory: &Memory) -> Result<Option<Vec<f32>>, Fault> {
+        let mut allocator = Allocator::new(u32::MAX - 1, memory.clone());
+        let (Some(integers), Some(quantizer)) = (self.integers(&mut allocator), self.metadata().quantizer.clone())
+        else {
+            return Ok(None);
+        };
+        let sizes = self.sizes();
+        let elements = integers.read::<i64>(memory)?;
+        let number = |(i, &element): (usize, &i64)| quantizer.number(quantizer.channel(i, &sizes), element);
+        Ok(Some(elements.iter().enumerate().map(number).collect()))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::tensor::{Dims, Layout};
 
 /// PyTorch's memory formats, by their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(in crate::operators) enum Format {
     /// Row-major.
     Contiguous,
     /// As another tensor lies.
@@ -29,7 +29,7 @@ impl Format {
     }
 
     /// Whether a tensor lies so already.
-    pub(super) fn holds(self, layout: &Layout) -> bool {
+    pub(in crate::operators) fn holds(self, layout: &Layout) -> bool {
         let Some(order) = self.order() else { return self == Format::Preserve || layout.is_contiguous() };
         if layout.rank() != order.len() {
             return false;
@@ -44,7 +44,7 @@ impl Format {
     }
 
     /// The layout of a new tensor with the sizes of another.
-    pub(super) fn layout(self, other: &Layout) -> Result<Layout, Fault> {
+    pub(in crate::operators) fn layout(self, other: &Layout) -> Result<Layout, Fault> {
         let sizes = other.sizes();
         let Some(order) = self.order() else {
             return Ok(match self {

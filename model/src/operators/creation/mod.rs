@@ -4,7 +4,7 @@ mod conversions;
 mod copies;
 mod factories;
 mod fills;
-mod formats;
+pub(super) mod formats;
 mod numbers;
 mod ranges;
 

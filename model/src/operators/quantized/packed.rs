@@ -92,6 +92,13 @@ pub(super) struct Convolution {
     pub(super) transposed: bool,
 }
 
+/// The weights of a recurrent cell, and whether activations take half of their range.
+pub(super) struct Cell {
+    pub(super) input: Linear,
+    pub(super) hidden: Linear,
+    pub(super) reduce_range: bool,
+}
+
 impl Linear {
     /// The argument number `i`.
     pub(super) fn of(call: &Call<'_>, i: usize) -> Result<Self, Fault> {
@@ -187,6 +194,18 @@ impl Convolution {
             true => (sizes[0], sizes[1] * self.groups),
             false => (sizes[1] * self.groups, sizes[0]),
         }
+    }
+}
+
+impl Cell {
+    /// Such an object.
+    pub(super) fn from_value(value: &Value) -> Option<Self> {
+        let state = state_of(value, &[CELL])?;
+        let [Value::Str(_), _, _, Value::List(numbers), Value::List(packed)] = &state[..] else { return None };
+        let (numbers, packed) = (numbers.content(), packed.content());
+        let [input, hidden] = &packed.items[..] else { return None };
+        let reduce_range = matches!(numbers.items.first(), Some(Value::Int(1)));
+        Some(Self { input: Linear::from_value(input)?, hidden: Linear::from_value(hidden)?, reduce_range })
     }
 }
 

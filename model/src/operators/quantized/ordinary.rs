@@ -1,0 +1,212 @@
+//! Ordinary operators on quantized tensors: those that move or compare elements work on the integers, those that average
+//! on the integers less their zero point, functions on the numbers.
+
+use super::super::{Call, Fault, Kernel};
+use super::conversion::{dequantized, quantized};
+use super::not_here;
+use super::parts::{Parts, relabelled, suggested, together};
+use crate::tensor::{Affine, DType, Quantizer, Scalar, Tensor};
+use crate::value::Value;
+
+/// What takes the place of the kernel when an argument is quantized.
+pub(in crate::operators) const KERNELS: &[(&str, Kernel)] = &[
+    ("aten::_adaptive_avg_pool2d", averaged),
+    ("aten::_adaptive_avg_pool3d", averaged),
+    ("aten::adaptive_avg_pool1d", averaged),
+    ("aten::adaptive_avg_pool2d", averaged),
+    ("aten::adaptive_avg_pool3d", averaged),
+    ("aten::avg_pool1d", averaged),
+    ("aten::avg_pool2d", averaged),
+    ("aten::avg_pool3d", averaged),
+    ("aten::cat", join),
+    ("aten::clamp", clamp),
+    ("aten::clamp_", clamp),
+    ("aten::column_stack", join),
+    ("aten::concat", join),
+    ("aten::concatenate", join),
+    ("aten::copy_", copy),
+    ("aten::dstack", join),
+    ("aten::elu", |call| function(call, None)),
+    ("aten::gelu", |call| function(call, None)),
+    ("aten::hardsigmoid", |call| function(call, Some((1.0 / 256.0, 0, -128)))),
+    ("aten::hardtanh", clamp),
+    ("aten::hardtanh_", clamp),
+    ("aten::hstack", join),
+    ("aten::leaky_relu", |call| function(call, None)),
+    ("aten::max_pool1d", averaged),
+    ("aten::max_pool2d", averaged),
+    ("aten::max_pool3d", averaged),
+    ("aten::mean", |call| function(call, None)),
+    ("aten::mean.dim", |call| function(call, None)),
+    ("aten::relu", relu),
+    ("aten::relu6", |call| clamped(call, Some(0.0), Some(6.0))),
+    ("aten::relu6_", |call| clamped(call, Some(0.0), Some(6.0))),
+    ("aten::relu_", relu),
+    ("aten::sigmoid", |call| function(call, Some((1.0 / 256.0, 0, -128)))),
+    ("aten::stack", join),
+    ("aten::tanh", |call| function(call, Some((2.0 / 256.0, 128, 0)))),
+    ("aten::upsample_bilinear2d", averaged),
+    ("aten::upsample_bilinear2d.vec", averaged),
+    ("aten::upsample_nearest1d", averaged),
+    ("aten::upsample_nearest1d.vec", averaged),
+    ("aten::upsample_nearest2d", averaged),
+    ("aten::upsample_nearest2d.vec", averaged),
+    ("aten::upsample_nearest3d", averaged),
+    ("aten::upsample_nearest3d.vec", averaged),
+    ("aten::vstack", join),
+];
+
+/// What PyTorch has no kernel for either, and says so. These are called so often that nobody looks at their arguments before.
+pub(in crate::operators) const NOT_HERE: &[(&str, Kernel)] = &[
+    ("aten::add.Tensor", |_| Err(not_here("aten::add.out", "QuantizedCPU"))),
+    ("aten::div.Tensor", |_| Err(not_here("aten::div.out", "QuantizedCPU"))),
+    ("aten::mul.Tensor", |_| Err(not_here("aten::mul.out", "QuantizedCPU"))),
+    ("aten::sub.Tensor", |_| Err(not_here("aten::sub.out", "QuantizedCPU"))),
+];
+
+/// Whether a quantized tensor is among the arguments.
+pub(in crate::operators) fn is_asked(args: &[Value]) -> bool {
+    args.iter().any(|arg| match arg {
+        Value::Tensor(tensor) => tensor.dtype().is_quantized(),
+        Value::List(list) => {
+            let tensors = list.content();
+            let tensors = tensors
+                .items
+                .iter()
+                .map_while(|item| if let Value::Tensor(tensor) = item { Some(tensor) } else { None });
+            tensors.into_iter().any(|tensor| tensor.dtype().is_quantized())
+        }
+        _ => false,
+    })
+}
+
+/// The first argument, and how its elements stand for numbers.
+fn first<'a>(call: &mut Call<'a>) -> Result<(&'a Tensor, Parts, Affine), Fault> {
+    let tensor = call.tensor(0)?;
+    let parts = Parts::of(call, 0)?;
+    let affine = parts.affine(call)?;
+    Ok((tensor, parts, affine))
+}
+
+/// An operator whose results are averages of elements, or some of them: it is run on the elements less their zero point.
+fn averaged(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (tensor, parts, affine) = first(call)?;
+    let mut args = call.args.to_vec();
+    args[0] = Value::Tensor(parts.centred(call)?);
+    let unquantized = call.operator.kinds.expect("it has two kernels").plain;
+    let averages = match call.run_kernel(unquantized, &args)? {
+        Value::Tensor(averages) => averages,
+        other => return Err(Fault::unsupported(format!("{} that gives {other:?}", call.name()))),
+    };
+    let integers: Vec<i64> =
+        call.read::<f64>(&averages)?.iter().map(|&average| affine.round(average as f32, parts.dtype)).collect();
+    let layout = suggested(&tensor.metadata().layout, &averages.sizes())?;
+    Ok(Value::Tensor(together(call, &integers, layout, parts.dtype, Quantizer::PerTensor(affine))?))
+}
+
+/// A function of numbers, whose results are quantized as the argument is, or as is said: the scale, and the zero points of
+/// `quint8` and `qint8`.
+fn function(call: &mut Call<'_>, output: Option<(f64, i64, i64)>) -> Result<Value, Fault> {
+    let (tensor, parts, affine) = first(call)?;
+    let mut args = call.args.to_vec();
+    args[0] = Value::Tensor(dequantized(call, tensor)?);
+    let unquantized = call.operator.kinds.expect("it has two kernels").plain;
+    let Value::Tensor(numbers) = call.run_kernel(unquantized, &args)? else {
+        return Err(Fault::unsupported(format!("{} of quantized elements", call.name())));
+    };
+    let affine = match (output, parts.dtype) {
+        (None, _) => affine,
+        (Some((scale, zero_point, _)), DType::QUInt8) => Affine { scale, zero_point },
+        (Some((scale, _, zero_point)), DType::QInt8) => Affine { scale, zero_point },
+        (Some(_), other) => return Err(Fault::no_kernel(call.operator.name, other)),
+    };
+    let layout = suggested(&tensor.metadata().layout, &numbers.sizes())?;
+    let numbers = call.read::<f32>(&numbers)?;
+    Ok(Value::Tensor(quantized(call, &numbers, layout, parts.dtype, affine)?))
+}
+
+/// `relu`, and `relu_` in place: nothing below the zero point.
+fn relu(call: &mut Call<'_>) -> Result<Value, Fault> {
+    clamped(call, Some(0.0), None)
+}
+
+/// `clamp`, `hardtanh` and their like: bounds are the arguments 1 and 2.
+pub(super) fn clamp(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let number = |bound: Option<Scalar>| bound.map(|bound| bound.to_f64() as f32);
+    let (least, greatest) = (number(call.opt_scalar(1)?), number(call.opt_scalar(2)?));
+    clamped(call, least, greatest)
+}
+
+/// The elements between those that are nearest to two numbers; in place, if the operator writes its argument.
+pub(super) fn clamped(call: &mut Call<'_>, least: Option<f32>, greatest: Option<f32>) -> Result<Value, Fault> {
+    let (tensor, parts, affine) = first(call)?;
+    let bound =
+        |number: Option<f32>| number.map_or(Value::None, |number| Value::Int(affine.quantize(number, parts.dtype)));
+    let in_place = call.destination()?.target().is_some();
+    let args = [Value::Tensor(parts.integers.clone()), bound(least), bound(greatest)];
+    if in_place {
+        call.run("aten::clamp_", &args)?;
+        return Ok(Value::Tensor(tensor.clone()));
+    }
+    let integers = call.run_tensor("aten::clamp", &args)?;
+    Ok(Value::Tensor(relabelled(call, &integers, parts.dtype, parts.quantizer)))
+}
+
+/// `cat`, `stack` and their like: of tensors that are quantized alike.
+fn join(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let mut integers = Vec::new();
+    let mut shared: Option<Parts> = None;
+    for tensor in call.tensors(0)? {
+        let Some(parts) = Parts::of_tensor(call, &tensor)? else {
+            return Err(not_here("aten::q_scale", "CPU"));
+        };
+        integers.push(parts.integers.clone());
+        let first = shared.get_or_insert(parts);
+        let metadata = tensor.metadata();
+        if !matches!(&*first.quantizer, Quantizer::PerTensor(_)) {
+            return Err(Fault::raised("Only per-tensor quantization is supported in 'cat'!"));
+        }
+        if metadata.dtype != first.dtype || metadata.quantizer.as_ref() != Some(&first.quantizer) {
+            return Err(Fault::raised("All inputs should share the same quantization parameters."));
+        }
+    }
+    let shared = shared.expect("one of them is quantized");
+    let mut args = call.args.to_vec();
+    args[0] = call.tensor_list(integers);
+    let plain = call.operator.kinds.expect("it has two kernels").plain;
+    let Value::Tensor(joined) = call.run_kernel(plain, &args)? else { unreachable!("tensors are joined to one") };
+    Ok(Value::Tensor(relabelled(call, &joined, shared.dtype, shared.quantizer)))
+}
+
+/// `copy_` from numbers, which are quantized, or from a tensor that is quantized alike.
+fn copy(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (target, source) = (call.tensor(0)?, call.tensor(1)?);
+    let Some(to) = Parts::of_tensor(call, target)? else {
+        return Err(Fault::raised(
+            "Copying from quantized Tensor to non-quantized Tensor is not allowed, please use dequantize to get a float \
+             Tensor from a quantized Tensor",
+        ));
+    };
+    let integers = match Parts::of_tensor(call, source)? {
+        Some(from) => {
+            if from.dtype != to.dtype || from.quantizer != to.quantizer {
+                return Err(Fault::unsupported("aten::copy_ between tensors that are quantized in different ways"));
+            }
+            from.integers
+        }
+        None if source.dtype() != DType::Float32 => {
+            return Err(Fault::raised("Quantized copy only works with kFloat as source Tensor"));
+        }
+        None if source.sizes() != target.sizes() => {
+            return Err(Fault::raised("Quantized copy only works with Tensors with the same shape"));
+        }
+        None => {
+            let affine = to.affine(call)?;
+            let elements: Vec<i64> =
+                call.read::<f32>(source)?.iter().map(|&number| affine.quantize(number, to.dtype)).collect();
+            call.create(DType::Int64, &source.sizes(), &elements)?
+        }
+    };
+    call.run("aten::copy_", &[Value::Tensor(to.integers), Value::Tensor(integers)])?;
+    Ok(Value::Tensor(target.clone()))
+}
