@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
 
+use forkcheck_tests::oracle::closures;
 use forkcheck_tests::oracle::laws::{Effort, Tally, check, check_proof, draws};
 use forkcheck_tests::oracle::program::{Sample, Size};
 
@@ -19,21 +20,31 @@ fn main() -> ExitCode {
     };
     // Of the static part alone, which is quick.
     let proofs = args.iter().any(|arg| arg == "--proofs");
+    // As Rust bodies instead of archives.
+    let closures = args.iter().any(|arg| arg == "--closures");
     let (from, count) = (number("--from", 0), number("--count", 1000));
     let effort = Effort {
-        size: Size { main: 6, function: 4, functions: 3 },
+        size: Size { main: 6, function: 4, functions: 3, rich: args.iter().any(|arg| arg == "--rich") },
         beginnings: number("--beginnings", 3000) as usize,
         orders: number("--orders", 2000) as usize,
         samples: 10,
         loom: number("--loom", 300),
     };
     let (draws, start, mut tally, mut broken) = (draws(), Instant::now(), Tally::default(), 0);
+    let mut bodies = closures::Tally::default();
     for seed in from..from + count {
         let law = if proofs { check_proof } else { check };
-        let one = || law(&Sample::of_seed(seed, effort.size), &draws, effort);
+        let sample = Sample::of_seed(seed, effort.size);
+        let one = || match closures {
+            true => closures::check(&sample, &draws, effort).map(|one| (Tally::default(), one)),
+            false => law(&sample, &draws, effort).map(|one| (one, closures::Tally::default())),
+        };
         let panicked = |_| Err("panicked".to_string());
         match catch_unwind(AssertUnwindSafe(one)).unwrap_or_else(panicked) {
-            Ok(one) => tally.add(&one),
+            Ok((one, body)) => {
+                tally.add(&one);
+                bodies.add(&body);
+            }
             Err(wrong) => {
                 println!("seed {seed}: {wrong}");
                 broken += 1;
@@ -42,6 +53,9 @@ fn main() -> ExitCode {
                 }
             }
         }
+    }
+    if closures {
+        println!("{bodies:?}");
     }
     println!("seeds {from}..{}: {tally:?}, {:.1} s", from + count, start.elapsed().as_secs_f64());
     ExitCode::from(u8::from(broken > 0))

@@ -502,3 +502,42 @@ fn an_error_that_only_some_schedules_lose_is_found() {
     let lost: Vec<_> = report.findings.iter().filter(|finding| finding.kind == "lost-error").collect();
     assert!(lost.len() == 1 && lost[0].target.contains("too late"), "{report}");
 }
+
+static SHELF: Global<Vec<Tensor>> = Global::new(Vec::new);
+
+/// Before the first execution nobody knows of the global, the list is empty when it is first looked at, and what the look is at
+/// changes with what is put there.
+#[test]
+fn the_caller_looks_at_what_was_put_into_a_global_last() {
+    // Two tasks each put a tensor on the shelf (S) and fill it then (F); nobody waits, so the look (L) comes anywhere. F conflicts with
+    // L only if its tensor is on the shelf. L first: the two orders of the Ss. S L S: F before L or after it, in either order of
+    // the Ss. S S L: the same with the second one's F. That is 2 + 4 + 4, each with an outcome of its own.
+    let body = || {
+        for k in [1i64, 3] {
+            let put = |k: i64| {
+                let tensor = Tensor::from([k]);
+                SHELF.set(vec![tensor.clone()]);
+                tensor.fill_(k + 1);
+            };
+            fork(put, (k,));
+        }
+    };
+    for strategy in ["dfs", "dpor"] {
+        let report = Checker::new().strategy(strategy).run(body);
+        let found = report.outcomes.as_ref().unwrap().distinct;
+        assert_eq!((report.stats.executions, found), (Some(10), 10), "{report}");
+    }
+}
+
+static WEIGHTS: Global<Tensor> = Global::new(|| Tensor::from([1.0f32, 2.0]));
+
+/// Whoever touches a global first makes what it begins with, but it is nobody's.
+#[test]
+fn what_a_global_holds_is_not_the_forks_that_met_it_first() {
+    let report = Checker::new().run(|| {
+        let scaled = fork(|| WEIGHTS.get().mul_(2.0).sum().item(), ());
+        wait(&scaled)
+    });
+    let found: Vec<_> = report.findings.iter().map(|found| (found.kind, found.operator.as_str())).collect();
+    assert_eq!((report.verdict, found), (Some(Verdict::Impure), vec![("global-state", "aten::mul_")]), "{report}");
+}

@@ -41,3 +41,37 @@ fn the_caller_looks_at_what_was_put_there_last() {
         assert_eq!(races, [Some(8), Some(13)], "{strategy}: both writes race with the caller's look");
     }
 }
+
+/// A copy, where the tensor is not contiguous; otherwise the tensor itself. Two forks turn and fill it meanwhile.
+const COPIES_OR_NOT: &str = "\
+class M(Module):
+  __parameters__ = []
+  def forward(self: __torch__.M, x: Tensor) -> Tensor:
+    def __forked_function() -> Tensor:
+      return torch.t_(x)
+    f = fork(__forked_function)
+    def __forked_function0() -> Tensor:
+      return torch.fill_(x, 0)
+    g = fork(__forked_function0)
+    y = torch.contiguous(x)
+    a = torch.wait(f)
+    b = torch.wait(g)
+    return y
+";
+
+#[test]
+fn what_copies_only_after_anothers_step_reads_then() {
+    let x = Tensor::from_vec(&mut Allocator::new(0, Memory::unlimited()), &[2, 2], &[1.0f32, 2.0, 3.0, 4.0]);
+    let program = program_of(COPIES_OR_NOT, &[], vec![Value::Tensor(x.expect("it is small"))]);
+    for strategy in ["dfs", "dpor", "states"] {
+        let config = Config { strategy: strategy.parse().expect("a strategy"), ..Config::default() };
+        let report = audit(&program, &Config { atomicity: Atomicity::Op, ..config });
+        // Where `contiguous` comes before `t_` it reads no elements, and `fill_` conflicts with `t_` alone: 2 orders. Where it
+        // comes after, it copies, and all three conflict: 3 orders. In one of the five it copies what was there at first.
+        let outcomes = report.outcomes.as_ref().expect("it was run");
+        assert_eq!(outcomes.distinct, 2, "{strategy}");
+        if strategy != "states" {
+            assert_eq!(report.stats.executions, Some(5), "{strategy}");
+        }
+    }
+}

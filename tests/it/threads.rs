@@ -68,10 +68,9 @@ fn outcomes_on_threads_are_among_the_explored() {
 /// Random programs race more than users' do, raise errors, and wait in circles.
 #[test]
 fn outcomes_of_random_programs_on_threads_are_among_the_explored() {
-    let size = Size { main: 6, function: 4, functions: 3 };
     let mut met = 0;
     for seed in 0..PROGRAMS {
-        let sample = Sample::of_seed(seed, size);
+        let sample = Sample::of_seed(seed, Size { main: 6, function: 4, functions: 3, rich: seed % 2 == 1 });
         let program = render::program(&sample, &Rendered::new(&sample));
         met += check(&format!("seed {seed}"), &program);
     }

@@ -18,8 +18,15 @@ use zip::write::SimpleFileOptions;
 /// # Panics
 /// If the archive cannot be loaded, or the inputs are not those that it takes.
 pub fn program_of(code: &str, attributes: &[(&str, Value)], inputs: Vec<Value>) -> Program {
-    let bytes = archive_of(code, attributes);
-    let module = forkcheck::program::load(&bytes, u64::MAX).unwrap_or_else(|error| panic!("{error}\n{code}"));
+    program_of_archive(&archive_of(code, attributes), code, inputs)
+}
+
+/// The same of an archive with this code.
+///
+/// # Panics
+/// As [`program_of`].
+pub fn program_of_archive(archive: &[u8], code: &str, inputs: Vec<Value>) -> Program {
+    let module = forkcheck::program::load(archive, u64::MAX).unwrap_or_else(|error| panic!("{error}\n{code}"));
     Program::new("made by hand", module, "forward", Inputs::Positional(inputs), Default::default())
         .unwrap_or_else(|error| panic!("{error}\n{code}"))
 }
@@ -37,6 +44,19 @@ pub fn archive_of(code: &str, attributes: &[(&str, Value)]) -> Vec<u8> {
 /// # Panics
 /// If an attribute is nothing that can be saved.
 pub fn archive_of_version(version: u32, code: &str, attributes: &[(&str, Value)]) -> Vec<u8> {
+    archive(version, code, attributes, &[])
+}
+
+/// [`archive_of`] with submodules: the name of each, its class, and what its only attribute `k` is. One without a class is the same
+/// object as the one before it.
+///
+/// # Panics
+/// If an attribute is nothing that can be saved.
+pub fn archive_with_submodules(code: &str, attributes: &[(&str, Value)], submodules: &[(&str, &str, i64)]) -> Vec<u8> {
+    archive(NEWEST_VERSION, code, attributes, submodules)
+}
+
+fn archive(version: u32, code: &str, attributes: &[(&str, Value)], submodules: &[(&str, &str, i64)]) -> Vec<u8> {
     let entries = attributes.iter().map(|(name, value)| (Key::Str((*name).into()), value.clone())).collect();
     let content = DictContent { key: Type::Str, value: Type::Any, entries };
     let state = Value::Dict(Dict::new(&mut Allocator::new(0, Memory::unlimited()), content));
@@ -57,7 +77,7 @@ pub fn archive_of_version(version: u32, code: &str, attributes: &[(&str, Value)]
         let mut bytes = Vec::new();
         record.read_to_end(&mut bytes).expect("memory gives every read");
         match name.as_str() {
-            "data.pkl" => put(&name, &object_of(&bytes)),
+            "data.pkl" => put(&name, &object_of(&bytes, submodules)),
             "version" => put(&name, format!("{version}\n").as_bytes()),
             "byteorder" => put(&name, &bytes),
             _ if name.starts_with("data/") => put(&name, &bytes),
@@ -69,10 +89,19 @@ pub fn archive_of_version(version: u32, code: &str, attributes: &[(&str, Value)]
     zip.finish().expect("memory takes every write").into_inner()
 }
 
-/// The pickle of an object of `__torch__.M` from that of its state.
-fn object_of(state: &[u8]) -> Vec<u8> {
+/// The pickle of an object of `__torch__.M` from that of its state, a dict, to which submodules are added.
+fn object_of(state: &[u8], submodules: &[(&str, &str, i64)]) -> Vec<u8> {
     let state = state.strip_prefix(b"\x80\x02").and_then(|rest| rest.strip_suffix(b".")).expect("a pickle of ours");
-    [b"\x80\x02c__torch__\nM\n)\x81", state, b"b."].concat()
+    let text = |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+    let sub = |&(name, class, k): &(&str, &str, i64)| match class {
+        "" => [&text(name)[..], b"h\xfas"].concat(),
+        _ => {
+            let state = [b"}", &text("k")[..], &[b'K', u8::try_from(k).expect("a small number")], b"s"].concat();
+            [&text(name)[..], b"c__torch__\n", class.as_bytes(), b"\n)\x81", &state, b"bq\xfas"].concat()
+        }
+    };
+    let submodules: Vec<u8> = submodules.iter().flat_map(sub).collect();
+    [b"\x80\x02c__torch__\nM\n)\x81", state, &submodules, b"b."].concat()
 }
 
 #[cfg(test)]

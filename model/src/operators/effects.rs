@@ -85,6 +85,18 @@ impl Operator {
         effects
     }
 
+    /// Whether what a call touches depends on the sizes of its tensors: a copy where there is no view, a draw where there are
+    /// elements.
+    pub fn depends_on_shapes(&self) -> bool {
+        self.has(|correction| match correction {
+            Correction::Writes(_, when)
+            | Correction::CopiesWhen(when)
+            | Correction::AliasesWhen(when)
+            | Correction::Draws(when) => matches!(when, When::Arguments(_)),
+            _ => false,
+        })
+    }
+
     /// Whether the call writes only elements that another argument selects.
     pub fn writes_part(&self) -> bool {
         PARTIAL_WRITERS.iter().any(|row| row.0 == self.name)

@@ -14,6 +14,7 @@ use crate::check::ShadowMark;
 use crate::config::{Atomicity, Limits};
 use crate::execution::Site;
 use forkcheck_model::graph::NodeKind;
+use forkcheck_model::operators::Operator;
 use forkcheck_model::types::Type;
 
 /// A point of an execution that a search can come back to.
@@ -92,6 +93,8 @@ impl Machine {
         let (mut led, mut led_to_hot) = (false, false);
         for touch in touches.iter().filter(|touch| is_hot(touch)) {
             let (leads, to_hot) = match &touch.thing {
+                // An operator that copies or not, or finds no elements yet, would touch something that is not among these.
+                Thing::Shape(tensor) if self.depends_on_shapes(id) || tensor.numel() == 0 => (true, self.hot.len() > 1),
                 Thing::Shape(_) => {
                     (touches.iter().any(|touch| elements(&touch)), touches.iter().filter(elements).any(is_hot))
                 }
@@ -206,10 +209,19 @@ impl Machine {
     /// Whether the next step is an operator that can be done in two halves: a tensor operator, or `append`. Generators
     /// are locked, and so are the other operators on containers.
     pub(super) fn may_split(&self, id: TaskId) -> bool {
-        let Some(frame) = self.task(id).frames.last() else { return false };
+        self.next_operator(id).is_some_and(Operator::splits)
+    }
+
+    /// Whether the next step is an operator of which the sizes of its tensors say what else it touches.
+    fn depends_on_shapes(&self, id: TaskId) -> bool {
+        self.next_operator(id).is_some_and(Operator::depends_on_shapes)
+    }
+
+    fn next_operator(&self, id: TaskId) -> Option<&Operator> {
+        let frame = self.task(id).frames.last()?;
         match &frame.code.instructions[frame.next].action {
-            Action::Node(NodeKind::Operator(operator)) => operator.splits(),
-            _ => false,
+            Action::Node(NodeKind::Operator(operator)) => Some(operator),
+            _ => None,
         }
     }
 }

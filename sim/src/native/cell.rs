@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use forkcheck_model::slot::SlotId;
 use forkcheck_scheduler::Kind;
 
-use super::look::{Kept, Look, Outcome, Shown};
+use super::look::{Look, Outcome, Shown};
 use super::module::Held;
-use super::state::{Place, Step, Touched, step, store, touch};
+use super::state::{Begin, Place, Step, Touched, step, store, touch};
 use super::{lock, outside, world};
 
 /// A value that several tasks may read and write: the attribute of a module.
@@ -186,12 +186,9 @@ impl<T: Default> Default for Attr<T> {
 
 impl<T: Outcome + Clone> Outcome for Attr<T> {
     fn look(&self, look: &mut Look) -> Shown {
-        look.reads(Touched::whole(self.0.place.slot, Kind::Read));
+        look.reads_whole(self.0.place.slot, T::leads());
         let value = self.0.lock().clone();
-        let before = look.touches.len();
-        let shown = value.look(look);
-        look.led |= look.touches.len() > before;
-        shown
+        value.look(look)
     }
 }
 
@@ -222,6 +219,10 @@ impl<T: Outcome + Clone + Send> Outcome for GlobalValue<T> {
     fn look(&self, look: &mut Look) -> Shown {
         let value = lock(&self.0).clone();
         value.look(look)
+    }
+
+    fn leads() -> bool {
+        T::leads()
     }
 }
 
@@ -302,17 +303,17 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
     /// The value in the execution that this code belongs to.
     fn checked(&self) -> Option<Arc<GlobalValue<T>>> {
         let slot = global_slot(self.made);
-        let find = || {
-            world::checked(|state| state.globals.iter().find(|(known, _)| *known == slot).map(|(_, kept)| kept.clone()))
-        };
+        let find =
+            || world::checked(|state| state.globals.iter().find(|met| met.slot == slot).map(|met| met.value.clone()));
         let known = match find()? {
             Some(known) => known,
             None => {
-                let value: Arc<dyn Kept> = Arc::new(GlobalValue(Mutex::new((self.begin)())));
-                world::checked(|state| {
-                    let place = state.globals.partition_point(|(known, _)| *known < slot);
-                    state.globals.insert(place, (slot, value.clone()));
-                });
+                let begin = self.begin;
+                let begin = Begin(Arc::new(move || Arc::new(GlobalValue(Mutex::new(begin())))));
+                // What it makes is made here, where no execution is borrowed.
+                let met = begin.met(slot);
+                let value = met.value.clone();
+                world::checked(|state| state.meet(met, begin));
                 value
             }
         };

@@ -196,6 +196,10 @@ impl<T> Outcome for Future<T> {
         look.futures.push(self.task);
         Shown::text("future")
     }
+
+    fn leads() -> bool {
+        false
+    }
 }
 
 /// The result of a task, whatever its function.

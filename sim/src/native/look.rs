@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use forkcheck_model::slot::SlotId;
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::{Kind, TaskId};
 use ndarray::{ArrayBase, Data, Dimension};
@@ -37,6 +38,16 @@ use super::state::Touched;
 pub trait Outcome {
     /// The contents of the value. To be made of other looks alone: nothing may be written, forked or waited for here.
     fn look(&self, look: &mut Look) -> Shown;
+
+    /// Whether values of this type can lead to something that others write. Who says nothing is taken to; that costs executions
+    /// that are begun in vain, and no more.
+    #[doc(hidden)]
+    fn leads() -> bool
+    where
+        Self: Sized,
+    {
+        true
+    }
 }
 
 /// The contents of a value.
@@ -47,8 +58,8 @@ pub struct Shown(pub(super) Value);
 #[derive(Debug, Default)]
 pub struct Look {
     pub(super) touches: SmallVec<[Touched; 2]>,
-    /// Whether the contents of attributes decide what else is seen.
-    pub(super) led: bool,
+    /// The attributes and globals whose contents may decide what else is seen.
+    pub(super) leads: SmallVec<[SlotId; 2]>,
     pub(super) futures: Vec<TaskId>,
 }
 
@@ -56,12 +67,19 @@ pub struct Look {
 pub(super) trait Kept: Send + Sync {
     fn look(&self, look: &mut Look) -> Shown;
 
+    /// As of [`Outcome`].
+    fn leads(&self) -> bool;
+
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
 impl<T: Outcome + Send + Sync + 'static> Kept for T {
     fn look(&self, look: &mut Look) -> Shown {
         Outcome::look(self, look)
+    }
+
+    fn leads(&self) -> bool {
+        T::leads()
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
@@ -104,6 +122,12 @@ impl Look {
         debug_assert_eq!(touched.access.kind, Kind::Read, "a look only reads");
         self.touches.push(touched);
     }
+
+    /// Notes that something was read that has a location for itself, and whose value may lead elsewhere.
+    pub(super) fn reads_whole(&mut self, slot: SlotId, leads: bool) {
+        self.reads(Touched::whole(slot, Kind::Read));
+        self.leads.extend(leads.then_some(slot));
+    }
 }
 
 macro_rules! integers {
@@ -114,6 +138,10 @@ macro_rules! integers {
                     Ok(value) => Shown(Value::Int(value)),
                     Err(_) => Shown::text(self.to_string()),
                 }
+            }
+
+            fn leads() -> bool {
+                false
             }
         }
     )* };
@@ -127,6 +155,10 @@ macro_rules! plain {
                 let $value = self;
                 $shown
             }
+
+            fn leads() -> bool {
+                false
+            }
         }
     )* };
 }
@@ -135,7 +167,6 @@ plain! {
     f64: |value| Shown(Value::Float(*value)),
     bool: |value| Shown(Value::Bool(*value)),
     char: |value| Shown::text(*value),
-    str: |value| Shown::text(value),
     String: |value| Shown::text(value.as_str()),
     (): |_value| Shown::nothing(),
     std::cmp::Ordering: |value| Shown(Value::Int(*value as i64)),
@@ -143,6 +174,12 @@ plain! {
     std::convert::Infallible: |value| match *value {},
     std::io::Error: |value| Shown::text(value.to_string()),
     Box<dyn std::error::Error + Send + Sync>: |value| Shown::text(value.to_string()),
+}
+
+impl Outcome for str {
+    fn look(&self, _: &mut Look) -> Shown {
+        Shown::text(self)
+    }
 }
 
 macro_rules! pointers {
@@ -172,11 +209,19 @@ impl<T: Outcome> Outcome for Vec<T> {
     fn look(&self, look: &mut Look) -> Shown {
         self.as_slice().look(look)
     }
+
+    fn leads() -> bool {
+        T::leads()
+    }
 }
 
 impl<T: Outcome, const N: usize> Outcome for [T; N] {
     fn look(&self, look: &mut Look) -> Shown {
         self.as_slice().look(look)
+    }
+
+    fn leads() -> bool {
+        T::leads()
     }
 }
 
@@ -184,12 +229,20 @@ impl<T: Outcome> Outcome for VecDeque<T> {
     fn look(&self, look: &mut Look) -> Shown {
         Shown::all(self.iter().map(|item| item.look(look)))
     }
+
+    fn leads() -> bool {
+        T::leads()
+    }
 }
 
 /// Its sizes and its elements in row-major order.
 impl<S: Data<Elem: Outcome>, D: Dimension> Outcome for ArrayBase<S, D> {
     fn look(&self, look: &mut Look) -> Shown {
         Shown::all([self.shape().look(look), Shown::all(self.iter().map(|item| item.look(look)))])
+    }
+
+    fn leads() -> bool {
+        S::Elem::leads()
     }
 }
 
@@ -200,6 +253,10 @@ impl<T: Outcome> Outcome for Option<T> {
             None => Shown::nothing(),
         }
     }
+
+    fn leads() -> bool {
+        T::leads()
+    }
 }
 
 impl<T: Outcome, E: Outcome> Outcome for Result<T, E> {
@@ -209,17 +266,29 @@ impl<T: Outcome, E: Outcome> Outcome for Result<T, E> {
             Err(error) => Shown::all([Shown::text("Err"), error.look(look)]),
         }
     }
+
+    fn leads() -> bool {
+        T::leads() || E::leads()
+    }
 }
 
 impl<K: Outcome, V: Outcome> Outcome for BTreeMap<K, V> {
     fn look(&self, look: &mut Look) -> Shown {
         Shown::all(self.iter().map(|(key, value)| Shown::all([key.look(look), value.look(look)])))
     }
+
+    fn leads() -> bool {
+        K::leads() || V::leads()
+    }
 }
 
 impl<T: Outcome> Outcome for BTreeSet<T> {
     fn look(&self, look: &mut Look) -> Shown {
         Shown::all(self.iter().map(|item| item.look(look)))
+    }
+
+    fn leads() -> bool {
+        T::leads()
     }
 }
 
@@ -232,6 +301,10 @@ impl<K: Outcome, V: Outcome, S> Outcome for std::collections::HashMap<K, V, S> {
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         Shown::all(pairs.into_iter().map(|(_, key, value)| Shown::all([key, value])))
     }
+
+    fn leads() -> bool {
+        K::leads() || V::leads()
+    }
 }
 
 /// In the order of the items' contents: that of the set is different in every process.
@@ -243,6 +316,10 @@ impl<T: Outcome, S> Outcome for std::collections::HashSet<T, S> {
         items.sort_by(|a, b| a.0.cmp(&b.0));
         Shown::all(items.into_iter().map(|(_, item)| item))
     }
+
+    fn leads() -> bool {
+        T::leads()
+    }
 }
 
 macro_rules! tuples {
@@ -252,6 +329,10 @@ macro_rules! tuples {
             fn look(&self, look: &mut Look) -> Shown {
                 let ($($name,)*) = self;
                 Shown::all([$($name.look(look)),*])
+            }
+
+            fn leads() -> bool {
+                $($name::leads())||*
             }
         }
     )* };

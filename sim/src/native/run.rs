@@ -5,6 +5,7 @@
 //! function of its schedule; where it is not, the first step that is not possible again says so.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +25,7 @@ use super::fork::attempt;
 use super::look::{Kept, Look, Shown};
 use super::sites::Sites;
 use super::stack::{Driver, Job, Pause, Stack};
-use super::state::{Shared, State, Status, Step, Strategy, Touched, Turn, Way, step};
+use super::state::{Begin, Met, Shared, State, Status, Strategy, Touched, Turn, Way, step_of_look};
 use super::world::{self, World};
 use super::{edge, lock, panics, stack};
 use crate::check::Findings;
@@ -187,16 +188,18 @@ impl Job for MainJob {
             state.task().error = error.clone().map(Box::new);
             state.result = kept;
         });
+        meet_globals();
         let given = self.given.as_deref();
         let (look, mut shown) = look(given);
         let serial = world::checked(|state| {
-            state.leading |= look.led;
+            state.leading |= look.leads.iter().any(|slot| state.hot().contains(&Location(slot.bits())));
             state.serial
         });
-        let (serial, touches) = (serial.unwrap_or_default(), &look.touches);
-        if step(Step { serial, made: None, touches, operator: "return", at: None, splits: false }).paused {
-            shown = self::look(given).1;
-        }
+        step_of_look(serial.unwrap_or_default(), &look.touches, || {
+            let (look, shown_now) = self::look(given);
+            shown = shown_now;
+            look.touches
+        });
         let digest = digest(&shown);
         world::checked(|state| {
             state.at_return = Some(digest);
@@ -207,6 +210,37 @@ impl Job for MainJob {
     }
 }
 
+/// Begins the globals that nobody has touched yet in this execution, and that others have known: the caller looks at all.
+fn meet_globals() {
+    let unmet = world::checked(|state| {
+        state.looked = true;
+        state.unmet()
+    });
+    for (slot, begin) in unmet.into_iter().flatten() {
+        // If that panics, whoever touches it first will show it.
+        if let Ok(met) = attempt(|| begin.met(slot)) {
+            world::checked(|state| state.meet(met, begin));
+        }
+    }
+}
+
+impl Begin {
+    /// Makes the global of this execution.
+    pub(super) fn met(&self, slot: SlotId) -> Met {
+        let begun = world::checked(|state| state.begin_global(Some(inside(slot))));
+        let value = attempt(|| (self.0)());
+        world::checked(|state| state.begin_global(begun.flatten()));
+        let value = value.unwrap_or_else(|failed| resume_unwind(Box::new(failed)));
+        let at_first = digest(&[value.look(&mut Look::default()).0]);
+        Met { slot, value, at_first }
+    }
+}
+
+/// The number of the first thing that a global makes when it begins, far from those of others.
+fn inside(slot: SlotId) -> u32 {
+    xxhash_rust::xxh3::xxh3_64(&slot.bits().to_le_bytes()) as u32 | 0x100
+}
+
 /// What the caller sees now: the result, what was passed in, the globals, the generator if anybody drew.
 fn look(given: Option<&dyn Given>) -> (Look, Views) {
     let found = world::checked(|state| {
@@ -214,7 +248,7 @@ fn look(given: Option<&dyn Given>) -> (Look, Views) {
         (state.result.clone(), error, state.globals.clone(), state.drawn_from())
     });
     let (result, error, globals, generator) = found.expect("it is asked by executions");
-    look_at(result.as_deref(), error.as_ref(), &globals, generator, given)
+    look_at(result.as_deref(), error.as_ref(), &globals, generator, given, false)
 }
 
 /// Finds out anew what the caller's look is about to touch, where others may have led it elsewhere.
@@ -223,17 +257,17 @@ fn look_again(given: Option<&dyn Given>) {
     world::checked(|state| state.park_look(&look.touches));
 }
 
-type Globals = [(SlotId, Arc<dyn Kept>)];
-
 /// What is seen: mostly the result alone, and that needs no allocation.
 type Views = SmallVec<[Value; 1]>;
 
+/// Globals that are as they were at first are left out, unless the `whole` is wanted.
 fn look_at(
     result: Option<&dyn Kept>,
     error: Option<&Raised>,
-    globals: &Globals,
+    globals: &[Met],
     generator: Option<Generator>,
     given: Option<&dyn Given>,
+    whole: bool,
 ) -> (Look, Views) {
     let mut look = Look::default();
     let mut shown: Views = smallvec![match (result, error) {
@@ -244,9 +278,15 @@ fn look_at(
     if let Some(given) = given {
         shown.push(given.look(&mut look).0);
     }
-    for (slot, kept) in globals {
-        look.reads(Touched::whole(*slot, Kind::Read));
-        shown.push(kept.look(&mut look).0);
+    for met in globals {
+        look.reads_whole(met.slot, met.value.leads());
+        let contents = met.value.look(&mut look).0;
+        if whole {
+            shown.push(contents);
+        } else if digest(std::slice::from_ref(&contents)) != met.at_first {
+            // Which one it is tells it from others with the same contents.
+            shown.push(Value::tuple(vec![Value::Int(met.slot.bits() as i64), contents]));
+        }
     }
     if let Some(generator) = generator {
         shown.push(Value::Generator(generator));
@@ -384,6 +424,7 @@ impl Run {
     /// An execution that has come to its end: its outcome is found, and if it did something new, it is watched.
     fn conclude_search(&mut self) {
         self.find_outcome();
+        self.note_missed();
         let state = self.state();
         if !self.watches || !state.enabled.is_empty() || state.cut.is_some() {
             return;
@@ -400,6 +441,12 @@ impl Run {
             self.conclude_watch(signature);
             self.find_outcome();
         }
+    }
+
+    /// A global that the caller should have looked at is raced for: then all begins anew, with a look that is at it.
+    fn note_missed(&mut self) {
+        let missed = std::mem::take(&mut self.state_mut().missed);
+        self.newly_hot.extend(missed);
     }
 
     /// A number for what all tasks did, and what came of it: which futures the caller holds, say, and which errors are lost.
@@ -423,21 +470,21 @@ impl Run {
 
     /// The tasks whose futures the caller still holds.
     fn held(&self) -> FxHashSet<TaskId> {
-        self.seen().0.futures.into_iter().collect()
+        self.seen(false).0.futures.into_iter().collect()
     }
 
     /// What there is to see now.
-    fn seen(&self) -> (Look, Views) {
+    fn seen(&self, whole: bool) -> (Look, Views) {
         let state = self.state();
         let main = &state.tasks[0];
         let error = main.error.as_deref().filter(|_| main.status == Status::Ended);
         let result = state.result.as_deref();
-        look_at(result, error, &state.globals, state.drawn_from(), self.main.given.as_deref())
+        look_at(result, error, &state.globals, state.drawn_from(), self.main.given.as_deref(), whole)
     }
 
     /// What the caller sees when all is over, as one value.
     pub(super) fn shown(&self) -> Option<Value> {
-        self.outcome().is_some().then(|| match &self.seen().1[..] {
+        self.outcome().is_some().then(|| match &self.seen(true).1[..] {
             [only] => only.clone(),
             all => Value::tuple(all),
         })
@@ -452,7 +499,7 @@ impl Run {
         // What nobody can have changed since the return is not looked at again.
         let at_rest = match state.at_return {
             Some(digest) if state.alone => digest,
-            _ => digest(&self.seen().1),
+            _ => digest(&self.seen(false).1),
         };
         let state = self.state();
         let main = &state.tasks[0];
@@ -601,6 +648,7 @@ impl Execution for Run {
             }
         }
         self.find_outcome();
+        self.note_missed();
         let signature = self.signature();
         self.conclude_watch(signature);
     }

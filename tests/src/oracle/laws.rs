@@ -481,7 +481,7 @@ fn key(outcome: &Checked) -> (u128, u128, bool) {
 fn look(kept: &Kept) -> (Option<Vec<Seen>>, Vec<Seen>) {
     let Value::Object(root) = &kept.entry[0] else { panic!("the module is an object") };
     let mut seen: Vec<Seen> = kept.entry[1..].iter().map(see).collect();
-    seen.extend([see(&root.attribute(0)), see(&root.attribute(1))]);
+    seen.extend((0..6).map(|attribute| see(&root.attribute(attribute))));
     (kept.result.as_ref().map(|result| vec![see(result)]), seen)
 }
 
@@ -498,6 +498,9 @@ fn see(value: &Value) -> Seen {
                 dict.content().entries.iter().map(|(key, item)| (name(key).expect("a key"), see(item))).collect();
             Seen::Dict(entries)
         }
+        // A submodule has one attribute.
+        Value::Object(object) => see(&object.attribute(0)),
+        Value::Tuple(items) => Seen::Tuple(items.iter().map(see).collect()),
         other => panic!("nothing that the caller sees: {other:?}"),
     }
 }

@@ -2,8 +2,9 @@
 //! written from the README's words, against which the checker is held.
 //!
 //! [`program`] makes programs, [`render`] writes them as TorchScript, [`state`] runs them step by step, [`truth`] tries
-//! every order, [`laws`] says what the checker must then say.
+//! every order, [`laws`] says what the checker must then say. [`closures`] does the same for Rust bodies.
 
+pub mod closures;
 pub mod laws;
 pub mod program;
 pub mod render;

@@ -6,12 +6,22 @@
 //!
 //! All tensors are of `int64` and their shapes are known here, so that no operator is refused for a shape, and sums do not
 //! depend on rounding.
+//!
+//! What was added to the language later is only said by programs of a [`Size`] that asks for it: a seed that once broke a law stays
+//! the program that did.
 
-/// A program: `forward(x, y, l, d)` of a module with an int `n` and a tensor `w`, and the functions that it forks.
+use std::rc::Rc;
+
+/// A program: `forward(x, y, l, d)` of a module with a tensor `w`, an int `n`, a list `l` and a dict `d`, and the functions that it
+/// forks.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// Where `y` lies: at this element of the storage that `x` begins, with this stride. From 4 on it is disjoint from `x`.
     pub y: (usize, usize),
+    /// Whether it has objects and the other things that were added later.
+    pub rich: bool,
+    /// Whether the submodules `s` and `r` are one.
+    pub one_sub: bool,
     /// The body of `forward`.
     pub main: Body,
     /// Functions that are forked and called, each by those before it only.
@@ -23,18 +33,61 @@ pub struct Sample {
 pub struct Body {
     /// In order.
     pub statements: Vec<Statement>,
-    /// A tensor of two elements.
+    /// What is returned.
     pub result: Var,
+    /// What that is.
+    pub returns: Returned,
 }
 
-/// A variable of a function; the first ones are its parameters, see [`Var::PARAMS`].
+/// What a function returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returned {
+    /// A tensor of two elements.
+    Vector,
+    /// A list of vectors.
+    Tensors,
+    /// A dict of vectors.
+    Dict,
+    /// Two vectors.
+    Pair,
+    /// A future of a vector, of a task that goes on alone.
+    Future,
+    /// A list of such.
+    Futures,
+}
+
+impl Returned {
+    /// The kind of a variable that it is put into.
+    pub fn kind(self) -> Kind {
+        match self {
+            Returned::Vector => Kind::Tensor(&[2]),
+            Returned::Tensors => Kind::Tensors,
+            Returned::Dict => Kind::Dict,
+            Returned::Pair => Kind::Pair,
+            Returned::Future => Kind::Future(Returned::Vector),
+            Returned::Futures => Kind::Futures,
+        }
+    }
+}
+
+/// A variable of a function; the first ones are its parameters, see [`Var::params`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Var(pub usize);
 
 impl Var {
-    /// The parameters of every function: a matrix, a vector, a list and a dict of vectors, and a list of futures, which
-    /// `forward` makes itself.
-    pub const PARAMS: [Kind; 5] = [Kind::Tensor(&[2, 2]), Kind::Tensor(&[2]), Kind::Tensors, Kind::Dict, Kind::Futures];
+    /// The parameters of every function: a matrix, a vector, a list and a dict of vectors, a list of futures, and in rich programs an
+    /// object; the last two `forward` makes itself.
+    const PARAMS: [Kind; 6] =
+        [Kind::Tensor(&[2, 2]), Kind::Tensor(&[2]), Kind::Tensors, Kind::Dict, Kind::Futures, Kind::Object];
+    /// How many of them there are in programs that are not rich.
+    const FEW: usize = 5;
+    /// The object that `forward` makes.
+    pub const OBJECT: Var = Var(5);
+
+    /// The parameters of the functions of a program.
+    pub fn params(rich: bool) -> &'static [Kind] {
+        &Var::PARAMS[..if rich { Var::PARAMS.len() } else { Var::FEW }]
+    }
 }
 
 /// What a variable holds.
@@ -46,10 +99,16 @@ pub enum Kind {
     Tensors,
     /// A dict of vectors.
     Dict,
-    /// A future of a vector.
-    Future,
-    /// A list of such.
+    /// A tuple of two vectors.
+    Pair,
+    /// A future.
+    Future(Returned),
+    /// A list of futures of vectors.
     Futures,
+    /// A list of lists of vectors.
+    Nest,
+    /// An object of a class with a vector `t` and an int `k`.
+    Object,
 }
 
 /// The keys of dicts.
@@ -80,11 +139,11 @@ pub enum Statement {
     GetW(Var),
     /// `self.w = a`
     SetW(Var),
-    /// `l.append(a)`, also of futures.
+    /// `l.append(a)`, also of futures and of lists.
     Append(Var, Var),
     /// `l[i] = a`
     SetItem(Var, usize, Var),
-    /// `to = l[i]`, also of futures.
+    /// `to = l[i]`, also of futures and of lists.
     GetItem(Var, Var, usize),
     /// `d[key] = a`
     SetKey(Var, usize, Var),
@@ -116,6 +175,81 @@ pub enum Statement {
     Call(Var, usize, Vec<Var>),
     /// `to = wait(future)`
     Wait(Var, Var),
+    /// `to = from`, of a variable that there is.
+    Assign(Var, Var),
+    /// `to = (a, b)`
+    Pack(Var, Var, Var),
+    /// `to = pair[i]`
+    Unpack(Var, Var, usize),
+    /// `to = a.unbind(dim)`, a new list of views of a matrix.
+    Unbind(Var, Var, usize),
+    /// `to = a.contiguous()`, which is `a` itself if it is that already.
+    Contiguous(Var, Var),
+    /// `to = l.pop()`
+    Pop(Var, Var),
+    /// `l.extend(other)`
+    Extend(Var, Var),
+    /// `l.clear()`
+    Clear(Var),
+    /// `to = d.pop(key)`
+    PopKey(Var, Var, usize),
+    /// `to = self.l`, or of `d` if it is a dict.
+    GetHeld(Var, Held),
+    /// `self.l = from`, likewise.
+    SetHeld(Held, Var),
+    /// `to = C()`, whose `t` is this vector and whose `k` is 1.
+    NewObject(Var, Var),
+    /// `to = o.t`
+    GetT(Var, Var),
+    /// `o.t = from`
+    SetT(Var, Var),
+    /// `o.k = k`
+    SetK(Holder, i64),
+    /// `o.k += k`
+    AddToK(Holder, i64),
+    /// `to = a + b`, a new list.
+    Concat(Var, Var, Var),
+    /// `to = l[0:1]`, a new list.
+    Head(Var, Var),
+    /// `to = d.values()`, a new list.
+    Values(Var, Var),
+    /// `to = d.get(key, a)`
+    Get(Var, Var, usize, Var),
+    /// `to = d.setdefault(key, a)`
+    SetDefault(Var, Var, usize, Var),
+    /// `torch.add(a, b, out=to)`, all of the same sizes.
+    AddOut(Var, Var, Var),
+    /// `to = [l]`, a new list of lists.
+    NewNest(Var, Var),
+    /// `for to in l`, also of futures.
+    Each(Var, Var, Vec<Statement>),
+}
+
+/// What has an int `k`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// An object.
+    Object(Var),
+    /// The submodule `s` or `r`.
+    Sub(usize),
+}
+
+/// An attribute that is a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Held {
+    /// `l`, a list of vectors.
+    List,
+    /// `d`, a dict of vectors.
+    Dict,
+}
+
+impl Held {
+    fn kind(self) -> Kind {
+        match self {
+            Held::List => Kind::Tensors,
+            Held::Dict => Kind::Dict,
+        }
+    }
 }
 
 /// How a view is made.
@@ -158,6 +292,8 @@ pub enum Condition {
     Length(Var, i64),
     /// `key in d`
     Key(Var, usize),
+    /// `o.k > k`
+    K(Holder, i64),
 }
 
 /// Choices, one after another.
@@ -183,7 +319,12 @@ pub struct Size {
     pub function: usize,
     /// Functions.
     pub functions: usize,
+    /// Whether variables are assigned again, functions return other things than vectors, and containers are attributes and shrink.
+    pub rich: bool,
 }
+
+/// Variables from here on are those that nobody looks at.
+const UNSEEN: usize = 500;
 
 /// The kinds of statements that a program is about, so that its tasks meet.
 const FAMILIES: usize = 9;
@@ -191,6 +332,7 @@ const FAMILIES: usize = 9;
 struct Maker<'a> {
     choices: Choices<'a>,
     families: u32,
+    rich: bool,
 }
 
 /// The variables of the function that is being made.
@@ -200,21 +342,30 @@ struct Scope {
     kinds: Vec<Option<Kind>>,
     /// Which functions can be forked: those from this one on.
     callees: usize,
-    functions: usize,
+    /// What each function returns.
+    functions: Rc<[Returned]>,
 }
 
 impl Sample {
     /// The program that these choices make.
     pub fn of(choices: &[u8], size: Size) -> Self {
-        let mut maker = Maker { choices: Choices(choices.iter()), families: 0 };
+        let mut maker = Maker { choices: Choices(choices.iter()), families: 0, rich: size.rich };
         let y = maker.choices.one(&[(4, 1), (0, 1), (1, 2), (3, 1), (2, 1), (0, 2)]);
         for _ in 0..=maker.choices.below(3) {
             maker.families |= 1 << maker.choices.below(FAMILIES);
         }
-        let functions = 1 + maker.choices.below(size.functions);
-        let main = maker.body(0, functions, size.main);
-        let functions = (0..functions).map(|i| maker.body(i + 1, functions, size.function)).collect();
-        Self { y, main, functions }
+        let one_sub = size.rich && maker.choices.below(2) == 1;
+        let functions: Rc<[Returned]> =
+            (0..1 + maker.choices.below(size.functions)).map(|_| maker.returned()).collect();
+        let returned = match maker.returned() {
+            // The caller is given no futures: whether it would wait is not for the program to say.
+            Returned::Future | Returned::Futures => Returned::Vector,
+            other => other,
+        };
+        let main = maker.body(0, &functions, returned, size.main);
+        let bodies = functions.iter().enumerate();
+        let functions = bodies.map(|(i, &one)| maker.body(i + 1, &functions, one, size.function)).collect();
+        Self { y, rich: size.rich, one_sub, main, functions }
     }
 
     /// The program of a seed, for long runs.
@@ -226,11 +377,44 @@ impl Sample {
 }
 
 impl Maker<'_> {
-    fn body(&mut self, callees: usize, functions: usize, most: usize) -> Body {
-        let mut scope = Scope { kinds: Var::PARAMS.map(Some).to_vec(), callees, functions };
-        let statements = self.block(&mut scope, most, 2);
-        let vectors = scope.of(|kind| kind == Kind::Tensor(&[2]));
-        Body { statements, result: self.choices.one(&vectors) }
+    fn returned(&mut self) -> Returned {
+        if !self.rich {
+            return Returned::Vector;
+        }
+        match self.choices.below(10) {
+            0..=3 => Returned::Vector,
+            4 => Returned::Tensors,
+            5 => Returned::Dict,
+            6 => Returned::Pair,
+            7..=8 => Returned::Future,
+            _ => Returned::Futures,
+        }
+    }
+
+    fn body(&mut self, callees: usize, functions: &Rc<[Returned]>, returns: Returned, most: usize) -> Body {
+        let kinds = Var::params(self.rich).iter().copied().map(Some).collect();
+        let mut scope = Scope { kinds, callees, functions: functions.clone() };
+        let mut statements = self.block(&mut scope, most, 2);
+        let fitting = scope.of(|kind| kind == returns.kind());
+        if !fitting.is_empty() {
+            return Body { statements, result: self.choices.one(&fitting), returns };
+        }
+        // Futures and pairs are the only things that a function may not have.
+        let result = match returns {
+            Returned::Pair => {
+                let (a, b) = (self.vector(&scope), self.vector(&scope));
+                let pair = scope.add(Kind::Pair);
+                statements.push(Statement::Pack(pair, a, b));
+                pair
+            }
+            _ => {
+                let queue = self.choices.one(&scope.of(|kind| kind == Kind::Futures));
+                let future = scope.add(Kind::Future(Returned::Vector));
+                statements.push(Statement::GetItem(future, queue, 0));
+                future
+            }
+        };
+        Body { statements, result, returns }
     }
 
     fn block(&mut self, scope: &mut Scope, most: usize, depth: usize) -> Vec<Statement> {
@@ -250,17 +434,22 @@ impl Maker<'_> {
     }
 
     fn statement(&mut self, scope: &mut Scope, depth: usize) -> Option<Statement> {
-        let futures = scope.of(|kind| kind == Kind::Future);
-        let forks = scope.callees < scope.functions;
-        Some(match self.choices.below(12) {
+        let futures = scope.of(|kind| matches!(kind, Kind::Future(_)));
+        let forks = scope.callees < scope.functions.len();
+        Some(match self.choices.below(if self.rich { 18 } else { 12 }) {
             0..=2 if forks => self.fork(scope),
             3..=4 if !futures.is_empty() => {
                 let future = self.choices.one(&futures);
-                Statement::Wait(scope.add(Kind::Tensor(&[2])), future)
+                let Some(Kind::Future(of)) = scope.kinds[future.0] else { unreachable!("a future") };
+                Statement::Wait(scope.add(of.kind()), future)
             }
             5 if depth > 0 => self.branch(scope, depth),
             6 => self.container(scope),
             7 => self.view(scope),
+            12..=13 => self.assign(scope)?,
+            14..=15 => self.added(scope)?,
+            16 => self.object(scope),
+            17 if depth > 0 => self.each(scope, depth),
             _ => {
                 let mut family = self.choices.below(FAMILIES);
                 while self.families & (1 << family) == 0 {
@@ -285,7 +474,7 @@ impl Maker<'_> {
                 _ => Statement::SetW(self.vector(scope)),
             },
             3 => {
-                let list = self.choices.one(&scope.of(|kind| kind == Kind::Tensors));
+                let list = self.list(scope);
                 match self.choices.below(3) {
                     0 => Statement::Append(list, self.vector(scope)),
                     1 => Statement::SetItem(list, self.choices.below(3), self.vector(scope)),
@@ -361,6 +550,10 @@ impl Maker<'_> {
         self.choices.one(&scope.of(|kind| kind == Kind::Tensor(&[2])))
     }
 
+    fn list(&mut self, scope: &Scope) -> Var {
+        self.choices.one(&scope.of(|kind| kind == Kind::Tensors))
+    }
+
     fn view(&mut self, scope: &mut Scope) -> Statement {
         let of = self.choices.one(&scope.of(|kind| matches!(kind, Kind::Tensor(sizes) if !sizes.is_empty())));
         let sizes = scope.sizes(of);
@@ -380,11 +573,12 @@ impl Maker<'_> {
 
     /// Futures that travel, and containers of a task's own.
     fn container(&mut self, scope: &mut Scope) -> Statement {
-        let futures = scope.of(|kind| kind == Kind::Future);
+        let vector = Kind::Future(Returned::Vector);
+        let futures = scope.of(|kind| kind == vector);
         let queue = self.choices.one(&scope.of(|kind| kind == Kind::Futures));
         match self.choices.below(6) {
             0 | 1 if !futures.is_empty() => Statement::Append(queue, self.choices.one(&futures)),
-            0..=2 => Statement::GetItem(scope.add(Kind::Future), queue, self.choices.below(2)),
+            0..=2 => Statement::GetItem(scope.add(vector), queue, self.choices.below(2)),
             3 => {
                 let first = self.vector(scope);
                 Statement::NewTensors(scope.add(Kind::Tensors), first)
@@ -392,6 +586,107 @@ impl Maker<'_> {
             4 => Statement::NewDict(scope.add(Kind::Dict)),
             _ => Statement::NewFutures(scope.add(Kind::Futures)),
         }
+    }
+
+    /// A variable becomes another: what is written afterwards depends on the way that was taken.
+    fn assign(&mut self, scope: &Scope) -> Option<Statement> {
+        let to = self.choices.one(&scope.of(|_| true));
+        let kind = scope.kinds[to.0];
+        let others: Vec<Var> = scope.of(|other| Some(other) == kind).into_iter().filter(|var| *var != to).collect();
+        (!others.is_empty()).then(|| Statement::Assign(to, self.choices.one(&others)))
+    }
+
+    /// What only rich programs say.
+    fn added(&mut self, scope: &mut Scope) -> Option<Statement> {
+        let list = self.list(scope);
+        let dict = self.choices.one(&scope.of(|kind| kind == Kind::Dict));
+        let held = self.choices.one(&[Held::List, Held::Dict]);
+        let key = self.choices.below(KEYS.len());
+        let nests = scope.of(|kind| kind == Kind::Nest);
+        Some(match self.choices.below(26) {
+            14 => {
+                let other = self.list(scope);
+                Statement::Concat(scope.add(Kind::Tensors), list, other)
+            }
+            15 => Statement::Head(scope.add(Kind::Tensors), list),
+            16 => Statement::Values(scope.add(Kind::Tensors), dict),
+            17 => {
+                let default = self.vector(scope);
+                Statement::Get(scope.add(Kind::Tensor(&[2])), dict, key, default)
+            }
+            18 => {
+                let default = self.vector(scope);
+                Statement::SetDefault(scope.add(Kind::Tensor(&[2])), dict, key, default)
+            }
+            19..=20 => Statement::AddOut(self.vector(scope), self.vector(scope), self.vector(scope)),
+            21..=22 => Statement::NewNest(scope.add(Kind::Nest), list),
+            23 if !nests.is_empty() => Statement::Append(self.choices.one(&nests), list),
+            24..=25 if !nests.is_empty() => {
+                let nest = self.choices.one(&nests);
+                Statement::GetItem(scope.add(Kind::Tensors), nest, self.choices.below(2))
+            }
+            23..=25 => return None,
+            0 => {
+                let (a, b) = (self.vector(scope), self.vector(scope));
+                Statement::Pack(scope.add(Kind::Pair), a, b)
+            }
+            1..=2 => {
+                let pairs = scope.of(|kind| kind == Kind::Pair);
+                let pair = (!pairs.is_empty()).then(|| self.choices.one(&pairs))?;
+                Statement::Unpack(scope.add(Kind::Tensor(&[2])), pair, self.choices.below(2))
+            }
+            3..=4 => {
+                let matrix = self.choices.one(&scope.of(|kind| kind == Kind::Tensor(&[2, 2])));
+                Statement::Unbind(scope.add(Kind::Tensors), matrix, self.choices.below(2))
+            }
+            5..=6 => {
+                let of = self.tensor(scope);
+                let sizes = scope.sizes(of);
+                Statement::Contiguous(scope.add(Kind::Tensor(sizes)), of)
+            }
+            7 => Statement::Pop(scope.add(Kind::Tensor(&[2])), list),
+            8 => Statement::Extend(list, self.list(scope)),
+            9 => Statement::Clear(list),
+            10 => Statement::PopKey(scope.add(Kind::Tensor(&[2])), dict, key),
+            11..=12 => Statement::GetHeld(scope.add(held.kind()), held),
+            _ => Statement::SetHeld(held, if held == Held::List { list } else { dict }),
+        })
+    }
+
+    fn object(&mut self, scope: &mut Scope) -> Statement {
+        let object = self.choices.one(&scope.of(|kind| kind == Kind::Object));
+        let number = self.choices.below(3) as i64 + 2;
+        match self.choices.below(8) {
+            0 => {
+                let first = self.vector(scope);
+                Statement::NewObject(scope.add(Kind::Object), first)
+            }
+            1..=2 => Statement::GetT(scope.add(Kind::Tensor(&[2])), object),
+            3..=4 => Statement::SetT(object, self.vector(scope)),
+            5 => Statement::SetK(self.holder(scope), number),
+            _ => Statement::AddToK(self.holder(scope), number),
+        }
+    }
+
+    fn holder(&mut self, scope: &Scope) -> Holder {
+        match self.choices.below(4) {
+            0..=1 => Holder::Object(self.choices.one(&scope.of(|kind| kind == Kind::Object))),
+            sub => Holder::Sub(sub - 2),
+        }
+    }
+
+    fn each(&mut self, scope: &mut Scope, depth: usize) -> Statement {
+        let list = self.choices.one(&scope.of(|kind| matches!(kind, Kind::Tensors | Kind::Futures)));
+        let queue = scope.kinds[list.0] == Some(Kind::Futures);
+        let outer = scope.kinds.len();
+        let item = scope.add(if queue { Kind::Future(Returned::Vector) } else { Kind::Tensor(&[2]) });
+        let mut body = self.inner(scope, depth);
+        if queue {
+            // That is what one goes through futures for.
+            body.insert(0, Statement::Wait(Var(UNSEEN + item.0), item));
+        }
+        scope.kinds[outer..].fill(None);
+        Statement::Each(item, list, body)
     }
 
     fn branch(&mut self, scope: &mut Scope, depth: usize) -> Statement {
@@ -404,11 +699,12 @@ impl Maker<'_> {
     }
 
     fn condition(&mut self, scope: &Scope) -> Condition {
-        match self.choices.below(5) {
+        match self.choices.below(if self.rich { 6 } else { 5 }) {
+            5 => Condition::K(self.holder(scope), 1 + self.choices.below(4) as i64),
             0..=1 => Condition::Sum(self.tensor(scope), 3 * self.choices.below(6) as i64),
             2 => Condition::N(1 + 2 * self.choices.below(4) as i64),
             3 => {
-                let list = self.choices.one(&scope.of(|kind| kind == Kind::Tensors));
+                let list = self.list(scope);
                 Condition::Length(list, self.choices.below(3) as i64)
             }
             _ => {
@@ -419,8 +715,9 @@ impl Maker<'_> {
     }
 
     fn fork(&mut self, scope: &mut Scope) -> Statement {
-        let callee = scope.callees + self.choices.below(scope.functions - scope.callees);
-        let args = Var::PARAMS
+        let callee = scope.callees + self.choices.below(scope.functions.len() - scope.callees);
+        let returned = scope.functions[callee];
+        let args = Var::params(self.rich)
             .iter()
             .map(|&param| {
                 let fitting = scope.of(|kind| kind == param);
@@ -428,8 +725,8 @@ impl Maker<'_> {
             })
             .collect();
         match self.choices.below(6) {
-            5 => Statement::Call(scope.add(Kind::Tensor(&[2])), callee, args),
-            _ => Statement::Fork(scope.add(Kind::Future), callee, args),
+            5 => Statement::Call(scope.add(returned.kind()), callee, args),
+            _ => Statement::Fork(scope.add(Kind::Future(returned)), callee, args),
         }
     }
 }

@@ -8,8 +8,10 @@ use forkcheck_model::tensor::{DType, Layout, Storage, Tensor};
 use forkcheck_model::types::Type;
 use forkcheck_model::value::{Dict, DictContent, Key, List, ListContent, Value};
 
-use super::program::{Body, Combine, Condition, KEYS, Kind, Operand, Sample, Statement, Var, View};
-use crate::archive::program_of;
+use super::program::{
+    Body, Combine, Condition, Held, Holder, KEYS, Kind, Operand, Returned, Sample, Statement, Var, View,
+};
+use crate::archive::{archive_with_submodules, program_of_archive};
 
 /// What the storage of the inputs, and that of the attribute `w`, hold at first.
 pub const INPUTS: [i64; 6] = [1, 2, 3, 5, 7, 11];
@@ -17,6 +19,12 @@ pub const INPUTS: [i64; 6] = [1, 2, 3, 5, 7, 11];
 pub const W: [i64; 2] = [13, 17];
 /// The attribute `n` at first.
 pub const N: i64 = 3;
+/// The submodules.
+const SUBS: [&str; 2] = ["s", "r"];
+/// The attribute `k` of the submodules at first.
+pub const K: i64 = 2;
+/// What the only elements of the attributes `l` and `d` hold at first.
+pub const HELD: [[i64; 2]; 2] = [[19, 23], [29, 31]];
 
 /// An instruction of the oracle's interpreter: at most one visible step.
 #[derive(Debug, Clone)]
@@ -27,8 +35,18 @@ pub enum Op {
     LoadN,
     /// Writes the register plus this number to `self.n`.
     StoreN(i64),
+    /// Reads `k` into the register.
+    LoadK(Holder),
+    /// Writes the register plus this number to `k`.
+    StoreK(Holder, i64),
     /// Fills the tensor with the register.
     FillRegister(Var),
+    /// Begins this loop over the items of the list.
+    Begin(usize, Var),
+    /// The next turn of this loop, or on elsewhere.
+    Turn(usize, usize),
+    /// Takes the item of the list for this turn of this loop.
+    Item(usize, Var, Var),
     /// Goes on elsewhere unless the condition holds.
     Unless(Condition, usize),
     /// Goes on elsewhere.
@@ -58,20 +76,35 @@ impl Rendered {
         {
             writer.line(0, line);
         }
+        for line in ["l : List[Tensor]", "d : Dict[str, Tensor]", "s : __torch__.N", "r : __torch__.N"] {
+            writer.line(1, line);
+        }
         writer.line(1, "def forward(self: __torch__.M,");
         writer.line(2, "v0: Tensor,");
         writer.line(2, "v1: Tensor,");
         writer.line(2, "v2: List[Tensor],");
-        writer.line(2, "v3: Dict[str, Tensor]) -> Tensor:");
+        writer.line(2, &format!("v3: Dict[str, Tensor]) -> {}:", annotation(sample.main.returns.kind())));
         writer.line(2, "v4 = annotate(List[Future[Tensor]], [])");
-        let mut codes = vec![writer.body(&sample.main, 2)];
+        let mut main = sample.main.clone();
+        if sample.rich {
+            main.statements.insert(0, Statement::NewObject(Var::OBJECT, Var(1)));
+        }
+        let mut codes = vec![writer.body(&main, 2)];
         for (i, function) in sample.functions.iter().enumerate() {
             writer.line(0, &format!("def f{i}(self: __torch__.M,"));
-            for param in ["v0: Tensor,", "v1: Tensor,", "v2: List[Tensor],", "v3: Dict[str, Tensor],"] {
-                writer.line(2, param);
+            let params = Var::params(sample.rich);
+            for (number, &kind) in params.iter().enumerate() {
+                let last = number + 1 == params.len();
+                let end = if last { format!(") -> {}:", annotation(function.returns.kind())) } else { ",".to_string() };
+                writer.line(2, &format!("v{number}: {}{end}", annotation(kind)));
             }
-            writer.line(2, "v4: List[Future[Tensor]]) -> Tensor:");
             codes.push(writer.body(function, 1));
+        }
+        for line in ["class N(Module):", "  __parameters__ = []", "  __buffers__ = []", "  k : int"] {
+            writer.line(0, line);
+        }
+        for line in ["class C:", "  t : Tensor", "  k : int"] {
+            writer.line(0, line);
         }
         Self { text: writer.text, codes }
     }
@@ -165,6 +198,29 @@ impl Writer {
                 let line = self.unused_line(depth, &format!("torch.fill_(v{}, self.n)", to.0));
                 self.code.extend([(Op::LoadN, line), (Op::FillRegister(*to), line)]);
             }
+            Statement::NewObject(to, first) => {
+                let line = self.line(depth, &format!("v{} = __torch__.C.__new__(__torch__.C)", to.0));
+                self.code.push((Op::Plain(statement.clone()), line));
+                self.statement(&Statement::SetT(*to, *first), depth);
+                self.statement(&Statement::SetK(Holder::Object(*to), 1), depth);
+            }
+            Statement::AddToK(holder, number) => {
+                let place = k(*holder);
+                let line = self.line(depth, &format!("{place} = torch.add({place}, {number})"));
+                self.code.extend([(Op::LoadK(*holder), line), (Op::StoreK(*holder, *number), line)]);
+            }
+            Statement::Each(to, list, body) => {
+                let number = self.lines as usize;
+                let line = self.line(depth, &format!("for i{number} in range(torch.len(v{})):", list.0));
+                self.code.push((Op::Begin(number, *list), line));
+                let turn = self.code.len();
+                self.code.push((Op::Turn(number, 0), line));
+                let line = self.line(depth + 1, &format!("v{} = v{}[i{number}]", to.0, list.0));
+                self.code.push((Op::Item(number, *to, *list), line));
+                self.block(body, depth + 1);
+                self.code.push((Op::Jump(turn), line));
+                self.code[turn].0 = Op::Turn(number, self.code.len());
+            }
             plain => {
                 let (target, text) = expression(plain);
                 let line = match target {
@@ -187,6 +243,7 @@ impl Writer {
             Condition::Sum(tensor, k) => format!("bool(torch.gt(torch.sum(v{}), {k}))", tensor.0),
             Condition::N(k) => format!("torch.gt(self.n, {k})"),
             Condition::Length(list, k) => format!("torch.gt(torch.len(v{}), {k})", list.0),
+            Condition::K(holder, number) => format!("torch.gt({}, {number})", k(holder)),
             Condition::Key(dict, key) => format!("torch.__contains__(v{}, \"{}\")", dict.0, KEYS[key]),
         };
         let line = self.line(depth, &format!("if {text}:"));
@@ -208,8 +265,38 @@ impl Op {
         match self {
             Op::Unless(condition, to) => Op::Unless(*condition, to + by),
             Op::Jump(to) => Op::Jump(to + by),
+            Op::Turn(number, to) => Op::Turn(*number, to + by),
             other => other.clone(),
         }
+    }
+}
+
+/// A type, as it is written.
+fn annotation(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Tensor(_) => "Tensor",
+        Kind::Tensors => "List[Tensor]",
+        Kind::Dict => "Dict[str, Tensor]",
+        Kind::Pair => "Tuple[Tensor, Tensor]",
+        Kind::Future(Returned::Vector) => "Future[Tensor]",
+        Kind::Futures => "List[Future[Tensor]]",
+        Kind::Object => "__torch__.C",
+        Kind::Nest | Kind::Future(_) => unreachable!("no function is given or returns such a thing"),
+    }
+}
+
+/// Where an int `k` is.
+fn k(holder: Holder) -> String {
+    match holder {
+        Holder::Object(object) => format!("v{}.k", object.0),
+        Holder::Sub(sub) => format!("self.{}.k", SUBS[sub]),
+    }
+}
+
+fn held(held: Held) -> &'static str {
+    match held {
+        Held::List => "self.l",
+        Held::Dict => "self.d",
     }
 }
 
@@ -221,7 +308,13 @@ fn call(callee: usize, args: &[Var]) -> String {
 fn returns_nothing(statement: &Statement) -> bool {
     matches!(
         statement,
-        Statement::SetKey(..) | Statement::Seed(_) | Statement::Print | Statement::PrintTensor(_) | Statement::Raise(_)
+        Statement::SetKey(..)
+            | Statement::Seed(_)
+            | Statement::Print
+            | Statement::PrintTensor(_)
+            | Statement::Raise(_)
+            | Statement::Extend(..)
+            | Statement::Clear(_)
     )
 }
 
@@ -268,8 +361,36 @@ fn expression(statement: &Statement) -> (Option<String>, String) {
         Statement::Raise(k) => (None, format!("ops.prim.RaiseException(\"e{k}\", \"builtins.ValueError\")")),
         Statement::Call(to, callee, args) => (Some(name(to)), call(*callee, args)),
         Statement::Wait(to, future) => (Some(name(to)), format!("torch.wait({})", name(future))),
+        Statement::Assign(to, from) => (Some(name(to)), name(from)),
+        Statement::Pack(to, a, b) => (Some(name(to)), format!("({}, {})", name(a), name(b))),
+        Statement::Unpack(to, pair, i) => (Some(name(to)), format!("({})[{i}]", name(pair))),
+        Statement::Unbind(to, of, dim) => (Some(name(to)), format!("torch.unbind({}, {dim})", name(of))),
+        Statement::Contiguous(to, of) => (Some(name(to)), format!("torch.contiguous({})", name(of))),
+        Statement::Pop(to, list) => (Some(name(to)), format!("torch.pop({})", name(list))),
+        Statement::Extend(list, other) => (None, format!("torch.extend({}, {})", name(list), name(other))),
+        Statement::Clear(list) => (None, format!("torch.clear({})", name(list))),
+        Statement::PopKey(to, dict, key) => (Some(name(to)), format!("torch.pop({}, \"{}\")", name(dict), KEYS[*key])),
+        Statement::GetHeld(to, from) => (Some(name(to)), held(*from).into()),
+        Statement::SetHeld(to, from) => (Some(held(*to).into()), name(from)),
+        Statement::Concat(to, a, b) => (Some(name(to)), format!("torch.add({}, {})", name(a), name(b))),
+        Statement::Head(to, list) => (Some(name(to)), format!("torch.slice({}, 0, 1)", name(list))),
+        Statement::Values(to, dict) => (Some(name(to)), format!("torch.values({})", name(dict))),
+        Statement::Get(to, dict, key, default) => {
+            (Some(name(to)), format!("torch.get({}, \"{}\", {})", name(dict), KEYS[*key], name(default)))
+        }
+        Statement::SetDefault(to, dict, key, default) => {
+            (Some(name(to)), format!("torch.setdefault({}, \"{}\", {})", name(dict), KEYS[*key], name(default)))
+        }
+        Statement::AddOut(to, a, b) => (None, format!("torch.add({}, {}, out={})", name(a), name(b), name(to))),
+        Statement::NewNest(to, first) => (Some(name(to)), format!("[{}]", name(first))),
+        Statement::GetT(to, object) => (Some(name(to)), format!("v{}.t", object.0)),
+        Statement::SetT(object, from) => (Some(format!("v{}.t", object.0)), name(from)),
+        Statement::SetK(holder, number) => (Some(k(*holder)), number.to_string()),
         Statement::If(..)
         | Statement::Twice(_)
+        | Statement::Each(..)
+        | Statement::NewObject(..)
+        | Statement::AddToK(..)
         | Statement::Fork(..)
         | Statement::AddToN(_)
         | Statement::FillFromN(_) => unreachable!("written by its own function"),
@@ -292,20 +413,23 @@ pub fn program(sample: &Sample, rendered: &Rendered) -> Program {
     let entries = [(Key::Str(KEYS[0].into()), y.clone())].into_iter().collect();
     let dict = Dict::new(&mut allocator, DictContent { key: Type::Str, value: Type::Tensor, entries });
     let w = Value::Tensor(Tensor::from_vec(&mut allocator, &[2], &W).expect("it is small"));
-    let attributes = [("w", w), ("n", Value::Int(N))];
-    program_of(&rendered.text, &attributes, vec![x, y, Value::List(list), Value::Dict(dict)])
+    let [first, second] =
+        HELD.map(|held| Value::Tensor(Tensor::from_vec(&mut allocator, &[2], &held).expect("it is small")));
+    let held_list = List::new(&mut allocator, ListContent { item: Type::Tensor, items: vec![first] });
+    let entries = [(Key::Str(KEYS[0].into()), second)].into_iter().collect();
+    let held_dict = Dict::new(&mut allocator, DictContent { key: Type::Str, value: Type::Tensor, entries });
+    let attributes = [("w", w), ("n", Value::Int(N)), ("l", Value::List(held_list)), ("d", Value::Dict(held_dict))];
+    let submodules = [("s", "N", K), ("r", if sample.one_sub { "" } else { "N" }, K)];
+    let bytes = archive_with_submodules(&rendered.text, &attributes, &submodules);
+    program_of_archive(&bytes, &rendered.text, vec![x, y, Value::List(list), Value::Dict(dict)])
 }
 
-/// Whether a program uses what changes the names of things while it runs.
+/// Whether a program uses what changes the names of things while it runs; a container that an attribute holds can be given anything.
 pub fn stores_tensors_in_attributes(statements: &[Statement]) -> bool {
     statements.iter().any(|statement| match statement {
-        Statement::SetW(_) => true,
+        Statement::SetW(_) | Statement::GetHeld(..) | Statement::SetHeld(..) => true,
         Statement::If(_, a, b) => stores_tensors_in_attributes(a) || stores_tensors_in_attributes(b),
-        Statement::Twice(body) => stores_tensors_in_attributes(body),
+        Statement::Twice(body) | Statement::Each(_, _, body) => stores_tensors_in_attributes(body),
         _ => false,
     })
 }
-
-/// The kinds of parameters, for the interpreter.
-pub const PARAMS: usize = Var::PARAMS.len();
-const _: () = assert!(matches!(Var::PARAMS[2], Kind::Tensors));

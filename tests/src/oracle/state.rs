@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::program::{Combine, Condition, KEYS, Operand, Statement, Var, View};
-use super::render::{Code, INPUTS, N, Op, PARAMS, W};
+use super::program::{Combine, Condition, Held, Holder, KEYS, Operand, Statement, Var, View};
+use super::render::{Code, HELD, INPUTS, K, N, Op, W};
 
 /// A number that stands for a fork path in all executions of a program.
 pub type TaskName = u8;
@@ -38,6 +38,10 @@ pub enum Slot {
     Dict(usize),
     /// A future.
     Future(TaskName),
+    /// A tuple of two, which nobody can change.
+    Pair(usize),
+    /// An object.
+    Object(usize),
 }
 
 /// A tensor: which storage, from where, how far.
@@ -73,6 +77,15 @@ impl Shape {
         })
     }
 
+    fn is_contiguous(&self) -> bool {
+        let mut expected = 1;
+        self.dims.iter().rev().filter(|dim| dim.0 != 1).all(|(size, stride)| {
+            let fits = *stride == expected;
+            expected *= size;
+            fits
+        })
+    }
+
     /// Whether PyTorch refuses to write this tensor while it reads the other: they share memory, but are not alike.
     fn overlaps_partly(&self, other: &Shape) -> bool {
         if self.storage != other.storage || !self.is_dense() || !other.is_dense() {
@@ -102,6 +115,14 @@ pub enum Place {
     N,
     /// An attribute.
     W,
+    /// An attribute that is a container.
+    Held(Held),
+    /// The attribute `k` of a submodule.
+    Sub(usize),
+    /// `t` of an object.
+    T(usize),
+    /// `k` of an object.
+    K(usize),
     /// The default generator.
     Generator,
     /// What is printed. Writes commute.
@@ -166,6 +187,8 @@ pub enum Seen {
     List(Vec<Seen>),
     /// In order of insertion.
     Dict(Vec<(&'static str, Seen)>),
+    /// In order.
+    Tuple(Vec<Seen>),
     /// A number.
     Int(i64),
     /// Seed and how many draws since.
@@ -189,6 +212,8 @@ struct Frame {
     next: usize,
     vars: Vec<Slot>,
     register: i64,
+    /// By loop: how many turns it has, and how many are done.
+    turns: BTreeMap<usize, (usize, usize)>,
     /// Where the caller wants the result.
     to: Var,
 }
@@ -226,10 +251,20 @@ pub struct State {
     shapes: Vec<(Shape, TaskName)>,
     lists: Vec<(Vec<Slot>, TaskName)>,
     dicts: Vec<(Vec<(usize, Slot)>, TaskName)>,
+    pairs: Vec<[Slot; 2]>,
+    /// `t` and `k`.
+    objects: Vec<((Slot, i64), TaskName)>,
+    /// `k` of each submodule; both are the first if they are one.
+    subs: [i64; 2],
+    one_sub: bool,
     n: i64,
     w: usize,
+    /// The list and the dict.
+    held: [Slot; 2],
     generator: (u64, usize),
     at_return: Option<Look>,
+    /// Whether a tensor was written while one that overlaps it partly was read, which is refused.
+    pub overlapping: bool,
     /// What the attributes held at first.
     attribute_at_first: (usize, usize),
     /// Every step so far.
@@ -241,6 +276,9 @@ const X: usize = 0;
 const Y: usize = 1;
 const ROW: usize = 2;
 const W_AT_FIRST: usize = 3;
+const HELD_AT_FIRST: [usize; 2] = [4, 5];
+
+const OVERLAP: &str = "some elements of the input and the output are one";
 
 /// As many visible steps as an execution may have: one bit each.
 const LONGEST: usize = 128;
@@ -250,15 +288,14 @@ impl State {
     pub fn new(
         codes: Rc<Vec<Rc<Code>>>,
         y: (usize, usize),
+        one_sub: bool,
         draws: Rc<BTreeMap<u64, Vec<[i64; 2]>>>,
         split: bool,
         names: &mut Names,
     ) -> Self {
         let shape = |storage, offset, dims: &[(usize, usize)]| (Shape { storage, offset, dims: dims.to_vec() }, 0);
-        let mut vars = vec![Slot::None; PARAMS];
-        vars[..4].copy_from_slice(&[Slot::Tensor(X), Slot::Tensor(Y), Slot::List(0), Slot::Dict(0)]);
-        vars[4] = Slot::List(1);
-        let frame = Frame { code: codes[0].clone(), next: 0, vars, register: 0, to: Var(0) };
+        let vars = vec![Slot::Tensor(X), Slot::Tensor(Y), Slot::List(0), Slot::Dict(0), Slot::List(1)];
+        let frame = Frame { code: codes[0].clone(), next: 0, vars, register: 0, turns: BTreeMap::new(), to: Var(0) };
         let main = Task {
             parent: 0,
             fork_line: 0,
@@ -275,19 +312,27 @@ impl State {
             draws,
             split,
             tasks: [(0, main)].into(),
-            storages: vec![(INPUTS.to_vec(), 0), (W.to_vec(), 0)],
+            storages: vec![(INPUTS.to_vec(), 0), (W.to_vec(), 0), (HELD[0].to_vec(), 0), (HELD[1].to_vec(), 0)],
             shapes: vec![
                 shape(0, 0, &[(2, 2), (2, 1)]),
                 shape(0, y.0, &[(2, y.1)]),
                 shape(0, 2, &[(2, 1)]),
                 shape(1, 0, &[(2, 1)]),
+                shape(2, 0, &[(2, 1)]),
+                shape(3, 0, &[(2, 1)]),
             ],
-            lists: vec![(vec![Slot::Tensor(ROW)], 0), (Vec::new(), 0)],
-            dicts: vec![(vec![(0, Slot::Tensor(Y))], 0)],
+            lists: vec![(vec![Slot::Tensor(ROW)], 0), (Vec::new(), 0), (vec![Slot::Tensor(HELD_AT_FIRST[0])], 0)],
+            dicts: vec![(vec![(0, Slot::Tensor(Y))], 0), (vec![(0, Slot::Tensor(HELD_AT_FIRST[1]))], 0)],
+            pairs: Vec::new(),
+            objects: Vec::new(),
+            subs: [K; 2],
+            one_sub,
             n: N,
             w: W_AT_FIRST,
+            held: [Slot::List(2), Slot::Dict(1)],
             generator: (0, 0),
             at_return: None,
+            overlapping: false,
             attribute_at_first: (W_AT_FIRST, 1),
             steps: Vec::new(),
         };
@@ -310,9 +355,9 @@ impl State {
         matches!(&frame.code[frame.next].0, Op::Plain(Statement::Wait(..)))
     }
 
-    /// Whether no step more can be told from the others.
+    /// Whether no step more can be told from the others, or a list has been doubled too often.
     pub fn is_long(&self) -> bool {
-        self.steps.len() >= LONGEST
+        self.steps.len() >= LONGEST || self.lists.iter().any(|list| list.0.len() >= LONGEST)
     }
 
     /// Lets the task take its next visible step, and everything go on that touches nothing.
@@ -362,7 +407,8 @@ impl State {
             Place::Meta(i) => self.is_ancestor_or_self(task, self.shapes[i].1),
             Place::List(i) => self.is_ancestor_or_self(task, self.lists[i].1),
             Place::Dict(i) => self.is_ancestor_or_self(task, self.dicts[i].1),
-            Place::N | Place::W => task == 0,
+            Place::T(i) | Place::K(i) => self.is_ancestor_or_self(task, self.objects[i].1),
+            Place::N | Place::W | Place::Held(_) | Place::Sub(_) => task == 0,
             Place::Generator | Place::Stdout => false,
         }
     }
@@ -373,7 +419,7 @@ impl State {
 
     fn is_attribute(&self, place: Place) -> bool {
         match place {
-            Place::N | Place::W => true,
+            Place::N | Place::W | Place::Held(_) | Place::Sub(_) => true,
             Place::Meta(i) => i == self.w || i == self.attribute_at_first.0,
             Place::Data(i) => i == self.shapes[self.w].0.storage || i == self.attribute_at_first.1,
             _ => false,
@@ -415,7 +461,10 @@ impl State {
         };
         let inputs = [Slot::Tensor(X), Slot::Tensor(Y), Slot::List(0), Slot::Dict(0), Slot::Tensor(self.w)];
         let mut seen: Vec<Seen> = inputs.iter().map(|slot| self.see(*slot)).collect();
-        seen.extend([Seen::Int(self.n), Seen::Generator(self.generator.0, self.generator.1)]);
+        seen.push(Seen::Int(self.n));
+        seen.extend(self.held.map(|slot| self.see(slot)));
+        seen.extend([0, 1].map(|sub| Seen::Int(self.subs[self.sub(sub)])));
+        seen.push(Seen::Generator(self.generator.0, self.generator.1));
         (result, seen)
     }
 
@@ -427,7 +476,8 @@ impl State {
                 Seen::Dict(self.dicts[i].0.iter().map(|(key, item)| (KEYS[*key], self.see(*item))).collect())
             }
             Slot::Int(number) => Seen::Int(number),
-            Slot::None | Slot::Future(_) => unreachable!("the caller cannot get at futures"),
+            Slot::Pair(i) => Seen::Tuple(self.pairs[i].iter().map(|item| self.see(*item)).collect()),
+            Slot::None | Slot::Future(_) | Slot::Object(_) => unreachable!("the caller cannot get at it"),
         }
     }
 
@@ -454,6 +504,7 @@ impl State {
                 accesses.push(Access::whole(Place::Dict(i), READ));
                 self.dicts[i].0.iter().for_each(|(_, item)| self.reach(*item, accesses));
             }
+            Slot::Pair(i) => self.pairs[i].iter().for_each(|item| self.reach(*item, accesses)),
             _ => {}
         }
     }
@@ -465,8 +516,10 @@ impl State {
         if task.looks {
             let result = task.result.clone().expect("it returned").unwrap_or(Slot::None);
             let inputs = [Slot::Tensor(X), Slot::Tensor(Y), Slot::List(0), Slot::Dict(0), Slot::Tensor(self.w)];
-            [result].iter().chain(&inputs).for_each(|slot| self.reach(*slot, &mut accesses));
-            accesses.extend([Place::N, Place::W, Place::Generator].map(|place| Access::whole(place, READ)));
+            [result].iter().chain(&inputs).chain(&self.held).for_each(|slot| self.reach(*slot, &mut accesses));
+            let attributes = [Place::N, Place::W, Place::Held(Held::List), Place::Held(Held::Dict), Place::Generator];
+            accesses.extend(attributes.map(|place| Access::whole(place, READ)));
+            accesses.extend([Place::Sub(0), Place::Sub(self.sub(1))].map(|place| Access::whole(place, READ)));
             return (0, accesses);
         }
         let frame = task.frames.last().expect("it has not ended");
@@ -509,18 +562,52 @@ impl State {
             Slot::Dict(i) => Place::Dict(i),
             other => unreachable!("a container, not {other:?}"),
         };
+        let object = |var: &Var| match frame.vars[var.0] {
+            Slot::Object(i) => i,
+            other => unreachable!("an object, not {other:?}"),
+        };
+        let k = |holder: &Holder| match holder {
+            Holder::Object(var) => Place::K(object(var)),
+            Holder::Sub(sub) => Place::Sub(self.sub(*sub)),
+        };
         let mut touch = |place, how| accesses.push(Access::whole(place, how));
         let mut elements: Vec<(usize, (bool, bool))> = Vec::new();
         match op {
             Op::LoadN => touch(Place::N, READ),
             Op::StoreN(_) => touch(Place::N, WRITE),
+            Op::LoadK(holder) | Op::Unless(Condition::K(holder, _), _) => touch(k(holder), READ),
+            Op::StoreK(holder, _) | Op::Plain(Statement::SetK(holder, _)) => touch(k(holder), WRITE),
+            Op::Begin(_, a) | Op::Item(_, _, a) => touch(list(a), READ),
             Op::FillRegister(a) => elements.push((tensor(a), WRITE)),
             Op::Unless(Condition::Sum(a, _), _) => elements.push((tensor(a), READ)),
             Op::Unless(Condition::N(_), _) => touch(Place::N, READ),
             Op::Unless(Condition::Length(a, _) | Condition::Key(a, _), _) => touch(list(a), READ),
-            Op::Jump(_) | Op::Return(_) => {}
+            Op::Jump(_) | Op::Turn(..) | Op::Return(_) => {}
             Op::Plain(statement) => match statement {
-                Statement::View(_, of, _) => touch(Place::Meta(tensor(of)), READ),
+                Statement::Concat(_, a, b) => {
+                    touch(list(a), READ);
+                    touch(list(b), READ);
+                }
+                Statement::Head(_, a) | Statement::Values(_, a) | Statement::Get(_, a, ..) => touch(list(a), READ),
+                Statement::SetDefault(_, a, ..) => touch(list(a), BOTH),
+                Statement::AddOut(to, a, b) => {
+                    elements.extend([(tensor(a), READ), (tensor(b), READ), (tensor(to), WRITE)]);
+                }
+                Statement::GetT(_, of) => touch(Place::T(object(of)), READ),
+                Statement::SetT(of, _) => touch(Place::T(object(of)), WRITE),
+                Statement::View(_, of, _) | Statement::Unbind(_, of, _) => touch(Place::Meta(tensor(of)), READ),
+                // It is known beforehand whether it copies.
+                Statement::Contiguous(_, of) if self.shapes[tensor(of)].0.is_contiguous() => {
+                    touch(Place::Meta(tensor(of)), READ);
+                }
+                Statement::Contiguous(_, of) => elements.push((tensor(of), READ)),
+                Statement::Pop(_, a) | Statement::Clear(a) | Statement::PopKey(_, a, _) => touch(list(a), BOTH),
+                Statement::Extend(a, other) => {
+                    touch(list(a), BOTH);
+                    touch(list(other), READ);
+                }
+                Statement::GetHeld(_, held) => touch(Place::Held(*held), READ),
+                Statement::SetHeld(held, _) => touch(Place::Held(*held), WRITE),
                 Statement::Fresh(_, _, a, b) => {
                     elements.push((tensor(a), READ));
                     if let Operand::Tensor(b) = b {
@@ -580,10 +667,15 @@ impl State {
     /// A step that touches nothing; false if the task waits.
     fn quiet(&mut self, name: TaskName, names: &mut Names) -> bool {
         let (lists, dicts) = (self.lists.len(), self.dicts.len());
+        let (pairs, objects) = (self.pairs.len(), self.objects.len());
         let frame = self.task(name).frames.last_mut().expect("it has not ended");
         let (op, line) = frame.code[frame.next].clone();
         match op {
             Op::Jump(to) => frame.next = to,
+            Op::Turn(number, to) => {
+                let (all, done) = frame.turns[&number];
+                frame.next = if done < all { frame.next + 1 } else { to };
+            }
             Op::Return(var) => {
                 let value = frame.vars[var.0];
                 let to = frame.to;
@@ -603,7 +695,7 @@ impl State {
                 let task = Task {
                     parent: name,
                     fork_line: line,
-                    frames: vec![Frame { code, next: 0, vars, register: 0, to: Var(0) }],
+                    frames: vec![Frame { code, next: 0, vars, register: 0, turns: BTreeMap::new(), to: Var(0) }],
                     store: None,
                     result: None,
                     looks: false,
@@ -616,7 +708,7 @@ impl State {
             Op::Plain(Statement::Call(to, callee, args)) => {
                 let vars = args.iter().map(|arg| frame.vars[arg.0]).collect();
                 let code = self.codes[callee + 1].clone();
-                self.task(name).frames.push(Frame { code, next: 0, vars, register: 0, to });
+                self.task(name).frames.push(Frame { code, next: 0, vars, register: 0, turns: BTreeMap::new(), to });
             }
             Op::Plain(Statement::Wait(to, future)) => {
                 let Slot::Future(target) = frame.vars[future.0] else { unreachable!("a future") };
@@ -632,7 +724,7 @@ impl State {
                 }
             }
             Op::Plain(Statement::Raise(k)) => self.end(name, Err(format!("e{k}"))),
-            Op::Plain(Statement::NewTensors(to, first)) => {
+            Op::Plain(Statement::NewTensors(to, first) | Statement::NewNest(to, first)) => {
                 let first = frame.vars[first.0];
                 set(frame, to, Slot::List(lists));
                 self.lists.push((vec![first], name));
@@ -640,6 +732,24 @@ impl State {
             Op::Plain(Statement::NewFutures(to)) => {
                 set(frame, to, Slot::List(lists));
                 self.lists.push((Vec::new(), name));
+            }
+            Op::Plain(Statement::Assign(to, from)) => {
+                let value = frame.vars[from.0];
+                set(frame, to, value);
+            }
+            Op::Plain(Statement::NewObject(to, _)) => {
+                set(frame, to, Slot::Object(objects));
+                self.objects.push(((Slot::None, 0), name));
+            }
+            Op::Plain(Statement::Pack(to, a, b)) => {
+                let pair = [frame.vars[a.0], frame.vars[b.0]];
+                set(frame, to, Slot::Pair(pairs));
+                self.pairs.push(pair);
+            }
+            Op::Plain(Statement::Unpack(to, pair, i)) => {
+                let Slot::Pair(pair) = frame.vars[pair.0] else { unreachable!("a pair") };
+                let item = self.pairs[pair][i];
+                set(self.task(name).frames.last_mut().expect("it has not ended"), to, item);
             }
             Op::Plain(Statement::NewDict(to)) => {
                 set(frame, to, Slot::Dict(dicts));
@@ -651,6 +761,7 @@ impl State {
     }
 
     fn end(&mut self, name: TaskName, result: Result<Slot, String>) {
+        self.overlapping |= result.as_ref().is_err_and(|error| error == OVERLAP);
         let task = self.task(name);
         task.frames.clear();
         task.result = Some(result);
@@ -689,7 +800,24 @@ impl State {
             Slot::List(i) | Slot::Dict(i) => i,
             other => unreachable!("a container, not {other:?}"),
         };
+        let object = |frame: &Frame, var: &Var| match frame.vars[var.0] {
+            Slot::Object(i) => i,
+            other => unreachable!("an object, not {other:?}"),
+        };
         match op {
+            Op::LoadK(holder) => frame.register = *self.k(frame, *holder),
+            Op::StoreK(holder, k) => *self.k(frame, *holder) = frame.register + k,
+            Op::Begin(number, list) => {
+                let turns = self.lists[container(frame, list)].0.len();
+                frame.turns.insert(*number, (turns, 0));
+            }
+            Op::Item(number, to, list) => {
+                let turn = frame.turns.get_mut(number).expect("the loop has begun");
+                turn.1 += 1;
+                let at = turn.1 - 1;
+                let item = self.lists[container(frame, list)].0.get(at).copied();
+                frame.vars_set(*to, item.ok_or("list index out of range")?);
+            }
             Op::LoadN => frame.register = self.n,
             Op::StoreN(k) => self.n = frame.register + k,
             Op::FillRegister(a) => self.fill(tensor(frame, a), frame.register),
@@ -697,13 +825,49 @@ impl State {
                 let holds = match condition {
                     Condition::Sum(a, k) => self.elements(tensor(frame, a)).iter().fold(0, wrapping) > *k,
                     Condition::N(k) => self.n > *k,
+                    Condition::K(holder, k) => *self.k(frame, *holder) > *k,
                     Condition::Length(list, k) => self.lists[container(frame, list)].0.len() as i64 > *k,
                     Condition::Key(dict, key) => self.dicts[container(frame, dict)].0.iter().any(|row| row.0 == *key),
                 };
                 frame.next = if holds { frame.next + 1 } else { *to };
             }
-            Op::Jump(_) | Op::Return(_) => unreachable!("they touch nothing"),
+            Op::Jump(_) | Op::Turn(..) | Op::Return(_) => unreachable!("they touch nothing"),
             Op::Plain(statement) => match statement {
+                Statement::Concat(to, a, b) => {
+                    let mut items = self.lists[container(frame, a)].0.clone();
+                    items.extend_from_slice(&self.lists[container(frame, b)].0);
+                    self.new_list(name, frame, *to, items);
+                }
+                Statement::Head(to, a) => {
+                    let items = self.lists[container(frame, a)].0.iter().take(1).copied().collect();
+                    self.new_list(name, frame, *to, items);
+                }
+                Statement::Values(to, a) => {
+                    let items = self.dicts[container(frame, a)].0.iter().map(|row| row.1).collect();
+                    self.new_list(name, frame, *to, items);
+                }
+                Statement::Get(to, a, key, default) => {
+                    let row = self.dicts[container(frame, a)].0.iter().find(|row| row.0 == *key);
+                    frame.vars_set(*to, row.map_or(frame.vars[default.0], |row| row.1));
+                }
+                Statement::SetDefault(to, a, key, default) => {
+                    let entries = &mut self.dicts[container(frame, a)].0;
+                    if !entries.iter().any(|row| row.0 == *key) {
+                        entries.push((*key, frame.vars[default.0]));
+                    }
+                    let row = entries.iter().find(|row| row.0 == *key).expect("it is there now");
+                    frame.vars_set(*to, row.1);
+                }
+                Statement::AddOut(to, a, b) => {
+                    let (to, first, second) = (tensor(frame, to), tensor(frame, a), tensor(frame, b));
+                    self.check_overlap(to, first)?;
+                    self.check_overlap(to, second)?;
+                    let elements = self.combined(Combine::Add, first, Operand::Tensor(*b), frame);
+                    self.store_or_keep(name, to, elements);
+                }
+                Statement::GetT(to, of) => frame.vars_set(*to, self.objects[object(frame, of)].0.0),
+                Statement::SetT(of, from) => self.objects[object(frame, of)].0.0 = frame.vars[from.0],
+                Statement::SetK(holder, k) => *self.k(frame, *holder) = *k,
                 Statement::View(to, of, how) => {
                     let mut shape = self.shapes[tensor(frame, of)].0.clone();
                     match *how {
@@ -779,6 +943,43 @@ impl State {
                     frame.vars_set(*to, self.tensor(name, &[2], drawn));
                 }
                 Statement::Seed(seed) => self.generator = (*seed, 0),
+                Statement::Unbind(to, of, dim) => {
+                    let of = tensor(frame, of);
+                    let rows = (0..2).map(|at| {
+                        let mut shape = self.shapes[of].0.clone();
+                        shape.offset += at * shape.dims[*dim].1;
+                        shape.dims.remove(*dim);
+                        self.shapes.push((shape, name));
+                        Slot::Tensor(self.shapes.len() - 1)
+                    });
+                    let rows = rows.collect();
+                    self.new_list(name, frame, *to, rows);
+                }
+                Statement::Contiguous(to, of) => {
+                    let of = tensor(frame, of);
+                    let shape = &self.shapes[of].0;
+                    let itself = shape.is_contiguous();
+                    let (sizes, elements) = (shape.sizes(), self.elements(of));
+                    let made = if itself { Slot::Tensor(of) } else { self.tensor(name, &sizes, elements) };
+                    frame.vars_set(*to, made);
+                }
+                Statement::Pop(to, list) => {
+                    let item = self.lists[container(frame, list)].0.pop();
+                    frame.vars_set(*to, item.ok_or("pop from empty list")?);
+                }
+                Statement::Extend(list, other) => {
+                    let items = self.lists[container(frame, other)].0.clone();
+                    self.lists[container(frame, list)].0.extend(items);
+                }
+                Statement::Clear(list) => self.lists[container(frame, list)].0.clear(),
+                Statement::PopKey(to, dict, key) => {
+                    let entries = &mut self.dicts[container(frame, dict)].0;
+                    let at = entries.iter().position(|row| row.0 == *key);
+                    let at = at.ok_or_else(|| format!("no key {}", KEYS[*key]))?;
+                    frame.vars_set(*to, entries.remove(at).1);
+                }
+                Statement::GetHeld(to, held) => frame.vars_set(*to, self.held[*held as usize]),
+                Statement::SetHeld(held, from) => self.held[*held as usize] = frame.vars[from.0],
                 Statement::Print | Statement::PrintTensor(_) => {}
                 other => unreachable!("{other:?} touches nothing"),
             },
@@ -786,9 +987,29 @@ impl State {
         Ok(())
     }
 
+    fn new_list(&mut self, name: TaskName, frame: &mut Frame, to: Var, items: Vec<Slot>) {
+        frame.vars_set(to, Slot::List(self.lists.len()));
+        self.lists.push((items, name));
+    }
+
+    /// Which submodule this is.
+    fn sub(&self, sub: usize) -> usize {
+        if self.one_sub { 0 } else { sub }
+    }
+
+    fn k(&mut self, frame: &Frame, holder: Holder) -> &mut i64 {
+        match holder {
+            Holder::Object(var) => match frame.vars[var.0] {
+                Slot::Object(i) => &mut self.objects[i].0.1,
+                other => unreachable!("an object, not {other:?}"),
+            },
+            Holder::Sub(sub) => &mut self.subs[self.sub(sub)],
+        }
+    }
+
     fn check_overlap(&self, to: usize, from: usize) -> Result<(), String> {
         let partly = to != from && self.shapes[to].0.overlaps_partly(&self.shapes[from].0);
-        if partly { Err("some elements of the input and the output are one".to_string()) } else { Ok(()) }
+        if partly { Err(OVERLAP.to_string()) } else { Ok(()) }
     }
 
     /// The elements of `from`, repeated to the sizes of `to`.
@@ -883,5 +1104,5 @@ fn wrapping(sum: i64, element: &i64) -> i64 {
 
 /// Operators that first read and later store: those that read and write tensors, and `append`.
 fn splits(op: &Op) -> bool {
-    matches!(op, Op::Plain(Statement::Update(..) | Statement::Copy(..) | Statement::Append(..)))
+    matches!(op, Op::Plain(Statement::Update(..) | Statement::Copy(..) | Statement::AddOut(..) | Statement::Append(..)))
 }

@@ -27,6 +27,8 @@ pub struct Truth {
     pub racy_at_first: bool,
     /// Whether a task of some execution raises an error, or waits for ever.
     pub failing: bool,
+    /// Whether some execution met what [`State::overlapping`] says.
+    pub overlapping: bool,
     /// Whether tasks race for what decides which elements another step touches: a container, an attribute that holds a
     /// tensor, the sizes of a tensor.
     pub varying: bool,
@@ -75,6 +77,7 @@ impl Truth {
         self.classes += 1;
         self.outcomes.insert(state.outcome());
         self.failing |= state.is_failing();
+        self.overlapping |= state.overlapping;
         for task in state.forked() {
             self.forks.entry(state.fork_line(task)).or_insert(true);
         }
@@ -90,7 +93,10 @@ impl Truth {
         }
         self.racy |= !races.is_empty();
         for race in races {
-            self.varying |= matches!(race.place, Place::List(_) | Place::Dict(_) | Place::W | Place::Meta(_));
+            self.varying |= matches!(
+                race.place,
+                Place::List(_) | Place::Dict(_) | Place::W | Place::Held(_) | Place::T(_) | Place::Meta(_)
+            );
             self.race(state, &race);
         }
     }
@@ -150,7 +156,7 @@ fn effect_kind(place: Place, attribute: bool) -> &'static str {
 
 fn start(sample: &Sample, rendered: &Rendered, draws: &Draws, split: bool, names: &mut Names) -> State {
     let codes: Vec<Rc<Code>> = rendered.codes.iter().cloned().map(Rc::new).collect();
-    State::new(Rc::new(codes), sample.y, draws.clone(), split, names)
+    State::new(Rc::new(codes), sample.y, sample.one_sub, draws.clone(), split, names)
 }
 
 /// Pairs of steps that conflict, unordered by program order, forks and waits; with each place where they do.

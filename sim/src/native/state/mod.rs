@@ -32,7 +32,7 @@ mod step;
 mod task;
 
 use step::mix;
-pub(super) use step::{Arrival, Place, Step, Taken, Touched, await_turn, step, store, touch};
+pub(super) use step::{Arrival, Place, Step, Taken, Touched, await_turn, step, step_of_look, store, touch};
 use task::is_ready;
 pub(super) use task::{JobBox, Status, Task};
 
@@ -44,6 +44,28 @@ pub(super) struct Shared {
     /// Which executions were watched, by what they did: the watch has nothing to learn from another one that does the
     /// same. Only asked.
     pub(super) familiar: FxHashSet<u64>,
+    /// Every global that an execution has met: a caller that looks before anybody has touched it sees it too.
+    pub(super) globals: BTreeMap<SlotId, Begin>,
+}
+
+/// A global of an execution.
+#[derive(Debug, Clone)]
+pub(super) struct Met {
+    pub(super) slot: SlotId,
+    pub(super) value: Arc<dyn look::Kept>,
+    /// What tells its first contents from others. As long as it has them it is no part of an outcome, so that it does not matter
+    /// whether anybody has touched it yet.
+    pub(super) at_first: u128,
+}
+
+/// Makes the value that a global begins with.
+#[derive(Clone)]
+pub(super) struct Begin(pub(super) Arc<dyn Fn() -> Arc<dyn look::Kept> + Send + Sync>);
+
+impl std::fmt::Debug for Begin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a beginning")
+    }
 }
 
 /// Tables that are kept for the next check on this thread: to make them anew takes as long as a short execution.
@@ -88,7 +110,7 @@ pub(super) struct Kin {
 #[derive(Debug, Default)]
 pub(super) struct Left {
     jobs: Vec<JobBox>,
-    globals: Vec<(SlotId, Arc<dyn look::Kept>)>,
+    globals: Vec<Met>,
     result: Option<Arc<dyn look::Kept>>,
 }
 
@@ -145,7 +167,14 @@ pub(super) struct State {
     /// Made when somebody asks for it, for that takes as long as a short execution.
     generator: Option<Generator>,
     pub(super) drawn: bool,
-    pub(super) globals: Vec<(SlotId, Arc<dyn look::Kept>)>,
+    /// By slot.
+    pub(super) globals: Vec<Met>,
+    /// While a global begins: the number of the next thing that it makes. Whoever touches it first makes it, and it is nobody's.
+    beginning: Option<u32>,
+    /// Whether the caller has begun to look.
+    pub(super) looked: bool,
+    /// Globals that were met for the first time after that, by any execution: the look would have been at them too.
+    pub(super) missed: Vec<Location>,
     pub(super) result: Option<Arc<dyn look::Kept>>,
     pub(super) at_return: Option<u128>,
     /// Whether nobody else was left at the look.
@@ -199,6 +228,9 @@ impl State {
             generator: None,
             drawn: false,
             globals: Vec::new(),
+            beginning: None,
+            looked: false,
+            missed: Vec::new(),
             result: None,
             at_return: None,
             alone: false,
@@ -237,7 +269,7 @@ impl State {
         self.order.clear();
         self.joined.clear();
         (self.steps, self.live, self.cut, self.at_return) = (0, 0, None, None);
-        (self.alone, self.leading) = (false, false);
+        (self.alone, self.leading, self.looked) = (false, false, false);
         if self.drawn {
             (self.generator, self.drawn) = (None, false);
         }
@@ -297,6 +329,10 @@ impl State {
 
     /// The identity of something that the task that runs now makes.
     pub(super) fn fresh(&mut self) -> SlotId {
+        if let Some(next) = &mut self.beginning {
+            *next = next.wrapping_add(1);
+            return SlotId::new(u32::MAX, *next);
+        }
         let task = &mut self.tasks[self.current.index()];
         let slot = SlotId::new(self.current.number(), task.slots);
         task.slots += 1;
@@ -305,6 +341,12 @@ impl State {
 
     /// Lets somebody make things in the name of the task that runs now.
     pub(super) fn make<R>(&mut self, work: impl FnOnce(&mut Allocator, &mut Modes) -> R) -> R {
+        if let Some(next) = self.beginning {
+            let mut allocator = Allocator::new(u32::MAX, self.memory.clone()).at(next.wrapping_add(1));
+            let made = work(&mut allocator, &mut Modes::default());
+            self.beginning = Some(allocator.count());
+            return made;
+        }
         let mut allocator = Allocator::new(self.current.number(), self.memory.clone());
         let task = &mut self.tasks[self.current.index()];
         if task.slots > 0 {
@@ -313,6 +355,30 @@ impl State {
         let made = work(&mut allocator, &mut task.modes);
         task.slots = allocator.count();
         made
+    }
+
+    /// The things that are made from now on are made by this global, or, without one, by the task that runs; says what was so
+    /// before.
+    pub(super) fn begin_global(&mut self, next: Option<u32>) -> Option<u32> {
+        std::mem::replace(&mut self.beginning, next)
+    }
+
+    /// Globals that other executions have met and this one has not.
+    pub(super) fn unmet(&self) -> Vec<(SlotId, Begin)> {
+        let met = |slot: &SlotId| self.globals.binary_search_by_key(slot, |met| met.slot).is_ok();
+        let shared = self.shared();
+        shared.globals.iter().filter(|(slot, _)| !met(slot)).map(|(slot, begin)| (*slot, begin.clone())).collect()
+    }
+
+    /// Adds a global that this execution has just met.
+    pub(super) fn meet(&mut self, met: Met, begin: Begin) {
+        let slot = met.slot;
+        let Err(place) = self.globals.binary_search_by_key(&slot, |met| met.slot) else { return };
+        self.globals.insert(place, met);
+        let new = self.shared().globals.insert(slot, begin).is_none();
+        if new && self.looked {
+            self.missed.push(Location(slot.bits()));
+        }
     }
 
     /// Who runs now.

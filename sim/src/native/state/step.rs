@@ -63,23 +63,49 @@ pub(in crate::native) enum Arrival {
 /// If what it touches was made in another execution.
 #[inline]
 pub(in crate::native) fn step(step: Step<'_>) -> Taken {
-    let arrival = world::checked(|state| match state.is_own(&step) {
+    if let Some(taken) = announce(&step) {
+        return taken;
+    }
+    let half = world::checked(|state| state.pass(&step)).unwrap_or(false);
+    Taken { half }
+}
+
+/// The caller's look, which touches this as far as it is known; where others go first, it is at what `again` then finds.
+///
+/// # Panics
+/// As [`step`].
+pub(in crate::native) fn step_of_look(
+    serial: u64,
+    touches: &[Touched],
+    again: impl FnOnce() -> SmallVec<[Touched; 2]>,
+) {
+    let look = Step { serial, made: None, touches, operator: "return", at: None, splits: false };
+    if announce(&look).is_none() {
+        let touches = &again();
+        world::checked(|state| state.pass(&Step { touches, ..look }));
+    }
+}
+
+/// Announces a step. How it was taken, if that was at once; otherwise this returns when it is to be taken.
+#[inline(always)]
+fn announce(step: &Step<'_>) -> Option<Taken> {
+    let arrival = world::checked(|state| match state.is_own(step) {
         false => Err(state.serial),
-        true => Ok(match state.arrive(&step) {
-            Arrival::Go => Ok(state.pass(&step)),
+        true => Ok(match state.arrive(step) {
+            Arrival::Go => Ok(state.pass(step)),
             arrival => Err(arrival),
         }),
     });
-    let arrival = match arrival {
-        None if step.serial == outside::SERIAL => return Taken::default(),
-        None => return outside::refuse(&step, outside::SERIAL),
-        Some(Err(own)) => return outside::refuse(&step, own),
-        Some(Ok(Ok(half))) => return Taken { half, paused: false },
-        Some(Ok(Err(arrival))) => arrival,
-    };
-    await_turn(arrival);
-    let half = world::checked(|state| state.pass(&step)).unwrap_or(false);
-    Taken { half, paused: true }
+    match arrival {
+        None if step.serial == outside::SERIAL => Some(Taken::default()),
+        None => Some(outside::refuse(step, outside::SERIAL)),
+        Some(Err(own)) => Some(outside::refuse(step, own)),
+        Some(Ok(Ok(half))) => Some(Taken { half }),
+        Some(Ok(Err(arrival))) => {
+            await_turn(arrival);
+            None
+        }
+    }
 }
 
 /// Announces an access of a thing that has one location for itself, as [`step`] does. Most steps are such, so this is the short
@@ -92,14 +118,14 @@ pub(in crate::native) fn touch(
     at: &'static Caller<'static>,
 ) -> Taken {
     match arrive_quickly(place, kind, at) {
-        Some(Arrival::Go) => Taken { half: false, paused: false },
+        Some(Arrival::Go) => Taken { half: false },
         Some(Arrival::To(next)) => {
             stack::hand_over(next);
-            Taken { half: false, paused: true }
+            Taken { half: false }
         }
         Some(Arrival::Pause) => {
             stack::pause();
-            Taken { half: false, paused: true }
+            Taken { half: false }
         }
         _ => touch_slowly(place, kind, operator, at),
     }
@@ -146,8 +172,6 @@ impl Place {
 pub(in crate::native) struct Taken {
     /// Only its first half was.
     pub(in crate::native) half: bool,
-    /// Others may have gone before.
-    pub(in crate::native) paused: bool,
 }
 
 /// Announces the second half of a step, which writes.
