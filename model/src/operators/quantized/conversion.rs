@@ -1,6 +1,6 @@
 //! Between numbers and quantized elements, and what a quantized tensor says of itself.
 
-use super::super::{Call, Correction, Fault, Kernel};
+use super::super::{Call, Correction, Fault, Kernel, Operator, When};
 use super::parts::{Parts, suggested, together};
 use super::wrong_backend;
 use crate::operators::corrections::Row;
@@ -32,7 +32,12 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
 
 const SHAPE_ONLY: &[Correction] = &[Correction::ShapeOnly];
 
+/// A tensor of floats is handed through.
+const ALIASES: &[Correction] = &[Correction::AliasesWhen(When::Arguments(is_float))];
+
 pub(super) const CORRECTIONS: &[Row] = &[
+    ("aten::dequantize.self", ALIASES),
+    ("aten::dequantize.tensor", ALIASES),
     ("aten::q_per_channel_axis", SHAPE_ONLY),
     ("aten::q_per_channel_scales", SHAPE_ONLY),
     ("aten::q_per_channel_zero_points", SHAPE_ONLY),
@@ -165,6 +170,10 @@ fn check_zero_point(zero_point: i64, dtype: DType, function: &str) -> Result<(),
     Ok(())
 }
 
+fn is_float(_: &Operator, args: &[Value]) -> bool {
+    matches!(&args[0], Value::Tensor(tensor) if tensor.dtype() == DType::Float32)
+}
+
 /// The numbers that the elements stand for; a plain tensor becomes one of floats.
 fn dequantize(call: &mut Call<'_>, i: usize) -> Result<Value, Fault> {
     let tensor = call.tensor(i)?;
@@ -187,6 +196,9 @@ pub(super) fn dequantized(call: &mut Call<'_>, tensor: &Tensor) -> Result<Tensor
 fn dequantize_list(call: &mut Call<'_>) -> Result<Value, Fault> {
     let mut items = Vec::new();
     for tensor in call.tensors(0)? {
+        if tensor.metadata().quantizer.is_none() {
+            return Err(Fault::unsupported(format!("{} of tensors that are not quantized", call.name())));
+        }
         items.push(Value::Tensor(dequantized(call, &tensor)?));
     }
     Ok(Value::List(List::new(call.allocator, ListContent { item: Type::Tensor, items })))

@@ -10,6 +10,7 @@ mod ordinary;
 mod packed;
 mod parts;
 mod recurrent;
+mod scalars;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,7 @@ pub(super) use ordinary::{KERNELS as ORDINARY, NOT_HERE};
 
 /// Full names and kernels.
 pub(super) const KERNELS: &[&[(&str, Kernel)]] =
-    &[conversion::KERNELS, functions::KERNELS, layers::KERNELS, packed::KERNELS, recurrent::KERNELS];
+    &[conversion::KERNELS, functions::KERNELS, layers::KERNELS, packed::KERNELS, recurrent::KERNELS, scalars::KERNELS];
 
 /// Full names and corrections.
 pub(super) const CORRECTIONS: &[Row] = &joined::<{ count(TABLES) }>(TABLES);

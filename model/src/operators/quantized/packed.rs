@@ -60,6 +60,7 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("quantized::conv_unpack", conv_unpack),
     ("quantized::embedding_bag_prepack", embedding_prepack),
     ("quantized::embedding_bag_unpack", embedding_unpack),
+    ("quantized::embedding_byte", embedding),
     ("quantized::linear_prepack", linear_prepack),
     ("quantized::linear_prepack_fp16", linear_prepack_fp16),
     ("quantized::linear_unpack", linear_unpack),
@@ -407,16 +408,30 @@ fn embedding_prepack(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 fn embedding_unpack(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let weight = embedding_weight(call)?;
+    copied(call, &weight).map(Value::Tensor)
+}
+
+fn embedding_weight(call: &Call<'_>) -> Result<Tensor, Fault> {
     let wrong = || call.wrong(0, "packed parameters of an embedding");
     let state = state_of(call.value(0), &[EMBEDDING]).ok_or_else(wrong)?;
-    let weight = match state.get(1) {
+    match state.get(1) {
         Some(Value::List(tensors)) => match tensors.content().items.first() {
-            Some(Value::Tensor(weight)) => weight.clone(),
-            _ => return Err(wrong()),
+            Some(Value::Tensor(weight)) => Ok(weight.clone()),
+            _ => Err(wrong()),
         },
-        _ => return Err(wrong()),
-    };
-    copied(call, &weight).map(Value::Tensor)
+        _ => Err(wrong()),
+    }
+}
+
+/// The rows that the indices name, as numbers.
+fn embedding(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (weight, indices) = (embedding_weight(call)?, call.tensor(1)?);
+    if call.bool(2)? {
+        return Err(Fault::unsupported(format!("{} with rows left out", call.name())));
+    }
+    let rows = super::conversion::dequantized(call, &weight)?;
+    call.run("aten::embedding", &[Value::Tensor(rows), Value::Tensor(indices.clone())])
 }
 
 /// The cell of a dynamically quantized recurrent network: `(kind, biases, [], [reduce range], weights)`.

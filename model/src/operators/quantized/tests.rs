@@ -122,6 +122,13 @@ fn numbers_are_quantized_and_come_back() {
     let args = [q, Value::Float(0.5), Value::Int(3), Value::Int(DType::QUInt8.code())];
     let words = "Could not run 'aten::quantize_per_tensor' with arguments from the 'QuantizedCPU' backend.";
     world.raises("aten::quantize_per_tensor", &args, words);
+    // What is not quantized is handed through, and the watch knows that.
+    let itself = world.call("aten::dequantize.self", std::slice::from_ref(&x));
+    assert!(matches!((&itself, &x), (Value::Tensor(a), Value::Tensor(b)) if a.is(b)));
+    let (scale, zero_point) = (world.floats(&[1], &[0.5]), Tensor::from_vec(&mut world.0, &[1], &[3i64]).unwrap());
+    let args = [x.clone(), scale, Value::Tensor(zero_point), Value::Int(DType::QUInt8.code())];
+    let by_tensors = world.call("aten::quantize_per_tensor.tensor_qparams", &args);
+    assert_eq!(world.elements(&by_tensors), [1, 3, 4, 203]);
     let args = [x.clone(), Value::Float(0.5), Value::Int(256), Value::Int(DType::QUInt8.code())];
     let words = "quantize_tensor_per_tensor_affine zero_point 256 is above upper bound.";
     world.raises("aten::quantize_per_tensor", &args, words);
@@ -474,6 +481,53 @@ fn a_batch_norm_is_a_line() {
     assert_eq!(world.elements(&found), [14, 22, 36, 0]);
     let found = world.call("quantized::batch_norm2d_relu", &args);
     assert_eq!(world.elements(&found), [20, 22, 36, 20]);
+}
+
+#[test]
+fn a_number_changes_what_elements_stand_for() {
+    let mut world = World::new();
+    let integers = [0, 30, 100, 255];
+    let x = world.quantized(DType::QUInt8, &[4], &integers, Quantizer::per_tensor(0.5, 30));
+    let numbers: Vec<f64> = integers.iter().map(|&x| (x - 30) as f64 * 0.5).collect();
+    let mut check = |name: &str, number: f64, scale: f64, zero_point: i64, elements: Option<[i64; 4]>| {
+        let found = world.call(name, &[x.clone(), Value::Float(number)]);
+        assert!(
+            matches!(world.call("aten::q_scale", std::slice::from_ref(&found)), Value::Float(s) if (s - scale).abs() < 1e-12)
+        );
+        let zero = world.call("aten::q_zero_point", std::slice::from_ref(&found));
+        assert!(matches!(zero, Value::Int(found) if found == zero_point), "{name} {number}: {zero:?}");
+        if let Some(elements) = elements {
+            assert_eq!(world.elements(&found), elements, "{name} {number}");
+        }
+        world.numbers(&found)
+    };
+    // 3.2 is 6.4 steps, and counts as 6.
+    let found = check("quantized::add_scalar", 3.2, 0.5, 24, Some(integers));
+    assert_eq!(found, numbers.iter().map(|x| x + 3.0).collect::<Vec<_>>());
+    // 200 steps would take the zero point to -170, so 425 steps have to fit where 255 did.
+    let found = check("quantized::add_scalar", 100.0, 0.5 * 425.0 / 255.0, 0, None);
+    assert!(found.iter().zip(&numbers).all(|(found, x)| (found - (x + 100.0)).abs() <= 0.5 * 425.0 / 510.0 + 1e-4));
+    check("quantized::add_scalar_relu", -10.0, 0.5, 50, Some([50, 50, 100, 255]));
+    let found = check("quantized::mul_scalar", 4.0, 2.0, 30, Some(integers));
+    assert_eq!(found, numbers.iter().map(|x| x * 4.0).collect::<Vec<_>>());
+    let found = check("quantized::mul_scalar", -2.0, 1.0, 225, Some([255, 225, 155, 0]));
+    assert_eq!(found, numbers.iter().map(|x| x * -2.0).collect::<Vec<_>>());
+    check("quantized::mul_scalar_relu", -2.0, 1.0, 225, Some([255, 225, 225, 225]));
+    check("quantized::mul_scalar", 0.0, 1.0, 0, Some([0; 4]));
+}
+
+#[test]
+fn an_embedding_gives_rows_as_numbers() {
+    let mut world = World::new();
+    // Each row has a scale and a zero point of its own, which need not be whole.
+    let quantizer = Quantizer::PerChannelFloat { channels: vec![(0.5, 2.5), (0.25, 0.0), (1.0, 10.0)], axis: 0 };
+    let weight = world.quantized(DType::QUInt8, &[3, 2], &[1, 2, 3, 4, 5, 6], quantizer);
+    let packed = world.call("quantized::embedding_bag_prepack", std::slice::from_ref(&weight));
+    let indices = Value::Tensor(Tensor::from_vec(&mut world.0, &[2, 1], &[2i64, 0]).unwrap());
+    let found = world.call("quantized::embedding_byte", &[packed.clone(), indices, Value::Bool(false)]);
+    assert_eq!((sizes(&found), world.numbers(&found)), (vec![2, 1, 2], vec![-5.0, -4.0, -0.75, -0.25]));
+    let back = world.call("quantized::embedding_bag_unpack", &[packed]);
+    assert!(back.same(&weight));
 }
 
 proptest! {
