@@ -541,3 +541,37 @@ fn what_a_global_holds_is_not_the_forks_that_met_it_first() {
     let found: Vec<_> = report.findings.iter().map(|found| (found.kind, found.operator.as_str())).collect();
     assert_eq!((report.verdict, found), (Some(Verdict::Impure), vec![("global-state", "aten::mul_")]), "{report}");
 }
+
+/// Buffers are attributes that hold tensors, and these come from outside with the module.
+#[test]
+fn what_attributes_hold_comes_with_the_module_that_is_audited() {
+    #[derive(Clone)]
+    struct Average {
+        mean: Attr<Tensor>,
+        history: Attr<Vec<Tensor>>,
+    }
+    impl Module for Average {
+        fn visit(&self, visitor: &mut Visitor) {
+            visitor.attribute("mean", &self.mean);
+            visitor.attribute("history", &self.history);
+        }
+    }
+    impl Forward<(Tensor,)> for Average {
+        type Out = Tensor;
+        fn forward(&self, (x,): (Tensor,)) -> Tensor {
+            let (mean, history) = (self.mean.clone(), self.history.clone());
+            let update = move |x: Tensor| {
+                history.get()[0].copy_(&mean.get());
+                mean.get().add_(&x)
+            };
+            wait(&fork(update, (x,)))
+        }
+    }
+    let average = Average { mean: Attr::new(Tensor::from([1.0f32])), history: Attr::new(vec![Tensor::from([0.0f32])]) };
+    let report = forkcheck::audit(&average, (Tensor::from([2.0f32]),));
+    let found: Vec<_> = report.findings.iter().map(|found| (found.kind, found.target.as_str())).collect();
+    assert_eq!(found, [("attribute-mutation", "self.history"), ("attribute-mutation", "self.mean")], "{report}");
+    assert_eq!(report.outcomes.unwrap().error, None);
+    let after = (average.mean.get().to_vec::<f32>(), average.history.get()[0].to_vec::<f32>());
+    assert_eq!(after, (vec![1.0], vec![0.0]), "the tensors are as they were");
+}

@@ -101,7 +101,7 @@ impl<T: Clone> Attr<T> {
     }
 }
 
-impl<T: Outcome + Clone + Send + Sync> Held for HeldAttr<T> {
+impl<T: Outcome + Clone + Send + Sync + 'static> Held for HeldAttr<T> {
     fn restore(&self) {
         let value = lock(&self.value).clone();
         self.attr.0.put(value);
@@ -184,9 +184,10 @@ impl<T: Default> Default for Attr<T> {
     }
 }
 
-impl<T: Outcome + Clone> Outcome for Attr<T> {
+impl<T: Outcome + Clone + Send + Sync + 'static> Outcome for Attr<T> {
     fn look(&self, look: &mut Look) -> Shown {
         look.reads_whole(self.0.place.slot, T::leads());
+        look.keep(self.0.place.slot, || self.holding());
         let value = self.0.lock().clone();
         value.look(look)
     }

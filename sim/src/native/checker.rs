@@ -469,6 +469,7 @@ struct Outside {
 impl Given for Outside {
     fn restore(&self) {
         self.visitor.held.iter().for_each(|(_, held)| held.restore());
+        self.visitor.reached.iter().for_each(|held| held.restore());
     }
 
     fn tell(&self) {

@@ -11,6 +11,7 @@ use forkcheck_scheduler::{Kind, TaskId};
 use ndarray::{ArrayBase, Data, Dimension};
 use smallvec::SmallVec;
 
+use super::module::Held;
 use super::state::Touched;
 
 /// What a checked body returns: something whose contents can be told apart.
@@ -61,6 +62,8 @@ pub struct Look {
     /// The attributes and globals whose contents may decide what else is seen.
     pub(super) leads: SmallVec<[SlotId; 2]>,
     pub(super) futures: Vec<TaskId>,
+    /// What was met, if somebody wants to put it back.
+    pub(super) met: Option<Vec<(SlotId, Box<dyn Held>)>>,
 }
 
 /// A value that is kept to be looked at.
@@ -121,6 +124,13 @@ impl Look {
     pub(super) fn reads(&mut self, touched: Touched) {
         debug_assert_eq!(touched.access.kind, Kind::Read, "a look only reads");
         self.touches.push(touched);
+    }
+
+    /// Keeps what was met, if somebody wants to put it back.
+    pub(super) fn keep<H: Held + 'static>(&mut self, slot: SlotId, held: impl FnOnce() -> H) {
+        if let Some(met) = &mut self.met {
+            met.push((slot, Box::new(held())));
+        }
     }
 
     /// Notes that something was read that has a location for itself, and whose value may lead elsewhere.

@@ -69,6 +69,8 @@ pub struct Visitor {
     /// Whether names are all that is asked for.
     names_only: bool,
     pub(super) held: Vec<(String, Box<dyn Held>)>,
+    /// What attributes led to.
+    pub(super) reached: Vec<Box<dyn Held>>,
     /// Modules by path, each with the name of its type.
     pub(super) modules: Vec<(String, &'static str)>,
 }
@@ -79,6 +81,12 @@ pub(super) trait Held: Send + Sync {
     fn restore(&self);
     /// The contents.
     fn look(&self, look: &mut Look) -> Shown;
+}
+
+impl fmt::Debug for dyn Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("something with contents")
+    }
 }
 
 impl std::fmt::Debug for Visitor {
@@ -143,6 +151,19 @@ impl Visitor {
         }
     }
 
+    /// What an attribute leads to goes by its name, and is put back with it; the caller sees it through the attribute.
+    fn inside(&mut self, attribute: &impl Outcome) {
+        if self.names_only {
+            return;
+        }
+        let mut look = Look { met: Some(Vec::new()), ..Look::default() };
+        attribute.look(&mut look);
+        for (slot, held) in look.met.into_iter().flatten() {
+            self.slot(slot);
+            self.reached.push(held);
+        }
+    }
+
     fn slot(&mut self, slot: SlotId) {
         self.found.push(((slot, None), self.path.as_str().into(), self.attribute));
     }
@@ -175,6 +196,7 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Input for Attr<T> {
     fn visit_input(&self, visitor: &mut Visitor) {
         visitor.slot(self.slot());
         visitor.hold(|| self.holding());
+        visitor.inside(self);
     }
 }
 

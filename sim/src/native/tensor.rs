@@ -395,6 +395,7 @@ impl fmt::Debug for Tensor {
 impl Outcome for Tensor {
     fn look(&self, look: &mut Look) -> Shown {
         self.touched().into_iter().for_each(|touched| look.reads(touched));
+        look.keep(self.storage_slot(), || self.holding());
         Shown(Value::Tensor(self.plain.clone()))
     }
 }

@@ -1,14 +1,16 @@
 //! A random program as a Rust body, and what the checker must say of it: the same oracle for the other way in.
 //!
 //! An archive's statements are one by one what a user of the library would write: a tensor is a [`Tensor`], an attribute, a
-//! container or an object is made of [`Attr`]s. Errors are values here, so that the caller sees its arguments after one too.
+//! container or an object is made of [`Attr`]s. A body that makes all by itself has values for errors, so that the caller sees its
+//! arguments after one too; the same program as a module that is audited, with state from outside, panics.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use forkcheck::report::{Assurance, Report};
 use forkcheck::{
-    Atomicity, Attr, Checker, Future, Global, Input, Look as Looks, Outcome, Shown, Tensor, Visitor, fork, wait,
+    Atomicity, Attr, Checker, Forward, Future, Global, Input, Look as Looks, Module, Outcome, Shown, Tensor, Visitor,
+    fork, wait,
 };
 
 use super::laws::Effort;
@@ -115,7 +117,7 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Place<T> {
     }
 }
 
-impl<T: Outcome + Clone> Outcome for Place<T> {
+impl<T: Outcome + Clone + Send + Sync> Outcome for Place<T> {
     fn look(&self, look: &mut Looks) -> Shown {
         match self {
             Place::Attr(attr) => attr.look(look),
@@ -125,9 +127,20 @@ impl<T: Outcome + Clone> Outcome for Place<T> {
     }
 }
 
+impl<T: Outcome + Clone + Send + Sync + 'static> Input for Place<T> {
+    fn visit_input(&self, visitor: &mut Visitor) {
+        match self {
+            Place::Attr(attr) => attr.visit_input(visitor),
+            Place::Global(_) => {}
+        }
+    }
+}
+
 /// The attributes of the module, and the code.
 struct Host {
     sample: Sample,
+    /// Whether errors are panics, not values.
+    panics: bool,
     w: Attr<Tensor>,
     n: Place<i64>,
     l: Place<List>,
@@ -141,11 +154,11 @@ struct Frame {
     vars: Vec<Option<Val>>,
 }
 
-/// What the caller sees: the result, the arguments, the attributes.
-type Seen = (Out, [Tensor; 2], List, Dict, Attr<Tensor>, Place<i64>, Place<List>, Place<Dict>, [Attr<i64>; 2]);
+/// What the caller sees of the attributes.
+type Seen = (Attr<Tensor>, Place<i64>, Place<List>, Place<Dict>, [Attr<i64>; 2]);
 
-/// Runs a program from beginning to end.
-fn run(sample: &Sample) -> Seen {
+/// The module of a program, and the inputs of its `forward`.
+fn parts(sample: &Sample, panics: bool) -> (Arc<Host>, [Val; 4]) {
     let whole = Tensor::from(INPUTS);
     let x = whole.narrow(0, 0, 4).view(&[2, 2]);
     let y = match sample.y {
@@ -156,27 +169,57 @@ fn run(sample: &Sample) -> Seen {
     let dict = Attr::new(vec![(0, y.clone())]);
     let sub = Attr::new(K);
     let other = if sample.one_sub { sub.clone() } else { Attr::new(K) };
-    let host = Arc::new(Host {
+    let host = Host {
         sample: sample.clone(),
+        panics,
         w: Attr::new(Tensor::from(W)),
         n: Place::new(sample.rich.then_some(&N_OF_ALL), || N),
         l: Place::new(sample.rich.then_some(&L_OF_ALL), held_list),
         d: Place::new(sample.rich.then_some(&D_OF_ALL), held_dict),
         subs: [sub, other],
-    });
-    let mut vars = vec![
-        Val::Tensor(x.clone()),
-        Val::Tensor(y.clone()),
-        Val::List(list.clone()),
-        Val::Dict(dict.clone()),
-        Val::Futures(Attr::new(Vec::new())),
-    ];
-    if sample.rich {
+    };
+    (Arc::new(host), [Val::Tensor(x), Val::Tensor(y), Val::List(list), Val::Dict(dict)])
+}
+
+/// Calls `forward`.
+fn forward(host: &Arc<Host>, inputs: &[Val; 4]) -> Out {
+    let mut vars = inputs.to_vec();
+    vars.push(Val::Futures(Attr::new(Vec::new())));
+    if let (true, Val::Tensor(y)) = (host.sample.rich, &inputs[1]) {
         vars.push(Val::Object(Attr::new(y.clone()), Attr::new(1)));
     }
-    let result = call(&host, &sample.main, vars);
-    let (w, n) = (host.w.clone(), host.n.clone());
-    (result, [x, y], list, dict, w, n, host.l.clone(), host.d.clone(), host.subs.clone())
+    call(host, &host.sample.main, vars)
+}
+
+/// Runs a program from beginning to end.
+fn run(sample: &Sample) -> (Out, [Val; 4], Seen) {
+    let (host, inputs) = parts(sample, false);
+    let result = forward(&host, &inputs);
+    let (w, n, l, d) = (host.w.clone(), host.n.clone(), host.l.clone(), host.d.clone());
+    (result, inputs, (w, n, l, d, host.subs.clone()))
+}
+
+/// A program whose state is made outside of it, and whose errors are panics.
+#[derive(Clone)]
+struct Audited(Arc<Host>);
+
+impl Module for Audited {
+    fn visit(&self, visitor: &mut Visitor) {
+        visitor.attribute("w", &self.0.w);
+        visitor.attribute("n", &self.0.n);
+        visitor.attribute("l", &self.0.l);
+        visitor.attribute("d", &self.0.d);
+        visitor.attribute("s", &self.0.subs[0]);
+        visitor.attribute("r", &self.0.subs[1]);
+    }
+}
+
+impl Forward<([Val; 4],)> for Audited {
+    type Out = Val;
+
+    fn forward(&self, (inputs,): ([Val; 4],)) -> Val {
+        forward(&self.0, &inputs).unwrap_or_else(|error| panic!("{error}"))
+    }
 }
 
 fn call(host: &Arc<Host>, body: &Body, args: Vec<Val>) -> Out {
@@ -291,24 +334,16 @@ impl Frame {
         Ok(())
     }
 
+    /// How many turns there are is known at first; which variable the items come from, and what it holds then, at each.
     fn each(&mut self, to: Var, list: Var, body: &[Statement]) -> Result<(), String> {
-        let missing = || "list index out of range".to_string();
-        match self.get(list) {
-            Val::List(list) => {
-                for i in 0..list.get().len() {
-                    let item = list.get().get(i).cloned().ok_or_else(missing)?;
-                    self.set_tensor(to, item);
-                    self.block(body)?;
-                }
-            }
-            Val::Futures(list) => {
-                for i in 0..list.get().len() {
-                    let item = list.get().get(i).cloned().ok_or_else(missing)?;
-                    self.set(to, Val::Future(item));
-                    self.block(body)?;
-                }
-            }
+        let turns = match self.get(list) {
+            Val::List(list) => list.get().len(),
+            Val::Futures(list) => list.get().len(),
             _ => unreachable!("a list"),
+        };
+        for i in 0..turns {
+            self.statement(&Statement::GetItem(to, list, i))?;
+            self.block(body)?;
         }
         Ok(())
     }
@@ -467,7 +502,11 @@ impl Frame {
 }
 
 fn forked(host: Arc<Host>, callee: usize, args: Vec<Val>) -> Future<Out> {
-    fork(move |args: Vec<Val>| call(&host, &host.sample.functions[callee], args), (args,))
+    let task = move |args: Vec<Val>| match call(&host, &host.sample.functions[callee], args) {
+        Err(error) if host.panics => panic!("{error}"),
+        result => result,
+    };
+    fork(task, (args,))
 }
 
 /// Whether the library can say all that a program says. It has no operators that write sizes, print or draw as archives do, none that
@@ -545,8 +584,11 @@ pub fn check(sample: &Sample, draws: &Draws, effort: Effort) -> Result<Tally, St
         if truth.outcomes.iter().any(|outcome| outcome.deadlock) || truth.overlapping {
             continue;
         }
-        hold(sample, &truth, atomicity, effort)
-            .map_err(|wrong| format!("{atomicity:?}: {wrong}\ny is {:?}\n{}", sample.y, rendered.text))?;
+        for outside in [false, true] {
+            let place = if outside { "audit" } else { "check" };
+            hold(sample, &truth, atomicity, effort, outside)
+                .map_err(|wrong| format!("{place}, {atomicity:?}: {wrong}\ny is {:?}\n{}", sample.y, rendered.text))?;
+        }
         tally.programs += 1;
         tally.racy += u64::from(truth.racy);
         tally.nondeterministic += u64::from(truth.outcomes.len() > 1);
@@ -559,10 +601,16 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, truth: T) -> Resul
     if found == truth { Ok(()) } else { Err(format!("{what}: found {found:?}, truth {truth:?}")) }
 }
 
-fn hold(sample: &Sample, truth: &Truth, atomicity: Atomicity, effort: Effort) -> Result<(), String> {
+fn hold(sample: &Sample, truth: &Truth, atomicity: Atomicity, effort: Effort, outside: bool) -> Result<(), String> {
+    let (host, inputs) = parts(sample, true);
     let explored = |checker: Checker, strategy: &str, budget: u64| {
+        let checker = checker.strategy(strategy).budget(budget).atomicity(atomicity).name("sample");
         let sample = sample.clone();
-        checker.strategy(strategy).budget(budget).atomicity(atomicity).name("sample").run(move || run(&sample))
+        if outside {
+            checker.audit(&Audited(host.clone()), (inputs.clone(),))
+        } else {
+            checker.run(move || run(&sample))
+        }
     };
     for strategy in ["auto", "dfs", "dpor"] {
         let budget = 50 * (truth.classes + 10);
