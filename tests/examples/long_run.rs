@@ -24,7 +24,12 @@ fn main() -> ExitCode {
     let closures = args.iter().any(|arg| arg == "--closures");
     let (from, count) = (number("--from", 0), number("--count", 1000));
     let effort = Effort {
-        size: Size { main: 6, function: 4, functions: 3, rich: args.iter().any(|arg| arg == "--rich") },
+        size: Size {
+            main: number("--main", 6) as usize,
+            function: number("--function", 4) as usize,
+            functions: 3,
+            rich: args.iter().any(|arg| arg == "--rich"),
+        },
         beginnings: number("--beginnings", 3000) as usize,
         orders: number("--orders", 2000) as usize,
         samples: 10,
