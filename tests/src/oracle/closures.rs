@@ -13,7 +13,7 @@ use forkcheck::{
     fork, wait,
 };
 
-use super::laws::Effort;
+use super::laws::{Effort, same};
 use super::program::{Body, Combine, Condition, Held, Holder, Operand, Sample, Statement, Var, View};
 use super::render::{HELD, INPUTS, K, N, Rendered, W};
 use super::state::Look;
@@ -595,10 +595,6 @@ pub fn check(sample: &Sample, draws: &Draws, effort: Effort) -> Result<Tally, St
         tally.classes += truth.classes;
     }
     Ok(tally)
-}
-
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, truth: T) -> Result<(), String> {
-    if found == truth { Ok(()) } else { Err(format!("{what}: found {found:?}, truth {truth:?}")) }
 }
 
 fn hold(sample: &Sample, truth: &Truth, atomicity: Atomicity, effort: Effort, outside: bool) -> Result<(), String> {

@@ -175,7 +175,7 @@ struct Laws<'a> {
     truth: &'a Truth,
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, truth: T) -> Result<(), String> {
+pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: T, truth: T) -> Result<(), String> {
     if found == truth { Ok(()) } else { Err(format!("{what}: found {found:?}, truth {truth:?}")) }
 }
 

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location as Caller;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use forkcheck_model::operators::Modes;
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) familiar: FxHashSet<u64>,
     /// Every global that an execution has met: a caller that looks before anybody has touched it sees it too.
     pub(super) globals: BTreeMap<SlotId, Begin>,
+    /// How many these are, for those who need not lock to know that they have met them all.
+    pub(super) known: Arc<AtomicUsize>,
 }
 
 /// A global of an execution.
@@ -134,6 +137,7 @@ pub(super) struct State {
     pub(super) atomicity: Atomicity,
     pub(super) limits: Limits,
     pub(super) shared: Arc<Mutex<Shared>>,
+    known: Arc<AtomicUsize>,
     hot: Hot,
     last_hot: Option<Location>,
     /// By number.
@@ -169,8 +173,6 @@ pub(super) struct State {
     pub(super) drawn: bool,
     /// By slot.
     pub(super) globals: Vec<Met>,
-    /// While a global begins: the number of the next thing that it makes. Whoever touches it first makes it, and it is nobody's.
-    beginning: Option<u32>,
     /// Whether the caller has begun to look.
     pub(super) looked: bool,
     /// Globals that were met for the first time after that, by any execution: the look would have been at them too.
@@ -196,6 +198,7 @@ pub(super) enum Turn {
 impl State {
     pub(super) fn new(shared: Arc<Mutex<Shared>>, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
         let memory = Memory::with_limit(limits.memory);
+        let known = lock(&shared).known.clone();
         let Room { tasks, made, ready, going, enabled, woken, order, joined } = ROOM.take();
         Self {
             serial: 0,
@@ -204,6 +207,7 @@ impl State {
             atomicity,
             limits,
             shared,
+            known,
             hot: Hot::default(),
             last_hot: None,
             tasks,
@@ -228,7 +232,6 @@ impl State {
             generator: None,
             drawn: false,
             globals: Vec::new(),
-            beginning: None,
             looked: false,
             missed: Vec::new(),
             result: None,
@@ -313,7 +316,7 @@ impl State {
         task.age = age;
         task.status = Status::Going;
         task.job = Some(JobBox(job));
-        task.slots = 0;
+        (task.slots, task.beginning) = (0, None);
         task.deeds = u64::from(id.number());
     }
 
@@ -329,11 +332,11 @@ impl State {
 
     /// The identity of something that the task that runs now makes.
     pub(super) fn fresh(&mut self) -> SlotId {
-        if let Some(next) = &mut self.beginning {
+        let task = &mut self.tasks[self.current.index()];
+        if let Some(next) = &mut task.beginning {
             *next = next.wrapping_add(1);
             return SlotId::new(u32::MAX, *next);
         }
-        let task = &mut self.tasks[self.current.index()];
         let slot = SlotId::new(self.current.number(), task.slots);
         task.slots += 1;
         slot
@@ -341,10 +344,10 @@ impl State {
 
     /// Lets somebody make things in the name of the task that runs now.
     pub(super) fn make<R>(&mut self, work: impl FnOnce(&mut Allocator, &mut Modes) -> R) -> R {
-        if let Some(next) = self.beginning {
+        if let Some(next) = self.task().beginning {
             let mut allocator = Allocator::new(u32::MAX, self.memory.clone()).at(next.wrapping_add(1));
             let made = work(&mut allocator, &mut Modes::default());
-            self.beginning = Some(allocator.count());
+            self.task().beginning = Some(allocator.count());
             return made;
         }
         let mut allocator = Allocator::new(self.current.number(), self.memory.clone());
@@ -357,14 +360,16 @@ impl State {
         made
     }
 
-    /// The things that are made from now on are made by this global, or, without one, by the task that runs; says what was so
-    /// before.
+    /// What the task that runs makes from now on is made by a global, if there is a number of its next thing; says what was so before.
     pub(super) fn begin_global(&mut self, next: Option<u32>) -> Option<u32> {
-        std::mem::replace(&mut self.beginning, next)
+        std::mem::replace(&mut self.task().beginning, next)
     }
 
     /// Globals that other executions have met and this one has not.
     pub(super) fn unmet(&self) -> Vec<(SlotId, Begin)> {
+        if self.known.load(Ordering::Acquire) == self.globals.len() {
+            return Vec::new();
+        }
         let met = |slot: &SlotId| self.globals.binary_search_by_key(slot, |met| met.slot).is_ok();
         let shared = self.shared();
         shared.globals.iter().filter(|(slot, _)| !met(slot)).map(|(slot, begin)| (*slot, begin.clone())).collect()
@@ -375,7 +380,10 @@ impl State {
         let slot = met.slot;
         let Err(place) = self.globals.binary_search_by_key(&slot, |met| met.slot) else { return };
         self.globals.insert(place, met);
-        let new = self.shared().globals.insert(slot, begin).is_none();
+        let mut shared = self.shared();
+        let new = shared.globals.insert(slot, begin).is_none();
+        self.known.store(shared.globals.len(), Ordering::Release);
+        drop(shared);
         if new && self.looked {
             self.missed.push(Location(slot.bits()));
         }

@@ -40,6 +40,8 @@ pub(in crate::native) struct Task {
     pub(super) forked: Vec<TaskId>,
     /// How many things it has made that have a name.
     pub(in crate::native) slots: u32,
+    /// While it begins a global: the number of the next thing that this makes. Whoever touches it first makes it, and it is nobody's.
+    pub(super) beginning: Option<u32>,
     pub(in crate::native) modes: Modes,
     pub(in crate::native) clock: Clock,
     /// Where it was forked, if anybody watches.
@@ -117,6 +119,7 @@ impl Task {
             waiters: Vec::new(),
             forked: Vec::new(),
             slots: 0,
+            beginning: None,
             modes: Modes::default(),
             clock: Clock::root(),
             fork: None,
