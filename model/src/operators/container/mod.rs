@@ -48,9 +48,10 @@ fn new_list(call: &mut Call<'_>, item: Type, items: Vec<Value>) -> Value {
     Value::List(List::new(call.allocator, ListContent { item, items }))
 }
 
-/// Refuses a container of `count` items that could never fit, before it is made.
+/// Refuses a container of `count` items that could never fit, before it is made. Its items come from others that are still there
+/// then, and a list that grows is moved: so there must be room for it twice.
 fn check_room(call: &Call<'_>, count: u64) -> Result<(), Fault> {
-    drop(call.allocator.memory().charge(count.saturating_mul(size_of::<Value>() as u64))?);
+    drop(call.allocator.memory().charge(count.saturating_mul(2 * size_of::<Value>() as u64))?);
     Ok(())
 }
 
