@@ -341,11 +341,11 @@ pub fn numbers(tensor: &Tensor) -> Option<Vec<Scalar>> {
 }
 
 fn quantizer_text(metadata: &Metadata) -> String {
-    match metadata.quantizer.as_deref() {
-        None => "none".into(),
-        Some(Quantizer::PerTensor(affine)) => format!("scale {}, zero point {}", affine.scale, affine.zero_point),
-        Some(Quantizer::PerChannel { channels, axis }) => format!("{} channels of axis {axis}", channels.len()),
-        Some(Quantizer::PerChannelFloat { channels, axis }) => format!("{} channels of axis {axis}", channels.len()),
+    let Some(quantizer) = metadata.quantizer.as_deref() else { return "none".into() };
+    match (quantizer, quantizer.slices()) {
+        (Quantizer::PerTensor(affine), _) => format!("scale {}, zero point {}", affine.scale, affine.zero_point),
+        (_, Some((channels, axis))) => format!("{channels} channels of axis {axis}"),
+        (_, None) => unreachable!("what is not per tensor has slices"),
     }
 }
 

@@ -36,20 +36,16 @@ fn main() -> ExitCode {
         loom: number("--loom", 300),
     };
     let (draws, start, mut tally, mut broken) = (draws(), Instant::now(), Tally::default(), 0);
-    let mut bodies = closures::Tally::default();
+    let law = match (closures, proofs) {
+        (true, _) => closures::check,
+        (_, true) => check_proof,
+        _ => check,
+    };
     for seed in from..from + count {
-        let law = if proofs { check_proof } else { check };
-        let sample = Sample::of_seed(seed, effort.size);
-        let one = || match closures {
-            true => closures::check(&sample, &draws, effort).map(|one| (Tally::default(), one)),
-            false => law(&sample, &draws, effort).map(|one| (one, closures::Tally::default())),
-        };
+        let one = || law(&Sample::of_seed(seed, effort.size), &draws, effort);
         let panicked = |_| Err("panicked".to_string());
         match catch_unwind(AssertUnwindSafe(one)).unwrap_or_else(panicked) {
-            Ok((one, body)) => {
-                tally.add(&one);
-                bodies.add(&body);
-            }
+            Ok(one) => tally.add(&one),
             Err(wrong) => {
                 println!("seed {seed}: {wrong}");
                 broken += 1;
@@ -58,9 +54,6 @@ fn main() -> ExitCode {
                 }
             }
         }
-    }
-    if closures {
-        println!("{bodies:?}");
     }
     println!("seeds {from}..{}: {tally:?}, {:.1} s", from + count, start.elapsed().as_secs_f64());
     ExitCode::from(u8::from(broken > 0))

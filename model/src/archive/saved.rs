@@ -224,15 +224,13 @@ impl Pickler {
 
     fn quantizer(&mut self, quantizer: &Quantizer) -> Result<(), Error> {
         self.out.push(b'(');
+        self.global("torch", quantizer.scheme());
         if let Quantizer::PerTensor(affine) = quantizer {
-            self.global("torch", "per_tensor_affine");
             self.float(affine.scale);
             self.int(affine.zero_point);
         } else {
             let channels = quantizer.channels(&mut self.allocator).expect("the memory has no limit");
             let (scales, zero_points, axis) = channels.expect("it has channels");
-            let floats = matches!(quantizer, Quantizer::PerChannelFloat { .. });
-            self.global("torch", if floats { "per_channel_affine_float_qparams" } else { "per_channel_affine" });
             self.tensor(&scales)?;
             self.tensor(&zero_points)?;
             self.int(axis as i64);

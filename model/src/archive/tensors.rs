@@ -118,11 +118,7 @@ impl Builder<'_> {
     }
 
     fn check_channels(&self, id: NodeId, layout: &Layout, quantizer: Option<&Quantizer>) -> Result<(), Error> {
-        let (channels, axis) = match quantizer {
-            Some(Quantizer::PerChannel { channels, axis }) => (channels.len(), *axis),
-            Some(Quantizer::PerChannelFloat { channels, axis }) => (channels.len(), *axis),
-            _ => return Ok(()),
-        };
+        let Some((channels, axis)) = quantizer.and_then(Quantizer::slices) else { return Ok(()) };
         match layout.sizes().get(axis) {
             Some(&size) if size == channels as i64 => Ok(()),
             _ => {

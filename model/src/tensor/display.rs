@@ -53,9 +53,8 @@ pub fn tensor_text(tensor: &Tensor, memory: &Memory) -> Result<String, Fault> {
         Some(other) => {
             let mut allocator = Allocator::new(u32::MAX - 1, memory.clone());
             let (scales, zero_points, axis) = other.channels(&mut allocator)?.expect("it has channels");
-            let float = matches!(other, Quantizer::PerChannelFloat { .. });
             let (scales, zero_points) = (tensor_text(&scales, memory)?, tensor_text(&zero_points, memory)?);
-            let scheme = if float { "per_channel_affine_float_qparams" } else { "per_channel_affine" };
+            let scheme = other.scheme();
             let text = format!(", qscheme: {scheme}, scales: {scales}, zero_points: {zero_points}, axis: {axis}");
             stream.out.push_str(&text);
         }

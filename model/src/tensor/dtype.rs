@@ -167,6 +167,16 @@ impl DType {
         matches!(self, QInt8 | QUInt8 | QInt32 | QUInt4x2 | QUInt2x4)
     }
 
+    /// That of the plain integers which quantized elements are; `None` for other dtypes, and where a byte holds several elements.
+    pub fn of_integers(self) -> Option<DType> {
+        match self {
+            DType::QInt8 => Some(DType::Int8),
+            DType::QUInt8 => Some(DType::UInt8),
+            DType::QInt32 => Some(DType::Int32),
+            _ => None,
+        }
+    }
+
     /// An integer, bool not included.
     pub fn is_integral(self) -> bool {
         use DType::*;

@@ -113,12 +113,26 @@ impl Quantizer {
 
     /// Which slice the element number `i`, in row-major order, of a tensor of these sizes is in.
     pub fn channel(&self, i: usize, sizes: &[i64]) -> usize {
+        let Some((_, axis)) = self.slices() else { return 0 };
+        let inner: i64 = sizes[axis + 1..].iter().product();
+        i / inner.max(1) as usize % sizes[axis].max(1) as usize
+    }
+
+    /// How many slices have their own way, and along which dimension; `None` if all elements have one.
+    pub fn slices(&self) -> Option<(usize, usize)> {
         match self {
-            Quantizer::PerTensor(_) => 0,
-            Quantizer::PerChannel { axis, .. } | Quantizer::PerChannelFloat { axis, .. } => {
-                let inner: i64 = sizes[axis + 1..].iter().product();
-                i / inner.max(1) as usize % sizes[*axis].max(1) as usize
-            }
+            Quantizer::PerTensor(_) => None,
+            Quantizer::PerChannel { channels, axis } => Some((channels.len(), *axis)),
+            Quantizer::PerChannelFloat { channels, axis } => Some((channels.len(), *axis)),
+        }
+    }
+
+    /// What PyTorch calls it.
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            Quantizer::PerTensor(_) => "per_tensor_affine",
+            Quantizer::PerChannel { .. } => "per_channel_affine",
+            Quantizer::PerChannelFloat { .. } => "per_channel_affine_float_qparams",
         }
     }
 
@@ -164,12 +178,7 @@ impl Tensor {
     /// where a byte holds several elements.
     pub fn integers(&self, allocator: &mut Allocator) -> Option<Tensor> {
         let metadata = self.metadata();
-        let dtype = match metadata.dtype {
-            DType::QInt8 => DType::Int8,
-            DType::QUInt8 => DType::UInt8,
-            DType::QInt32 => DType::Int32,
-            _ => return None,
-        };
+        let dtype = metadata.dtype.of_integers()?;
         let plain = Metadata { dtype, quantizer: None, requires_grad: false, ..(*metadata).clone() };
         Some(Tensor::with(allocator, plain))
     }

@@ -13,10 +13,9 @@ use forkcheck::{
     fork, wait,
 };
 
-use super::laws::{Effort, same};
+use super::laws::{Effort, IN_VAIN, Tally, same};
 use super::program::{Body, Combine, Condition, Held, Holder, Operand, Sample, Statement, Var, View};
 use super::render::{HELD, INPUTS, K, N, Rendered, W};
-use super::state::Look;
 use super::truth::{Draws, Truth};
 
 /// What a function gives, or the error that it raises.
@@ -441,9 +440,6 @@ impl Frame {
                 let item = self.list(list).modify(Vec::pop);
                 self.set_tensor(to, item.ok_or("pop from empty list")?);
             }
-            Statement::Extend(list, other) => {
-                unreachable!("one step that reads {other:?} and writes {list:?} is none of ours")
-            }
             Statement::Clear(list) => self.list(list).modify(Vec::clear),
             Statement::Head(to, list) => {
                 let items = self.list(list).get();
@@ -512,17 +508,7 @@ fn forked(host: Arc<Host>, callee: usize, args: Vec<Val>) -> Future<Out> {
 /// Whether the library can say all that a program says. It has no operators that write sizes, print or draw as archives do, none that
 /// touches two containers at once, and under [`Atomicity::Split`] it takes two steps to change a container, where an archive takes one.
 fn is_rust(sample: &Sample, split: bool) -> bool {
-    fn all(statements: &[Statement], fits: &impl Fn(&Statement) -> bool) -> bool {
-        statements.iter().all(|statement| {
-            fits(statement)
-                && match statement {
-                    Statement::If(_, a, b) => all(a, fits) && all(b, fits),
-                    Statement::Twice(body) | Statement::Each(_, _, body) => all(body, fits),
-                    _ => true,
-                }
-        })
-    }
-    let fits = |statement: &Statement| match statement {
+    !sample.any(|statement| match statement {
         Statement::Transpose(_)
         | Statement::Draw(_)
         | Statement::Seed(_)
@@ -531,43 +517,19 @@ fn is_rust(sample: &Sample, split: bool) -> bool {
         | Statement::Contiguous(..)
         | Statement::AddOut(..)
         | Statement::Concat(..)
-        | Statement::Extend(..) => false,
+        | Statement::Extend(..) => true,
         Statement::Append(..)
         | Statement::SetItem(..)
         | Statement::SetKey(..)
         | Statement::Pop(..)
         | Statement::Clear(_)
         | Statement::PopKey(..)
-        | Statement::SetDefault(..) => !split,
-        _ => true,
-    };
-    [&sample.main].into_iter().chain(&sample.functions).all(|body| all(&body.statements, &fits))
+        | Statement::SetDefault(..) => split,
+        _ => false,
+    })
 }
 
-/// What became of a program: whether it was compared, whether it has a race, and several outcomes; under either atomicity.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tally {
-    /// Programs that were compared.
-    pub programs: u64,
-    /// Those with a race.
-    pub racy: u64,
-    /// Those with several outcomes.
-    pub nondeterministic: u64,
-    /// Classes of schedules.
-    pub classes: u64,
-}
-
-impl Tally {
-    /// Adds another one.
-    pub fn add(&mut self, other: &Tally) {
-        self.programs += other.programs;
-        self.racy += other.racy;
-        self.nondeterministic += other.nondeterministic;
-        self.classes += other.classes;
-    }
-}
-
-/// Holds the laws for one program as a Rust body, if it can be one.
+/// Holds the laws for one program as a Rust body, if it can be one; what is compared counts once for either atomicity.
 ///
 /// # Errors
 /// If a law is broken: which, and the program's text.
@@ -581,7 +543,7 @@ pub fn check(sample: &Sample, draws: &Draws, effort: Effort) -> Result<Tally, St
         }
         let Some(truth) = Truth::of(sample, &rendered, draws, split, effort.beginnings) else { continue };
         // What a panic or a wait for ever leaves is another matter.
-        if truth.outcomes.iter().any(|outcome| outcome.deadlock) || truth.overlapping {
+        if truth.deadlocks() || truth.overlapping {
             continue;
         }
         for outside in [false, true] {
@@ -609,7 +571,7 @@ fn hold(sample: &Sample, truth: &Truth, atomicity: Atomicity, effort: Effort, ou
         }
     };
     for strategy in ["auto", "dfs", "dpor"] {
-        let budget = 50 * (truth.classes + 10);
+        let budget = IN_VAIN * (truth.classes + 10);
         let report = explored(Checker::new(), strategy, budget);
         let stats = &report.stats;
         let begun = stats.executions.unwrap_or_default() + stats.discarded;
@@ -642,20 +604,14 @@ fn exhaustive(report: &Report, truth: &Truth, strategy: &str) -> Result<(), Stri
     same("assurance", report.assurance, Some(assurance))?;
     let outcomes = report.outcomes.as_ref().ok_or("no outcomes")?;
     same("outcomes", outcomes.distinct, truth.outcomes.len())?;
-    let at_rest: BTreeSet<&Look> = truth.outcomes.iter().map(|outcome| &outcome.at_rest).collect();
-    same("outcomes at rest", outcomes.distinct_at_rest, at_rest.len())?;
+    same("outcomes at rest", outcomes.distinct_at_rest, truth.at_rest().len())?;
     if strategy == "dfs" || strategy == "dpor" {
         same("executions", report.stats.executions, Some(truth.classes))?;
     }
     if strategy == "dpor" && !truth.varying {
         same("executions begun in vain", report.stats.discarded, 0)?;
     }
-    let verdict = match truth.outcomes.len() {
-        1 if truth.found.is_empty() => "pure",
-        1 => "impure",
-        _ => "nondeterministic",
-    };
-    same("verdict", report.verdict.map(|verdict| verdict.name()), Some(verdict))?;
+    same("verdict", report.verdict.map(|verdict| verdict.name()), Some(truth.verdict()))?;
     // All forks stand on one line here; which of them a finding is about is for the archives' laws.
     let kind = |kind| if ["attribute-mutation", "global-state"].contains(&kind) { "input-mutation" } else { kind };
     let known = ["input-mutation", "attribute-mutation", "global-state", "parent-mutation", "race"];

@@ -13,7 +13,7 @@ use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};
 
 use super::program::{KEYS, Sample, Size, Statement, Var};
-use super::render::{Rendered, program, stores_tensors_in_attributes};
+use super::render::{Rendered, program};
 use super::state::{Look, Seen};
 use super::truth::{Draws, Found, Truth, every_order};
 use crate::archive::program_of;
@@ -23,7 +23,7 @@ pub const EXHAUSTIVE: &[Spec] = &[Spec::Auto, Spec::Dfs, Spec::Dpor, Spec::State
 /// The strategies that run each class of schedules exactly once.
 pub const ONCE_EACH: &[Spec] = &[Spec::Dfs, Spec::Dpor];
 /// A search that begins executions in vain is given up after so many times the classes, and a few.
-const IN_VAIN: u64 = 50;
+pub(super) const IN_VAIN: u64 = 50;
 /// The strategies that run some schedules.
 pub const SAMPLING: &[Spec] = &[
     Spec::Random,
@@ -231,7 +231,7 @@ impl Laws<'_> {
                 tally.racy += u64::from(truth.racy);
                 tally.nondeterministic += u64::from(truth.outcomes.len() > 1);
                 tally.errors += u64::from(truth.outcomes.iter().any(|outcome| outcome.at_return.0.is_err()));
-                tally.deadlocks += u64::from(truth.outcomes.iter().any(|outcome| outcome.deadlock));
+                tally.deadlocks += u64::from(truth.deadlocks());
                 tally.outcomes += truth.outcomes.len() as u64;
             }
         }
@@ -244,8 +244,7 @@ impl Laws<'_> {
         same("coverage", exploration.coverage, coverage)?;
         same("outcomes", exploration.outcomes.len(), truth.outcomes.len())?;
         let at_rest: BTreeSet<u128> = exploration.outcomes.iter().map(|seen| seen.outcome.digests.1).collect();
-        let truly: BTreeSet<&Look> = truth.outcomes.iter().map(|outcome| &outcome.at_rest).collect();
-        same("outcomes at rest", at_rest.len(), truly.len())?;
+        same("outcomes at rest", at_rest.len(), truth.at_rest().len())?;
         if ONCE_EACH.contains(&strategy) {
             same("executions", exploration.executions, truth.classes)?;
         }
@@ -299,8 +298,9 @@ impl Laws<'_> {
     /// What a program puts into an attribute is an input's at one time and an attribute's at another; schedules that do
     /// not differ otherwise may differ in that.
     fn named_alike(&self, found: &Found) -> Found {
-        let bodies = [&self.sample.main].into_iter().chain(&self.sample.functions);
-        let moves = bodies.into_iter().any(|body| stores_tensors_in_attributes(&body.statements));
+        let moves = self
+            .sample
+            .any(|statement| matches!(statement, Statement::SetW(_) | Statement::GetHeld(..) | Statement::SetHeld(..)));
         let mut alike = Found::new();
         for (&(kind, line, fork), &races) in found {
             let kind = if moves && kind == "attribute-mutation" { "input-mutation" } else { kind };
@@ -331,13 +331,7 @@ impl Laws<'_> {
     fn report(&self) -> Result<(), String> {
         let truth = self.truth;
         let report = audit(&self.program, &self.config(Spec::Auto, 1_000_000));
-        let deadlock = truth.outcomes.iter().any(|outcome| outcome.deadlock);
-        let verdict = match truth.outcomes.len() {
-            1 if truth.found.is_empty() && !deadlock => "pure",
-            1 => "impure",
-            _ => "nondeterministic",
-        };
-        same("verdict", report.verdict.map(|verdict| verdict.name()), Some(verdict))?;
+        same("verdict", report.verdict.map(|verdict| verdict.name()), Some(truth.verdict()))?;
         let assurance = if truth.racy { Assurance::Exhausted } else { Assurance::Certified };
         same("assurance", report.assurance, Some(assurance))?;
         let outcomes = report.outcomes.as_ref().ok_or("no outcomes")?;
@@ -402,7 +396,7 @@ impl Laws<'_> {
 
     /// Whatever this input shows, the static part has said of all inputs.
     fn proof(&self, tally: &mut Tally) -> Result<(), String> {
-        let Truth { found, forks, outcomes, .. } = self.truth;
+        let Truth { found, forks, .. } = self.truth;
         let said = static_audit("sample", "forward", &self.program.module, &Config::default());
         let said = said.map_err(|error| error.to_string())?;
         let alike =
@@ -427,7 +421,7 @@ impl Laws<'_> {
                 false,
             )?;
         }
-        let pure = found.is_empty() && outcomes.len() == 1 && !outcomes.iter().any(|outcome| outcome.deadlock);
+        let pure = self.truth.verdict() == "pure";
         match said.verdict.map(|verdict| verdict.name()) {
             Some("pure") => same("proved to be pure, and is not", pure, true)?,
             verdict => same("verdict", verdict, Some("impure"))?,

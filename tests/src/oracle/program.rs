@@ -368,6 +368,21 @@ impl Sample {
         Self { y, rich: size.rich, one_sub, main, functions }
     }
 
+    /// Whether some statement is such, in blocks too.
+    pub fn any(&self, test: impl Fn(&Statement) -> bool) -> bool {
+        fn in_block(statements: &[Statement], test: &impl Fn(&Statement) -> bool) -> bool {
+            statements.iter().any(|statement| {
+                test(statement)
+                    || match statement {
+                        Statement::If(_, a, b) => in_block(a, test) || in_block(b, test),
+                        Statement::Twice(body) | Statement::Each(_, _, body) => in_block(body, test),
+                        _ => false,
+                    }
+            })
+        }
+        [&self.main].into_iter().chain(&self.functions).any(|body| in_block(&body.statements, &test))
+    }
+
     /// The program of a seed, for long runs.
     pub fn of_seed(seed: u64, size: Size) -> Self {
         let mut random = forkcheck_scheduler::rng::Rng::new(seed);

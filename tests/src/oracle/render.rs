@@ -423,13 +423,3 @@ pub fn program(sample: &Sample, rendered: &Rendered) -> Program {
     let bytes = archive_with_submodules(&rendered.text, &attributes, &submodules);
     program_of_archive(&bytes, &rendered.text, vec![x, y, Value::List(list), Value::Dict(dict)])
 }
-
-/// Whether a program uses what changes the names of things while it runs; a container that an attribute holds can be given anything.
-pub fn stores_tensors_in_attributes(statements: &[Statement]) -> bool {
-    statements.iter().any(|statement| match statement {
-        Statement::SetW(_) | Statement::GetHeld(..) | Statement::SetHeld(..) => true,
-        Statement::If(_, a, b) => stores_tensors_in_attributes(a) || stores_tensors_in_attributes(b),
-        Statement::Twice(body) | Statement::Each(_, _, body) => stores_tensors_in_attributes(body),
-        _ => false,
-    })
-}

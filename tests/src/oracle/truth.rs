@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::program::Sample;
 use super::render::{Code, Rendered};
-use super::state::{Names, Outcome, Place, State, Step, TaskName};
+use super::state::{Look, Names, Outcome, Place, State, Step, TaskName};
 
 /// A finding: kind, line of the write, line of the fork that it belongs to, whether it races.
 pub type Found = BTreeMap<(&'static str, u32, u32), bool>;
@@ -70,6 +70,25 @@ impl Truth {
             }
         }
         Some(truth)
+    }
+
+    /// What a caller can see in the end, when every task has ended.
+    pub fn at_rest(&self) -> BTreeSet<&Look> {
+        self.outcomes.iter().map(|outcome| &outcome.at_rest).collect()
+    }
+
+    /// Whether some task waits for ever in some execution.
+    pub fn deadlocks(&self) -> bool {
+        self.outcomes.iter().any(|outcome| outcome.deadlock)
+    }
+
+    /// What a report that looked at everything must say.
+    pub fn verdict(&self) -> &'static str {
+        match self.outcomes.len() {
+            1 if self.found.is_empty() && !self.deadlocks() => "pure",
+            1 => "impure",
+            _ => "nondeterministic",
+        }
     }
 
     /// Adds an execution that has ended.

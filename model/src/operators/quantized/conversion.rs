@@ -222,12 +222,10 @@ fn make_per_channel(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// A quantized tensor of these integers.
 fn made(call: &mut Call<'_>, quantizer: Quantizer) -> Result<Value, Fault> {
     let integers = call.tensor(0)?;
-    let dtype = match integers.dtype() {
-        DType::Int8 => DType::QInt8,
-        DType::UInt8 => DType::QUInt8,
-        DType::Int32 => DType::QInt32,
-        other => return Err(Fault::no_kernel(call.operator.name, other)),
-    };
+    let found = integers.dtype();
+    let dtype =
+        [DType::QInt8, DType::QUInt8, DType::QInt32].into_iter().find(|dtype| dtype.of_integers() == Some(found));
+    let dtype = dtype.ok_or_else(|| Fault::no_kernel(call.operator.name, found))?;
     let elements = call.read::<i64>(integers)?;
     let layout = Layout::contiguous(&integers.sizes());
     Ok(Value::Tensor(together(call, &elements, layout, dtype, quantizer)?))

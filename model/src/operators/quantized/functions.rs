@@ -64,71 +64,53 @@ fn taken<'a>(call: &mut Call<'a>) -> Result<(&'a Tensor, Tensor), Fault> {
     Ok((tensor, dequantized(call, tensor)?))
 }
 
-/// A function of each number. The arguments from number `rest` on go to the function.
-fn function(call: &mut Call<'_>, name: &str, rest: usize, scale: usize) -> Result<Value, Fault> {
+/// An operator on the numbers of the first argument and on `rest`; its results are put in with the scale and zero point that are the
+/// arguments from number `scale`.
+fn computed(call: &mut Call<'_>, name: &str, rest: Vec<Value>, relu: bool, scale: usize) -> Result<Value, Fault> {
     let (tensor, numbers) = taken(call)?;
-    let mut args = vec![Value::Tensor(numbers)];
-    args.extend_from_slice(call.args.get(rest..).unwrap_or_default());
-    let result = call.run_tensor(name, &args)?;
+    let args: Vec<Value> = [Value::Tensor(numbers)].into_iter().chain(rest).collect();
+    let mut result = call.run_tensor(name, &args)?;
+    if relu {
+        result = call.run_tensor("aten::relu", &[Value::Tensor(result)])?;
+    }
     let affine = output(call, scale)?;
     put(call, &result, tensor, affine)
+}
+
+/// A function of each number. The arguments from number `rest` on go to the function.
+fn function(call: &mut Call<'_>, name: &str, rest: usize, scale: usize) -> Result<Value, Fault> {
+    let rest = call.args.get(rest..).unwrap_or_default().to_vec();
+    computed(call, name, rest, false, scale)
 }
 
 /// A normalisation, whose arguments up to number `scale` are those of the operator on numbers.
 fn normalized(call: &mut Call<'_>, name: &str, scale: usize) -> Result<Value, Fault> {
-    let (tensor, numbers) = taken(call)?;
-    let mut args = vec![Value::Tensor(numbers)];
-    args.extend_from_slice(&call.args[1..scale]);
-    let result = call.run_tensor(name, &args)?;
-    let affine = output(call, scale)?;
-    put(call, &result, tensor, affine)
+    let rest = call.args[1..scale].to_vec();
+    computed(call, name, rest, false, scale)
 }
 
 fn instance_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (tensor, numbers) = taken(call)?;
-    let (weight, bias, eps) = (call.value(1).clone(), call.value(2).clone(), call.value(3).clone());
-    let (none, number) = (Value::None, Value::Float(0.1));
-    let args =
-        [Value::Tensor(numbers), weight, bias, none.clone(), none, Value::Bool(true), number, eps, Value::Bool(false)];
-    let result = call.run_tensor("aten::instance_norm", &args)?;
-    let affine = output(call, 4)?;
-    put(call, &result, tensor, affine)
+    let value = |i: usize| call.value(i).clone();
+    let (statistics, momentum) = (Value::Bool(true), Value::Float(0.1));
+    let rest = vec![value(1), value(2), Value::None, Value::None, statistics, momentum, value(3), Value::Bool(false)];
+    computed(call, "aten::instance_norm", rest, false, 4)
 }
 
 fn batch_norm(call: &mut Call<'_>, relu: bool) -> Result<Value, Fault> {
-    let (tensor, numbers) = taken(call)?;
     let value = |i: usize| call.value(i).clone();
-    let args = [
-        Value::Tensor(numbers),
-        value(1),
-        value(2),
-        value(3),
-        value(4),
-        Value::Bool(false),
-        Value::Float(0.1),
-        value(5),
-        Value::Bool(false),
-    ];
-    let mut result = call.run_tensor("aten::batch_norm", &args)?;
-    if relu {
-        result = call.run_tensor("aten::relu", &[Value::Tensor(result)])?;
-    }
-    let affine = output(call, 6)?;
-    put(call, &result, tensor, affine)
+    let (training, momentum) = (Value::Bool(false), Value::Float(0.1));
+    let rest = vec![value(1), value(2), value(3), value(4), training, momentum, value(5), Value::Bool(false)];
+    computed(call, "aten::batch_norm", rest, relu, 6)
 }
 
 fn leaky_relu(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (tensor, numbers) = taken(call)?;
-    let result = call.run_tensor("aten::leaky_relu", &[Value::Tensor(numbers), call.value(1).clone()])?;
-    let affine = output(call, 3)?;
-    put(call, &result, tensor, affine)
+    let rest = vec![call.value(1).clone()];
+    computed(call, "aten::leaky_relu", rest, false, 3)
 }
 
 fn softmax(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (tensor, numbers) = taken(call)?;
-    let result = call.run_tensor("aten::softmax.int", &[Value::Tensor(numbers), call.value(1).clone(), Value::None])?;
-    let affine = output(call, 2)?;
-    put(call, &result, tensor, affine)
+    let rest = vec![call.value(1).clone(), Value::None];
+    computed(call, "aten::softmax.int", rest, false, 2)
 }
 
 fn relu6(call: &mut Call<'_>) -> Result<Value, Fault> {

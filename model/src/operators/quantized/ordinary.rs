@@ -82,10 +82,8 @@ pub(in crate::operators) fn is_asked(args: &[Value]) -> bool {
 
 /// The first argument, and how its elements stand for numbers.
 fn first<'a>(call: &mut Call<'a>) -> Result<(&'a Tensor, Parts, Affine), Fault> {
-    let tensor = call.tensor(0)?;
-    let parts = Parts::of(call, 0)?;
-    let affine = parts.affine(call)?;
-    Ok((tensor, parts, affine))
+    let (parts, affine) = Parts::with_affine(call, 0)?;
+    Ok((call.tensor(0)?, parts, affine))
 }
 
 /// An operator whose results are averages of elements, or some of them: it is run on the elements less their zero point.

@@ -21,6 +21,13 @@ impl Parts {
         Self::of_tensor(call, tensor)?.ok_or_else(|| super::wrong_backend(call, "CPU"))
     }
 
+    /// The same of one in which all elements stand for numbers in one way: and that way.
+    pub(super) fn with_affine(call: &mut Call<'_>, i: usize) -> Result<(Self, Affine), Fault> {
+        let parts = Self::of(call, i)?;
+        let affine = parts.affine(call)?;
+        Ok((parts, affine))
+    }
+
     /// A tensor's, if it is quantized.
     pub(super) fn of_tensor(call: &mut Call<'_>, tensor: &Tensor) -> Result<Option<Self>, Fault> {
         let metadata = tensor.metadata();
@@ -82,12 +89,7 @@ pub(super) fn together(
     dtype: DType,
     quantizer: Quantizer,
 ) -> Result<Tensor, Fault> {
-    let plain = match dtype {
-        DType::QInt8 => DType::Int8,
-        DType::QUInt8 => DType::UInt8,
-        DType::QInt32 => DType::Int32,
-        other => return Err(Fault::no_kernel(call.operator.name, other)),
-    };
+    let plain = dtype.of_integers().ok_or_else(|| Fault::no_kernel(call.operator.name, dtype))?;
     let memory = call.zeros(plain, layout.sizes())?.storage();
     let tensor = Tensor::new(call.allocator, memory.clone(), plain, layout.clone());
     tensor.store(integers)?;

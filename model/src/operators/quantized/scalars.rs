@@ -23,7 +23,7 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
 
 /// The zero point moves by the number; where it would leave the range, the scale grows and the elements are rounded anew.
 fn add(call: &mut Call<'_>, places: [usize; 2], relu: bool) -> Result<Value, Fault> {
-    let (parts, affine) = tensor(call, places[0])?;
+    let (parts, affine) = Parts::with_affine(call, places[0])?;
     let (least, greatest) = range(parts.dtype);
     let steps = (call.scalar(places[1])?.to_f64() / affine.scale).round_ties_even() as i64;
     let zero_point = affine.zero_point.saturating_sub(steps);
@@ -43,7 +43,7 @@ fn add(call: &mut Call<'_>, places: [usize; 2], relu: bool) -> Result<Value, Fau
 
 /// The scale is multiplied; a negative number turns the range around.
 fn mul(call: &mut Call<'_>, places: [usize; 2], relu: bool) -> Result<Value, Fault> {
-    let (parts, affine) = tensor(call, places[0])?;
+    let (parts, affine) = Parts::with_affine(call, places[0])?;
     let (least, greatest) = range(parts.dtype);
     let number = call.scalar(places[1])?.to_f64();
     if number > 0.0 {
@@ -55,12 +55,6 @@ fn mul(call: &mut Call<'_>, places: [usize; 2], relu: bool) -> Result<Value, Fau
         return put(call, places[0], &parts, output, relu, |element| greatest + least - element);
     }
     put(call, places[0], &parts, Affine { scale: 1.0, zero_point: 0 }, relu, |_| 0)
-}
-
-fn tensor(call: &mut Call<'_>, place: usize) -> Result<(Parts, Affine), Fault> {
-    let parts = Parts::of(call, place)?;
-    let affine = parts.affine(call)?;
-    Ok((parts, affine))
 }
 
 fn put(
