@@ -215,12 +215,66 @@ fn convolutions_are_sums_over_windows() {
             _ => check_convolution::<f32>(&mut draws, rank, lines, counts, biased),
         }
     }
+    // Tiles of two by two on planes that they do not fill; more rows of them than go at a time (256 tiles); two groups.
+    for (height, width, padding, counts) in [
+        (40, 31, 1, (1, 1, 40, 40)),
+        (13, 14, 2, (2, 1, 64, 80)),
+        (15, 16, 0, (1, 2, 64, 96)),
+        (2, 600, 1, (1, 1, 40, 40)),
+    ] {
+        let line = |size| Line { size, kernel: 3, stride: 1, padding, dilation: 1 };
+        check_convolution::<f32>(&mut draws, 2, [NONE, line(height), line(width)], counts, true);
+        check_convolution::<f64>(&mut draws, 2, [NONE, line(height), line(width)], counts, false);
+        check_convolution::<i64>(&mut draws, 2, [NONE, line(height), line(width)], counts, false);
+    }
     // Long runs, of one channel and of many.
     let line = |stride| Line { size: 23, kernel: 3, stride, padding: 1, dilation: 1 };
     for (groups, channels, outputs) in [(1, 33, 17), (24, 1, 1), (5, 1, 2), (1, 40, 3)] {
         for stride in [1, 2] {
             let lines = [NONE, line(stride), line(stride)];
             check_convolution::<f32>(&mut draws, 2, lines, (1, groups, channels, outputs), true);
+        }
+    }
+}
+
+/// A convolution of 40 channels of 32 by 32 by kernels of 3x3, which goes by tiles.
+fn convolved<T: Number>(x: &[f64], w: &[f64]) -> Vec<f64> {
+    let mut allocator = Allocator::new(0, Memory::unlimited());
+    let mut tensor = |sizes: &[i64], elements: &[f64]| {
+        let elements: Vec<T> = elements.iter().map(|&x| T::from_f64(x)).collect();
+        Value::Tensor(Tensor::from_vec(&mut allocator, sizes, &elements).unwrap())
+    };
+    let (x, w) = (tensor(&[1, 40, 32, 32], x), tensor(&[40, 40, 3, 3], w));
+    let mut ones = || ints(&mut allocator, &[1, 1]);
+    elements(&call("aten::conv2d", &[x, w, Value::None, ones(), ones(), ones(), Value::Int(1)]))
+}
+
+/// Numbers of 24 bits below a half.
+fn fractions(count: usize) -> Vec<f64> {
+    (0..count).map(|i| f64::from(((i * 7919 + 13) % 1009) as f32 / 1009.0 - 0.5)).collect()
+}
+
+#[test]
+fn convolutions_by_tiles_round_no_worse_than_others() {
+    let (x, w) = (fractions(40 * 32 * 32), fractions(40 * 40 * 9));
+    let (single, double) = (convolved::<f32>(&x, &w), convolved::<f64>(&x, &w));
+    let worst = single.iter().zip(&double).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    // 360 terms below 1/4: sums stay below 90, whose last bit is 2^-17.
+    assert!(worst < 1.0 / 131072.0, "{worst}");
+}
+
+#[test]
+fn what_is_infinite_reaches_only_those_that_see_it() {
+    let (x, w) = (fractions(40 * 32 * 32), fractions(40 * 40 * 9));
+    let plain = convolved::<f32>(&x, &w);
+    for strange in [f64::INFINITY, f64::NAN, 1e30] {
+        let mut x = x.clone();
+        // Row 5 and column 8 of the first channel.
+        x[5 * 32 + 8] = strange;
+        for (i, (found, plain)) in convolved::<f32>(&x, &w).into_iter().zip(&plain).enumerate() {
+            let (row, column) = (i / 32 % 32, i % 32);
+            let sees = (4..=6).contains(&row) && (7..=9).contains(&column);
+            assert_eq!((found - plain).abs() < 1e-4, !sees, "{strange} at {row}, {column}: {found} and {plain}");
         }
     }
 }

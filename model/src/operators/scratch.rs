@@ -19,7 +19,7 @@ pub(in crate::operators) struct Scratch<T> {
 }
 
 /// What a thread keeps: no more pieces, and none that is larger (in words).
-const PIECES: usize = 4;
+const PIECES: usize = 6;
 const LARGEST: usize = 1 << 19;
 /// Words in a line of the cache.
 const LINE: usize = 8;

@@ -69,6 +69,12 @@ pub(in crate::operators) trait Factor: Computed {
     /// `self * other + summand`, rounded once.
     fn fused(self, other: Self, summand: Self) -> Self;
 
+    /// Whether there are halves.
+    const DIVIDES: bool;
+
+    /// The difference; integers wrap.
+    fn minus(self, other: Self) -> Self;
+
     /// Whether it is less than another or equal to it; no NaN is.
     fn at_most(self, other: Self) -> bool;
 
@@ -109,11 +115,18 @@ impl<T: Factor> Panels<T> {
 }
 
 macro_rules! factors {
-    ($($number:ident, $rows:literal, $columns:literal, $fused:expr;)*) => {
+    ($($number:ident, $rows:literal, $columns:literal, $divides:literal, $minus:expr, $fused:expr;)*) => {
         $(impl Factor for $number {
             #[inline(always)]
             fn fused(self, other: Self, summand: Self) -> Self {
                 $fused(self, other, summand)
+            }
+
+            const DIVIDES: bool = $divides;
+
+            #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                $minus(self, other)
             }
 
             #[inline(always)]
@@ -137,9 +150,9 @@ macro_rules! factors {
 
 // Twelve registers of 32 bytes hold a tile; integers have no such instructions.
 factors! {
-    f32, 6, 16, f32::mul_add;
-    f64, 6, 8, f64::mul_add;
-    i64, 4, 4, |a: i64, b: i64, c: i64| a.wrapping_mul(b).wrapping_add(c);
+    f32, 6, 16, true, |a, b| a - b, f32::mul_add;
+    f64, 6, 8, true, |a, b| a - b, f64::mul_add;
+    i64, 4, 4, false, i64::wrapping_sub, |a: i64, b: i64, c: i64| a.wrapping_mul(b).wrapping_add(c);
 }
 
 /// `a * b + c`, rounded once where that is fast.
@@ -336,12 +349,16 @@ fn pack<T: Factor, const WIDTH: usize>(
         } else if depths.is_one() && here == WIDTH {
             let lanes: [&[T]; WIDTH] = std::array::from_fn(|i| &elements[lanes.at(lane + i)..][..depth]);
             for (p, row) in panel.iter_mut().enumerate() {
-                *row = std::array::from_fn(|i| lanes[i][p]);
+                for i in 0..WIDTH {
+                    row[i] = lanes[i][p];
+                }
             }
         } else {
             for (p, row) in panel.iter_mut().enumerate() {
                 let place = depths.at(p);
-                *row = std::array::from_fn(|i| if i < here { elements[place + lanes.at(lane + i)] } else { T::ZERO });
+                for i in 0..WIDTH {
+                    row[i] = if i < here { elements[place + lanes.at(lane + i)] } else { T::ZERO };
+                }
             }
         }
     }

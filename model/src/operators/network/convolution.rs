@@ -3,6 +3,7 @@
 use super::depthwise;
 use super::planes::Planes;
 use super::window::{Axis, Window};
+use super::winograd::{Tiles, Winograd, suits};
 use crate::operators::linalg::product::{Factor, Matrix, Right, Shape, Steps};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::scratch::Scratch;
@@ -339,19 +340,26 @@ impl Convolution<'_> {
         let (channels, outputs) = (weight[1] as usize, weight[0] as usize / groups);
         let laid_out = if planes.is_plain() { 0 } else { channels.saturating_mul(planes.plane()) };
         let run = if planes.is_dense() { 0 } else { outputs.saturating_mul(planes.run()) };
-        let _charge = call.memory().charge((laid_out.saturating_add(run).saturating_mul(size_of::<T>())) as u64)?;
+        let tiles = if T::DIVIDES { Tiles::of(&window, channels, outputs) } else { None };
+        let room = laid_out.saturating_add(run).max(tiles.as_ref().map_or(0, |tiles| tiles.room(groups)));
+        let _charge = call.memory().charge(room.saturating_mul(size_of::<T>()) as u64)?;
         let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
         let bias = self.bias.map(|bias| call.read::<T>(bias)).transpose()?;
-        let math = call.modes.math;
-        let parts = Parts { planes, window, channels, outputs, weights: &w, bias: bias.as_deref(), math };
+        let (bias, math) = (bias.as_deref(), call.modes.math);
         call.write::<T>(self.input.dtype(), &sizes, |elements| {
-            let (part, out_part) = (channels * window.input(), outputs * window.output());
+            let part = channels * window.input();
+            let results = elements.chunks_exact_mut((outputs * window.output()).max(1)).enumerate();
+            if let Some(tiles) = tiles.filter(|_| suits(&x, math) && suits(&w, math)) {
+                let mut winograd = Winograd::new(tiles, &w, bias, math);
+                results.for_each(|(i, result)| winograd.convolve(&x[i * part..(i + 1) * part], i % groups, result));
+                return Ok(());
+            }
+            let parts = Parts { planes, window, channels, outputs, weights: &w, bias, math };
             let mut rooms = Rooms { planes: Scratch::of(laid_out), run: Scratch::of(run) };
             // Padding is written here only.
             rooms.planes.fill(T::ZERO);
-            for (i, result) in elements.chunks_exact_mut(out_part.max(1)).enumerate() {
-                parts.convolve(&x[i * part..(i + 1) * part], i % groups, &mut rooms, result);
-            }
+            results
+                .for_each(|(i, result)| parts.convolve(&x[i * part..(i + 1) * part], i % groups, &mut rooms, result));
             Ok(())
         })
     }

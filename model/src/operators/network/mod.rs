@@ -15,6 +15,7 @@ mod transformer;
 mod unpool;
 mod volume;
 mod window;
+mod winograd;
 
 use super::corrections::When;
 use super::{Correction, Kernel};
