@@ -215,7 +215,7 @@ impl Converter<'_> {
             py::Stmt::AnnAssign(assign) => {
                 let Some(value) = &assign.value else { return refuse(assign, "expected a value") };
                 let py::Expr::Name(_) = &*assign.target else { return refuse(assign, "expected a name") };
-                let (target, ty) = (self.expr(&assign.target)?, self.expr(&assign.annotation)?);
+                let (target, ty) = (self.target(&assign.target)?, self.expr(&assign.annotation)?);
                 StatementKind::Assign(target, Some(ty), self.expr(value)?)
             }
             py::Stmt::Expr(statement) => StatementKind::Expr(self.expr(&statement.value)?),
@@ -259,7 +259,7 @@ impl Converter<'_> {
     /// What can be assigned to: a name or an attribute.
     fn target(&mut self, target: &py::Expr) -> Converted<Expr> {
         match target {
-            py::Expr::Name(_) | py::Expr::Attribute(_) => self.expr(target),
+            py::Expr::Name(_) | py::Expr::Attribute(_) if !is_infinite_word(target) => self.expr(target),
             other => refuse(other, "expected a name or an attribute to assign to"),
         }
     }

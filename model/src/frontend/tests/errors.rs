@@ -28,6 +28,11 @@ fn names() {
     check("return (m).k()", "6: `__torch__.M` has no method `k`");
     check("y = fork(x)\nreturn x", "6: expected a closure to fork, found `x`");
     check("if b:\n  y = x\nelse:\n  pass\nreturn y", "10: unknown name `y`");
+    // These stand for numbers.
+    for name in ["nan", "inf", "nanj", "infj"] {
+        check(&format!("{name} = x\nreturn x"), "6: expected a name or an attribute to assign to");
+        check(&format!("{name} : Tensor = x\nreturn x"), "6: expected a name or an attribute to assign to");
+    }
 }
 
 #[test]
