@@ -338,7 +338,7 @@ fn loom_runs_small_programs_and_refuses_others() {
     assert_eq!(many.status.code(), Some(2));
     assert!(many.stdout.is_empty());
     assert!(stderr(&many).contains("loom runs at most 4 forks"), "{}", stderr(&many));
-    assert!(stderr(&many).contains("--strategy dpor"), "{}", stderr(&many));
+    assert!(stderr(&many).contains("use the strategy `dpor`"), "{}", stderr(&many));
 }
 
 #[cfg(not(feature = "loom"))]

@@ -46,6 +46,12 @@ pub trait System: Moment {
         false
     }
 
+    /// Whether a way back leads to where it led from, whatever runs. Where code that nobody knows is run again from the start,
+    /// it may not be deterministic; it should see that, and enable nobody.
+    fn repeats(&self) -> bool {
+        true
+    }
+
     /// A hash of the whole state, the same for equal states however they were reached; `None` if there is no such
     /// thing, as for native stacks.
     fn digest(&self) -> Option<u128> {

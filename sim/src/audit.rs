@@ -33,8 +33,9 @@ pub fn audit<S: Subject>(program: &S, config: &Config) -> Report {
     add_cut(program, &exploration, &mut findings);
     findings.judge_pools(&exploration.names);
     let (witnesses, unrepeated) = witnesses(program, config, &exploration);
+    let unrepeatable = !unrepeated.is_empty() || matches!(exploration.cut, Some(Cut::Unrepeatable(_)));
     let notes = [build::notes(&exploration, admitted), unrepeated].concat();
-    build::report(program, config, &exploration, Told { findings: &findings, witnesses, notes })
+    build::report(program, config, &exploration, Told { findings: &findings, witnesses, unrepeatable, notes })
 }
 
 /// Two outcomes that were once seen are in hand whatever this exploration has met. Where it has met two itself, nothing
@@ -112,6 +113,7 @@ fn witnesses<'a, S: Subject>(
     }
     witnesses.sort_by_key(|(schedule, _)| schedule.deviations.len());
     witnesses.truncate(WITNESSES);
+    notes.dedup();
     notes.iter().for_each(|note| tracing::error!("{}: {note}", program.name()));
     (witnesses, notes)
 }

@@ -286,6 +286,8 @@ pub enum Cut {
     Time,
     /// The strategy cannot run it.
     Refused(String),
+    /// It could not take the steps that it took before.
+    Unrepeatable(String),
     /// An operator that we cannot execute.
     Opaque {
         /// Its name.
@@ -303,14 +305,14 @@ impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cut::Steps(limit) => write!(f, "an execution was cut after {limit} steps: does the program end?"),
-            Cut::Tasks(limit) => write!(f, "an execution was cut at {limit} tasks"),
+            Cut::Tasks(limit) => write!(f, "an execution was cut at {limit} tasks that live at once"),
             Cut::Memory(error) => write!(
                 f,
-                "an execution was cut: it asked for {} bytes, and {} may live at once (--max-memory)",
+                "an execution was cut: it asked for {} bytes, and {} may live at once (the limit `max-memory`)",
                 error.asked, error.limit
             ),
             Cut::Time => f.write_str("the time is up"),
-            Cut::Refused(reason) => f.write_str(reason),
+            Cut::Refused(reason) | Cut::Unrepeatable(reason) => f.write_str(reason),
             Cut::Opaque { operator, reason, .. } => write!(f, "{operator} cannot be executed: {reason}"),
         }
     }

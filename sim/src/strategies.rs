@@ -115,7 +115,7 @@ where
     I: fmt::Debug + Send + Sync + 'static,
     T: Outcome + Send + Sync + 'static,
 {
-    Checker::from_env().unwrap_or_else(|error| panic!("{error}")).check_on(input, body)
+    Checker::of_env().check_on(input, body)
 }
 
 impl Checker {
@@ -419,7 +419,6 @@ impl Sampling {
     /// If a variable has a value that means nothing.
     #[track_caller]
     pub fn checker(self) -> Checker {
-        let checker = Checker::from_env().unwrap_or_else(|error| panic!("{error}"));
-        checker.strategy(self.strategy).seed(self.seed)
+        Checker::of_env().strategy(self.strategy).seed(self.seed)
     }
 }

@@ -253,9 +253,9 @@ fn loom_and_both_drivers_agree_with_us() {
 fn loom_refuses_what_it_has_no_room_for() {
     let report = Checker::new().strategy("loom").run(increments(5));
     assert_eq!(report.verdict, Some(Verdict::Unknown));
-    assert!(report.notes[0].ends_with("this program has 5: use --strategy dpor"), "{report}");
+    assert!(report.notes[0].ends_with("this program has 5: use the strategy `dpor`"), "{report}");
     let report = Checker::new().strategy("states").run(increments(2));
-    assert!(report.notes[0].contains("use --strategy dpor"), "{report}");
+    assert!(report.notes[0].contains("use the strategy `dpor`"), "{report}");
 }
 
 /// The message of the error that every schedule of a body raises.
@@ -309,6 +309,105 @@ fn bad_use_gets_a_message_that_names_the_call() {
     assert!(told.contains("thread that forkcheck does not run"), "{told}");
 }
 
+/// What the panic of a call says, and the file that it names.
+fn panic_of(call: impl FnOnce()) -> (String, String) {
+    use std::sync::Mutex;
+    static ONE: Mutex<()> = Mutex::new(());
+    static FILE: Mutex<String> = Mutex::new(String::new());
+    let _one = ONE.lock();
+    let before = std::panic::take_hook();
+    let here = std::thread::current().id();
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().id() == here {
+            *FILE.lock().unwrap() = info.location().unwrap().file().to_string();
+        }
+    }));
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).unwrap_err();
+    std::panic::set_hook(before);
+    (panic.downcast_ref::<String>().unwrap().clone(), FILE.lock().unwrap().clone())
+}
+
+#[test]
+fn bad_use_is_the_callers() {
+    let leaked: std::sync::Arc<std::sync::Mutex<Option<Future<i64>>>> = Default::default();
+    let leak = leaked.clone();
+    Checker::new().run(move || {
+        *leak.lock().unwrap() = Some(fork(|| 1, ()));
+    });
+    let future = leaked.lock().unwrap().take().unwrap();
+    type Call = Box<dyn FnOnce()>;
+    let calls: [(&str, Call); 6] = [
+        ("its task cannot be waited for here", Box::new(move || _ = wait(&future))),
+        ("unknown strategy \"nope\"", Box::new(|| _ = Checker::new().strategy("nope"))),
+        (
+            "expected a strategy that explores, found \"threads:2\"",
+            Box::new(|| _ = Checker::new().strategy("threads:2")),
+        ),
+        ("a text that begins with `fc1.`", Box::new(|| _ = Checker::new().replay("abc"))),
+        ("3 elements do not make a tensor of sizes [2, 2]", Box::new(|| _ = Tensor::new(&[2, 2], &[1, 2, 3]))),
+        ("too many elements", Box::new(|| _ = Tensor::zeros(&[1 << 40, 1 << 40]))),
+    ];
+    for (expected, call) in calls {
+        let (told, file) = panic_of(call);
+        assert!(told.contains(expected), "{told}");
+        assert_eq!(file, file!(), "{told}");
+    }
+    let outside = Attr::new(1i64);
+    let told = message(move || outside.update(|n| n + 1));
+    assert!(told.starts_with(&format!("panic at {}:", file!())), "{told}");
+}
+
+#[test]
+fn a_body_out_of_memory_is_cut() {
+    let report = Checker::new().max_memory(100).run(|| Tensor::new(&[200], &[0u8; 200]));
+    assert_eq!(report.verdict, Some(Verdict::Unknown), "{report}");
+    assert!(report.notes[0].contains("it asked for 200 bytes, and 100 may live at once"), "{report}");
+}
+
+/// Each task of a loop races with another one, never with itself.
+#[test]
+fn the_two_sides_of_a_race_belong_together() {
+    let report = Checker::new().run(|| {
+        let n = Attr::new(0);
+        let tasks: Vec<_> = (0..3).map(|i| fork(|n: Attr<i64>, i: i64| n.set(i), (n.clone(), i))).collect();
+        forkcheck::wait_all(&tasks);
+        n.get()
+    });
+    let [finding] = &report.findings[..] else { panic!("{report}") };
+    let other = &finding.race.as_ref().unwrap().other_task;
+    assert_eq!((finding.task.as_str(), other.as_str()), ("main/{closure}#0", "main/{closure}#1"));
+}
+
+/// Where two executions differ is said in terms of what the body returns, its globals, and how it ends.
+#[test]
+fn a_first_difference_is_named_as_the_user_would() {
+    let place = |report: &Report| {
+        let found = report.outcomes.as_ref().unwrap().first_difference.as_ref().unwrap();
+        (found.place.clone(), found.a.to_string(), found.b.to_string())
+    };
+    let told = |place: &str, a: &str, b: &str| (place.to_string(), a.to_string(), b.to_string());
+    let draws = Checker::new().run(|| {
+        let draw = || forkcheck::rng().below(100);
+        let (a, b) = (fork(draw, ()), fork(draw, ()));
+        (wait(&a), wait(&b))
+    });
+    assert_eq!(place(&draws).0, "output[0]", "{draws}");
+    let global = Checker::new().run(|| {
+        let (a, b) = (fork(|| HITS.set(1), ()), fork(|| HITS.set(2), ()));
+        (wait(&a), wait(&b));
+    });
+    assert_eq!(place(&global), told("global HITS", "2", "1"), "{global}");
+    let raised = Checker::new().run(|| {
+        let n = Attr::new(0i64);
+        let task = fork(|n: Attr<i64>| n.set(1), (n.clone(),));
+        let met = n.get();
+        wait(&task);
+        assert!(met == 1, "too early");
+        met
+    });
+    assert_eq!(place(&raised), told("output", "1", "\"panic: too early\""), "{raised}");
+}
+
 /// Reads an attribute when it is dropped.
 struct Nosy(Attr<i64>);
 
@@ -335,6 +434,57 @@ fn an_access_while_a_panic_unwinds_is_no_choice() {
     assert!(report.notes[0].contains("reached while a panic unwinds"), "{report}");
 }
 
+impl forkcheck::Outcome for Nosy {
+    fn look(&self, look: &mut forkcheck::Look) -> forkcheck::Shown {
+        self.0.look(look)
+    }
+}
+
+/// Values that outlive their execution are dropped when nothing matters any more.
+#[test]
+fn what_a_body_returns_may_touch_attributes_when_it_is_dropped() {
+    let report = Checker::new().run(|| Nosy(Attr::new(0)));
+    assert_eq!(report.verdict, Some(Verdict::Pure), "{report}");
+}
+
+/// Waits for a task when it is dropped.
+struct Joining(Future<i64>);
+
+impl Drop for Joining {
+    fn drop(&mut self) {
+        wait(&self.0);
+    }
+}
+
+#[test]
+fn a_wait_while_a_panic_unwinds_is_fine_if_the_task_has_ended() {
+    let told = message(|| {
+        let _joining = Joining(fork(|| 1, ()));
+        panic!("down")
+    });
+    assert!(told.ends_with("panic: down"), "{told}");
+}
+
+/// As with any panic, the payload is the message; and where it came through is not lost.
+#[test]
+fn who_catches_the_panic_of_a_task_finds_its_message() {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    let caught = |future: &Future<i64>| catch_unwind(AssertUnwindSafe(|| wait(future))).unwrap_err();
+    let text = |payload: Box<dyn std::any::Any + Send>| payload.downcast_ref::<String>().unwrap().clone();
+    let report = Checker::new().run(move || text(caught(&fork(|| -> i64 { panic!("boom") }, ()))));
+    assert_eq!(report.outcomes.unwrap().error, None);
+    let told = message(move || {
+        let payload = caught(&fork(|| -> i64 { panic!("boom") }, ()));
+        resume_unwind(payload)
+    });
+    assert_eq!(
+        told.lines().map(|line| line.split(' ').next().unwrap()).collect::<Vec<_>>(),
+        ["panic", "wait", "panic:"]
+    );
+    let pooled = forkcheck::script(move || text(caught(&fork(|| -> i64 { panic!("boom") }, ()))));
+    assert_eq!(pooled(), "boom");
+}
+
 #[test]
 fn a_body_that_does_not_end_is_cut() {
     let report = Checker::new().steps(10_000).run(|| {
@@ -354,6 +504,30 @@ fn what_escapes_the_instrumentation_is_named() {
     });
     assert_eq!(report.verdict, Some(Verdict::Unknown));
     assert!(report.notes.iter().any(|note| note.contains("event 1 (Attr::get at")), "{report}");
+}
+
+/// Two outcomes are in hand only if both can be had again.
+#[test]
+fn a_body_that_cannot_be_repeated_is_unknown() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static HIDDEN: AtomicU64 = AtomicU64::new(0);
+    let result = Checker::new().run(|| {
+        let n = Attr::new(0);
+        let task = fork(|n: Attr<u64>| n.set(HIDDEN.fetch_add(1, Ordering::Relaxed)), (n.clone(),));
+        n.get();
+        wait(&task);
+        n.get()
+    });
+    assert_eq!((result.verdict, result.assurance), (Some(Verdict::Unknown), None), "{result}");
+    assert!(result.notes.iter().any(|note| note.contains("could not be repeated")), "{result}");
+    let steps = Checker::new().run(|| {
+        let n = Attr::new(0);
+        let tasks = HIDDEN.fetch_add(1, Ordering::Relaxed) % 7;
+        let tasks: Vec<_> = (0..tasks).map(|_| fork(|n: Attr<i64>| n.set(1), (n.clone(),))).collect();
+        n.set(2);
+        forkcheck::wait_all(&tasks);
+    });
+    assert_eq!((steps.verdict, steps.assurance), (Some(Verdict::Unknown), None), "{steps}");
 }
 
 #[test]
@@ -415,7 +589,7 @@ fn effects_can_be_allowed_one_by_one() {
     for checker in [Checker::new(), Checker::new().allow(Kind::Output, None)] {
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| checker.check(body))).unwrap_err();
         let text = panic.downcast_ref::<String>().unwrap();
-        assert!(text.starts_with("forkcheck: 1 finding is wrong") && text.contains("global HITS"), "{text}");
+        assert!(text.starts_with("forkcheck: 1 finding\n") && text.contains("global HITS"), "{text}");
     }
 }
 

@@ -251,6 +251,7 @@ fn a_fork_is_a_test() {
     // Where nothing is known, a fork is not said to be pure.
     report.verdict = Some(Verdict::Unknown);
     report.findings.clear();
+    report.outcomes.as_mut().unwrap().distinct = 0;
     check(
         &report,
         &[

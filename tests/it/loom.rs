@@ -214,7 +214,7 @@ fn more_than_four_forks_are_refused_before_loom_does() {
     assert_eq!(refusal(&program(&code(4, ""), 1), &config), None);
 
     let five = program(&code(5, ""), 1);
-    let reason = "loom runs at most 4 forks in one execution, and this program has 5: use --strategy dpor";
+    let reason = "loom runs at most 4 forks in one execution, and this program has 5: use the strategy `dpor`";
     assert_eq!(refusal(&five, &config).as_deref(), Some(reason));
     let report = audit(&five, &config);
     assert_eq!((report.verdict, report.exit_code()), (Some(Verdict::Unknown), 3));

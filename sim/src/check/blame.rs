@@ -93,28 +93,28 @@ impl<'a, S: Scene> Blame<'a, S> {
         }
         let (stack, fork) = (stack(writer.site, &writer.calls), scene.fork_site(blamed));
         let key = scene.key(kind, &stack, fork.as_ref());
-        let finding = self.add(key, &named.path, scene.finding(kind, stack, writer.task, fork));
-        finding.fill_race(Some(RaceSide {
+        let race = Some(RaceSide {
             task: other.task,
             operator: scene.operator(other.site),
             stack: self::stack(other.site, &other.calls),
             writes: other.access.kind.writes(),
-        }));
+        });
+        self.add(key, &named.path, Finding { race, ..scene.finding(kind, stack, writer.task, fork) });
     }
 
     /// Adds what one task writes at one place, or what else it writes there.
-    fn add(&mut self, key: Key, target: &str, finding: Finding) -> &mut Finding {
+    fn add(&mut self, key: Key, target: &str, finding: Finding) {
         let same =
-            |row: &(Key, Finding, _)| row.0 == key && (row.1.task, &row.1.stack) == (finding.task, &finding.stack);
-        let place = self.fresh.iter().position(same).unwrap_or(self.fresh.len());
-        if place == self.fresh.len() {
-            self.fresh.push((key, finding, Vec::new()));
+            |row: &&mut (Key, Finding, _)| row.0 == key && (row.1.task, &row.1.stack) == (finding.task, &finding.stack);
+        match self.fresh.iter_mut().find(same) {
+            None => self.fresh.push((key, finding, vec![target.to_string()])),
+            Some((_, known, targets)) => {
+                known.join_sides(finding);
+                if !targets.iter().any(|known| known == target) {
+                    targets.push(target.to_string());
+                }
+            }
         }
-        let (_, finding, targets) = &mut self.fresh[place];
-        if !targets.iter().any(|known| known == target) {
-            targets.push(target.to_string());
-        }
-        finding
     }
 
     /// Adds all to the findings.

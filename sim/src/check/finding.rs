@@ -162,19 +162,20 @@ impl Finding {
                 }
             }
             _ => {
-                self.fill_race(other.race);
-                self.join_targets(other.targets);
-                if (other.task, &other.stack) < (self.task, &self.stack) {
-                    (self.task, self.stack, self.fork) = (other.task, other.stack, other.fork);
-                }
+                self.join_targets(std::mem::take(&mut other.targets));
+                self.join_sides(other);
             }
         }
     }
 
-    /// Takes in another access that it races with: the smallest stays, whatever the order in which they are met.
-    pub fn fill_race(&mut self, race: Option<RaceSide>) {
-        if race.is_some() && (self.race.is_none() || race < self.race) {
-            self.race = race;
+    /// Takes in another task that did it, and what that one raced with. The two sides of a race stay together, and the
+    /// smallest stay, whatever the order in which they are met.
+    pub(crate) fn join_sides(&mut self, other: Finding) {
+        fn rank(finding: &Finding) -> impl Ord {
+            (finding.race.is_none(), finding.task, &finding.stack, &finding.race)
+        }
+        if rank(&other) < rank(self) {
+            (self.task, self.stack, self.fork, self.race) = (other.task, other.stack, other.fork, other.race);
         }
     }
 

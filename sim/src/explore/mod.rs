@@ -145,7 +145,7 @@ pub fn explore<S: Subject>(program: &S, config: &Config) -> Exploration {
         Spec::Dfs => search::executions(program, config, search::Search::Dfs, &mut exploration),
         Spec::States => {
             if let Sought::Unable(reason) = program.all_states(config, &mut exploration) {
-                exploration.refuse(format!("{reason}: use --strategy dpor"));
+                exploration.refuse(format!("{reason}: use the strategy `dpor`"));
             }
         }
         Spec::ChildFirst => {}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use forkcheck_model::slot::SlotId;
 use forkcheck_scheduler::Kind;
 
-use super::look::{Look, Outcome, Shown};
+use super::look::{Kept, Look, Outcome, Shown};
 use super::module::Held;
 use super::state::{Begin, Place, Step, Touched, step, store, touch};
 use super::{lock, outside, world};
@@ -51,6 +51,7 @@ impl<T> Cell<T> {
 
 /// Reads a value and writes what `change` makes of it: in two steps where others race for it.
 #[inline(always)]
+#[track_caller]
 fn update<T, R>(
     place: &Place,
     operator: &'static str,
@@ -159,6 +160,7 @@ impl<T: Clone> Attr<T> {
     }
 
     #[inline]
+    #[track_caller]
     fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
         update(&self.0.place, operator, at, || self.0.lock().clone(), |new| self.0.put(new), change)
     }
@@ -275,6 +277,7 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
         })
     }
 
+    #[track_caller]
     fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
         update(&self.place(), operator, at, || self.with(|value| value.clone()), |new| self.put(new), change)
     }
@@ -310,7 +313,8 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
             Some(known) => known,
             None => {
                 let begin = self.begin;
-                let begin = Begin(Arc::new(move || Arc::new(GlobalValue(Mutex::new(begin())))));
+                let begin = Arc::new(move || -> Arc<dyn Kept> { Arc::new(GlobalValue(Mutex::new(begin()))) });
+                let begin = Begin { begin, made: self.made };
                 // What it makes is made here, where no execution is borrowed.
                 let met = begin.met(slot);
                 let value = met.value.clone();

@@ -66,8 +66,7 @@ const STACK_BYTES: usize = 1 << 20;
 /// With the report; and if a variable has a value that means nothing.
 #[track_caller]
 pub fn check<T: Outcome + Send + Sync + 'static>(body: impl Fn() -> T + Send + Sync + 'static) {
-    let checker = Checker::from_env().unwrap_or_else(|error| panic!("{error}"));
-    checker.check(body);
+    Checker::of_env().check(body);
 }
 
 /// Audits a module on inputs, as the command audits an archive: is each fork pure, and is there one result?
@@ -184,14 +183,38 @@ impl Checker {
         edge::configure(Self::new())
     }
 
+    /// The same; a value that means nothing is a panic of the caller's.
+    #[track_caller]
+    pub(crate) fn of_env() -> Self {
+        match Self::from_env() {
+            Ok(checker) => checker,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     /// Who goes next: `auto`, `child-first`, `round-robin`, `random`, `pct:D`, `pos`, `uniform`, `dfs`, `dpor` or `loom`.
     ///
     /// # Panics
     /// If there is no such strategy.
     #[track_caller]
     pub fn strategy(mut self, name: &str) -> Self {
-        self.config.strategy = name.parse::<Spec>().unwrap_or_else(|error| panic!("{error}"));
-        self
+        match self.set_strategy(name) {
+            Ok(()) => self,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub(super) fn set_strategy(&mut self, name: &str) -> Result<(), String> {
+        match name.parse::<Spec>() {
+            Ok(Spec::Threads { .. }) => Err(format!(
+                "expected a strategy that explores, found {name:?}: real threads are what `script` runs on"
+            )),
+            Ok(spec) => {
+                self.config.strategy = spec;
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// How many executions at most.
@@ -277,7 +300,10 @@ impl Checker {
     /// If it is no schedule.
     #[track_caller]
     pub fn replay(mut self, schedule: &str) -> Self {
-        self.replay = Some(schedule.parse().unwrap_or_else(|error| panic!("expected a schedule `fc1.…`: {error}")));
+        match schedule.parse() {
+            Ok(schedule) => self.replay = Some(schedule),
+            Err(error) => panic!("{error}"),
+        }
         self
     }
 
@@ -388,7 +414,10 @@ impl Checker {
         let error = report.outcomes.as_ref().and_then(|outcomes| outcomes.error.as_ref());
         match report.verdict {
             Some(Verdict::Nondeterministic) => Some("the result depends on the schedule".to_string()),
-            Some(Verdict::Unknown) => Some("nothing is known of this body".to_string()),
+            Some(Verdict::Unknown) => {
+                let why = report.notes.first().map(|note| format!(": {note}")).unwrap_or_default();
+                Some(format!("nothing is known of this body{why}"))
+            }
             None if report.notes.iter().any(|note| note.starts_with("stale")) => {
                 Some("the schedule no longer applies".to_string())
             }
@@ -396,11 +425,12 @@ impl Checker {
                 let (message, places) = message_of(error);
                 places.lines().fold(message.to_string(), |text, place| format!("{text}\n  {place}"))
             }),
-            _ if wrong => Some(format!("{} wrong", counted(errors.len()))),
+            _ if wrong => Some(counted(errors.len())),
             _ => None,
         }
     }
 
+    #[track_caller]
     fn explore(&self, body: &Body, input: Option<&str>, at: &Caller<'_>) -> Report {
         if world::is_harness() {
             panic!(
@@ -443,7 +473,7 @@ impl Checker {
         report.findings.retain(|finding| !accepted(finding.kind, &finding.target));
         let gone = before - report.findings.len();
         if gone > 0 {
-            report.notes.push(format!("{} allowed by the test", counted(gone)));
+            report.notes.push(format!("the test allows {}", counted(gone)));
         }
         report
     }
@@ -451,8 +481,8 @@ impl Checker {
 
 fn counted(count: usize) -> String {
     match count {
-        1 => "1 finding is".to_string(),
-        count => format!("{count} findings are"),
+        1 => "1 finding".to_string(),
+        count => format!("{count} findings"),
     }
 }
 

@@ -27,8 +27,7 @@ pub(super) fn configure(mut checker: Checker) -> Result<Checker, Error> {
         Some(folder) => Store::folder(folder.into()),
     });
     if let Some(value) = text("FORKCHECK_STRATEGY")? {
-        let spec = value.parse().map_err(|error| Error::new(format!("FORKCHECK_STRATEGY: {error}")))?;
-        checker.config().strategy = spec;
+        checker.set_strategy(&value).map_err(|error| Error::new(format!("FORKCHECK_STRATEGY: {error}")))?;
     }
     if let Some(seed) = number("FORKCHECK_SEED", 0)? {
         checker.config().seed = seed;
@@ -209,6 +208,7 @@ fn replay_of(body: &Body) -> String {
     format!("cargo test {}", body.test())
 }
 
-fn say(text: &str) {
+/// Tells the user something that no report can.
+pub(super) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "forkcheck: warning: {text}");
 }

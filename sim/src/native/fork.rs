@@ -12,8 +12,8 @@ use super::module::{Forward, Visitor};
 use super::outside::SERIAL;
 use super::stack::{self, Job};
 use super::state::{Arrival, await_turn};
-use super::{lock, panics, pool, trace, world};
-use crate::execution::{Cut, Raised};
+use super::{edge, lock, panics, pool, trace, world};
+use crate::execution::Raised;
 
 /// Starts `function` on `args` as a task, and gives its future.
 ///
@@ -99,16 +99,20 @@ where
 #[track_caller]
 pub fn wait<T: Clone>(future: &Future<T>) -> T {
     let at = Caller::caller();
-    wait_for(future, at);
+    wait_for(future);
     let result = future.shared.result();
-    match result.as_ref().expect("a task that has ended has a result") {
-        Ok(value) => value.clone(),
-        Err(failed) => {
+    match result.as_ref() {
+        None => stranded(at),
+        Some(Ok(value)) => value.clone(),
+        Some(Err(failed)) => {
             let mut failed = failed.clone();
             drop(result);
             let site = world::checked(|state| state.place("wait", at.file().into(), at.line(), at.column()));
             failed.0.trail.extend(site);
-            resume_unwind(Box::new(failed))
+            // Who catches it finds the message, as of any panic; where it came through is kept aside.
+            let message = failed.0.message.clone();
+            world::checked(|state| state.task().rising = Some(Box::new(failed.0)));
+            resume_unwind(Box::new(message))
         }
     }
 }
@@ -121,27 +125,29 @@ enum Waiting {
     Pooled,
     /// The task belongs to another execution than this one.
     Foreign,
+    /// The task has not ended, and this one cannot be paused.
+    Stranded,
 }
 
-fn wait_for<T>(future: &Future<T>, at: &'static Caller<'static>) {
+#[track_caller]
+fn wait_for<T>(future: &Future<T>) {
+    let at = Caller::caller();
     let serial = future.shared.serial();
     let panicking = std::thread::panicking();
     loop {
         let waiting = world::checked(|state| match serial {
             SERIAL => Waiting::Pooled,
             serial if serial != state.serial => Waiting::Foreign,
-            _ if panicking => {
-                let reason = format!("wait at {}:{} was reached while a panic unwinds", at.file(), at.line());
-                state.stop(Cut::Refused(reason));
-                Waiting::Here(Arrival::Pause)
-            }
+            // Nobody who unwinds can be paused until it has.
+            _ if panicking && !state.has_ended(future.task) => Waiting::Stranded,
             _ => Waiting::Here(state.wait(future.task, at)),
         });
         match waiting {
             Some(Waiting::Here(Arrival::Go)) => return,
             Some(Waiting::Here(arrival)) => await_turn(arrival),
-            Some(Waiting::Foreign) => return foreign(future, at, "another execution"),
-            None if serial != SERIAL => return foreign(future, at, "a checked body"),
+            Some(Waiting::Stranded) => stranded(at),
+            Some(Waiting::Foreign) => return foreign(future, "another execution"),
+            None if serial != SERIAL => return foreign(future, "a checked body"),
             Some(Waiting::Pooled) => return pool::wait_until(|| future.shared.result().is_some()),
             None => {
                 pool::wait_until(|| future.shared.result().is_some());
@@ -151,10 +157,29 @@ fn wait_for<T>(future: &Future<T>, at: &'static Caller<'static>) {
     }
 }
 
+/// A destructor waits while its stack unwinds, for a task that has not ended. It can neither go on nor be paused.
+///
+/// # Panics
+/// Always. To panic in a destructor while another panic unwinds ends the process, so it is told first why.
+#[cold]
+#[track_caller]
+fn stranded(at: &Caller<'_>) -> ! {
+    let reason = format!(
+        "wait at {}:{}: a destructor waits while its task is unwound, for a task that has not ended, and cannot be paused \
+         there; let it wait only `if !std::thread::panicking()`",
+        at.file(),
+        at.line()
+    );
+    edge::say(&reason);
+    panic!("{reason}");
+}
+
 /// # Panics
 /// Unless the stack is being taken down, when nothing matters any more.
 #[cold]
-fn foreign<T>(future: &Future<T>, at: &Caller<'_>, what: &str) {
+#[track_caller]
+fn foreign<T>(future: &Future<T>, what: &str) {
+    let at = Caller::caller();
     if stack::is_falling() {
         return;
     }
@@ -210,7 +235,7 @@ pub(super) trait Results<T>: Send + Sync {
     fn made(&self) -> &'static Caller<'static>;
 }
 
-/// How a task has failed; what its waits panic with.
+/// How a task has failed.
 #[derive(Debug, Clone)]
 pub(super) struct Failed(pub(super) Raised);
 
@@ -294,6 +319,10 @@ fn failure(payload: Box<dyn Any + Send>) -> Failed {
     let message = payload.downcast_ref::<String>().cloned();
     let message = message.or_else(|| payload.downcast_ref::<&str>().map(|text| text.to_string()));
     let message = message.unwrap_or_else(|| "a panic without a message".to_string());
+    let rising = world::checked(|state| state.task().rising.take()).flatten();
+    if let Some(raised) = rising.filter(|raised| raised.message == message) {
+        return Failed(*raised);
+    }
     let origin = world::checked(|state| state.current).unwrap_or(TaskId::MAIN);
     let trail = panics::last()
         .and_then(|place| world::checked(|state| state.place("panic", place.file.into(), place.line, place.column)));

@@ -60,6 +60,7 @@ pub(super) fn modes() -> Modes {
 /// Always, unless the stack is being taken down, when nothing matters any more.
 #[cold]
 #[inline(never)]
+#[track_caller]
 pub(super) fn refuse(step: &Step<'_>, own: u64) -> Taken {
     if stack::is_falling() {
         return Taken::default();

@@ -9,6 +9,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use forkcheck_model::difference::first_difference;
 use forkcheck_model::digest::Digest;
 use forkcheck_model::graph::Span;
 use forkcheck_model::slot::SlotId;
@@ -30,11 +31,13 @@ use super::world::{self, World};
 use super::{edge, lock, panics, stack};
 use crate::check::Findings;
 use crate::config::{Atomicity, Config, Limits};
-use crate::execution::{Cut, Event, Execution, Go, Guide, Outcome, Raised, Site, Subject};
+use crate::execution::{ChildFirst, Cut, Event, Execution, Go, Guide, Outcome, Raised, Site, Subject};
 use crate::explore::loom::{Alone, Next};
+use crate::explore::repeat::compare;
 use crate::explore::schedule::replay;
 use crate::explore::{Exploration, Hot};
 use crate::report::Difference;
+use crate::report::build::json;
 use forkcheck_scheduler::strategy::replay::Mode;
 
 /// What is checked: a function that is called once for each execution.
@@ -156,14 +159,29 @@ impl Subject for Body {
     }
 
     fn difference(&self, config: &Config, first: &Schedule, second: &Schedule) -> Option<Difference> {
-        let look = |schedule: &Schedule| replay(self, schedule, Mode::Strict, &config.limits).execution.shown();
-        let (a, b) = (look(first)?, look(second)?);
-        let found = forkcheck_model::difference::first_difference("output", &a, &b)?;
-        let json = crate::report::build::json;
+        let end = |schedule: &Schedule| {
+            let run = replay(self, schedule, Mode::Strict, &config.limits).execution;
+            Some((run.failure()?, run.views(self)))
+        };
+        let ((a_failed, a), (b_failed, b)) = (end(first)?, end(second)?);
+        if a_failed != b_failed {
+            let text = |failed: Option<String>, views: &[(String, Value)]| match failed {
+                Some(failed) => failed.into(),
+                None => json(&views[0].1),
+            };
+            return Some(Difference { place: "output".to_string(), a: text(a_failed, &a), b: text(b_failed, &b) });
+        }
+        let found = a.iter().zip(&b).find_map(|((name, a), (_, b))| first_difference(name, a, b))?;
         Some(Difference { place: found.place, a: json(&found.a), b: json(&found.b) })
     }
 
-    fn loom(&self, config: &Config, first: Exploration) -> Exploration {
+    fn loom(&self, config: &Config, mut first: Exploration) -> Exploration {
+        // With a body that cannot be repeated loom may come to no end.
+        let guides = (&mut ChildFirst, &mut ChildFirst);
+        if let Some(divergence) = compare(self, config.atomicity, &config.limits, guides.0, guides.1) {
+            first.cut = Some(Cut::Unrepeatable(format!("loom cannot run this body: {divergence}")));
+            return first;
+        }
         crate::explore::loom::search(self, config, first)
     }
 }
@@ -228,11 +246,11 @@ impl Begin {
     /// Makes the global of this execution.
     pub(super) fn met(&self, slot: SlotId) -> Met {
         let begun = world::checked(|state| state.begin_global(Some(inside(slot))));
-        let value = attempt(|| (self.0)());
+        let value = attempt(|| (self.begin)());
         world::checked(|state| state.begin_global(begun.flatten()));
         let value = value.unwrap_or_else(|failed| resume_unwind(Box::new(failed)));
         let at_first = digest(&[value.look(&mut Look::default()).0]);
-        Met { slot, value, at_first }
+        Met { slot, made: self.made, value, at_first }
     }
 }
 
@@ -255,6 +273,19 @@ fn look(given: Option<&dyn Given>) -> (Look, Views) {
 fn look_again(given: Option<&dyn Given>) {
     let (look, _) = look(given);
     world::checked(|state| state.park_look(&look.touches));
+}
+
+/// The pairs of a path and contents that a look at what was passed in consists of.
+fn by_path(given: &Value) -> Vec<(String, Value)> {
+    let Value::Tuple(rows) = given else { return Vec::new() };
+    let row = |row: &Value| match row {
+        Value::Tuple(pair) => match &pair[..] {
+            [Value::Str(path), contents] => Some((path.to_string(), contents.clone())),
+            _ => None,
+        },
+        _ => None,
+    };
+    rows.iter().filter_map(row).collect()
 }
 
 /// What is seen: mostly the result alone, and that needs no allocation.
@@ -339,8 +370,7 @@ impl Run {
         // Tasks that are in the middle of something are taken down; their destructors see no execution.
         self.stacks.clear();
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
-        let left = self.state_mut().reset(serial);
-        drop(left);
+        stack::drop_left(self.state_mut().reset(serial));
         self.main.given.iter().for_each(|given| given.restore());
         self.outcome = None;
         let main = self.main.clone();
@@ -438,8 +468,12 @@ impl Run {
             let order = state.order.clone();
             self.begin(Way::Searched, true);
             self.follow(&order);
-            self.conclude_watch(signature);
             self.find_outcome();
+            if self.state().cut.is_none() && self.signature() != signature {
+                self.state_mut().stop_unrepeatable("an execution that is repeated does something else");
+                self.outcome = None;
+            }
+            self.conclude_watch(signature);
         }
     }
 
@@ -482,12 +516,27 @@ impl Run {
         look_at(result, error, &state.globals, state.drawn_from(), self.main.given.as_deref(), whole)
     }
 
-    /// What the caller sees when all is over, as one value.
-    pub(super) fn shown(&self) -> Option<Value> {
-        self.outcome().is_some().then(|| match &self.seen(true).1[..] {
-            [only] => only.clone(),
-            all => Value::tuple(all),
-        })
+    /// How the execution failed, if it did; nothing if it was cut.
+    fn failure(&self) -> Option<Option<String>> {
+        let outcome = self.outcome.as_ref()?;
+        let raised = || outcome.error.as_ref().map(|raised| format!("panic: {}", raised.message));
+        Some(if outcome.deadlock.is_empty() { raised() } else { Some("deadlock".to_string()) })
+    }
+
+    /// What the caller sees when all is over, by name: the result, what was passed in, the globals, the generator.
+    fn views(&self, body: &Body) -> Vec<(String, Value)> {
+        let mut seen = self.seen(true).1.into_iter();
+        let mut views = vec![("output".to_string(), seen.next().expect("there is a result, or an error"))];
+        if self.main.given.is_some() {
+            views.extend(seen.next().iter().flat_map(by_path));
+        }
+        let globals = self.state().globals.iter().map(|met| {
+            let made = met.made;
+            body.target(&format!("global made at {}:{}", made.file(), made.line()))
+        });
+        views.extend(globals.zip(&mut seen));
+        views.extend(seen.map(|generator| ("global RNG".to_string(), generator)));
+        views
     }
 
     fn find_outcome(&mut self) {
@@ -527,8 +576,17 @@ impl Moment for Run {
     }
 }
 
+/// A moment of an execution, to be come back to.
+#[derive(Debug)]
+pub(super) struct Mark {
+    /// How many steps led there.
+    steps: usize,
+    /// By which one sees that the way back leads to the same moment.
+    moment: u64,
+}
+
 impl System for Run {
-    type Mark = usize;
+    type Mark = Mark;
 
     fn step(&mut self, task: TaskId) -> Result<(), Refused> {
         self.outcome = None;
@@ -540,17 +598,24 @@ impl System for Run {
         if self.state().enabled.is_empty() {
             self.conclude_search();
         }
-        Ok(())
+        if self.state().cut.is_some() { Err(Refused) } else { Ok(()) }
     }
 
-    fn mark(&mut self) -> usize {
-        self.state().order.len()
+    fn mark(&mut self) -> Mark {
+        Mark { steps: self.state().order.len(), moment: self.state().moment() }
     }
 
-    fn rewind(&mut self, mark: &usize) {
-        let order = self.state().order[..*mark].to_vec();
+    fn rewind(&mut self, mark: &Mark) {
+        // What could not be repeated before may have ended early.
+        let steps = mark.steps.min(self.state().order.len());
+        let order = self.state().order[..steps].to_vec();
         self.begin(Way::Searched, false);
         self.follow(&order);
+        let state = self.state_mut();
+        if state.cut.is_none() && (steps, state.moment()) != (mark.steps, mark.moment) {
+            state.stop_unrepeatable("some task does not do what it did before");
+            state.give_up();
+        }
     }
 
     fn clock(&self, task: TaskId) -> &Clock {
@@ -559,6 +624,10 @@ impl System for Run {
 
     fn varies(&self, task: TaskId) -> bool {
         self.state().is_led(task)
+    }
+
+    fn repeats(&self) -> bool {
+        false
     }
 }
 
@@ -773,7 +842,7 @@ impl Drop for Run {
         self.stacks.clear();
         stack::keep(self.driver, std::mem::take(&mut self.idle));
         if let Some(mut state) = self.state.take() {
-            drop(state.reset(0));
+            stack::drop_left(state.reset(0));
             state.keep_room();
         }
         // What was passed in is left as it was found.

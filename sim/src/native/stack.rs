@@ -178,6 +178,20 @@ pub(super) fn is_falling() -> bool {
     FALLING.get() || super::baton::is_falling()
 }
 
+/// Drops what an execution has left, on the stack of whoever runs it: destructors of the user's may use what it has made, and
+/// nothing matters any more.
+pub(super) fn drop_left<T>(left: T) {
+    /// Puts back what was there, even after a panic.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            FALLING.set(self.0);
+        }
+    }
+    let _before = Before(FALLING.replace(true));
+    drop(left);
+}
+
 impl Fiber {
     fn new(bytes: usize) -> Self {
         let coroutine = Coroutine::with_stack(Shifted::new(bytes), |switch: &Switch, ()| {

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 
 use forkcheck_model::operators::schema::Literal;
 use forkcheck_model::operators::{Call, Correction, Fault, Modes, Operator};
-use forkcheck_model::slot::{Allocator, Memory, SlotId};
-use forkcheck_model::tensor::{Content, Tensor as Plain};
+use forkcheck_model::slot::{Allocator, Memory, OutOfMemory, SlotId};
+use forkcheck_model::tensor::{Content, Layout, Tensor as Plain};
 use forkcheck_model::types::Type;
 use forkcheck_model::value::{Generator, List, ListContent, Value};
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
@@ -228,13 +228,20 @@ fn run(operator: &'static Operator, args: &[Value]) -> Value {
         Ok(value) => value,
         Err(Fault::Raised { message, .. }) => panic!("{}: {message}", operator.name),
         Err(Fault::Unsupported(what)) => panic!("{}: forkcheck cannot compute {what}", operator.name),
-        Err(Fault::Memory(error)) => {
-            if world::checked(|state| state.stop(Cut::Memory(error))).is_none() || stack::is_falling() {
-                panic!("{}: there is no memory for {} bytes", operator.name, error.asked);
-            }
-            stack::never()
-        }
+        Err(Fault::Memory(error)) => out_of_memory(operator.name, error),
     }
+}
+
+/// There is no room for what an operator makes: the execution is cut.
+///
+/// # Panics
+/// Where nobody checks.
+#[track_caller]
+fn out_of_memory(operator: &str, error: OutOfMemory) -> ! {
+    if world::checked(|state| state.stop(Cut::Memory(error))).is_none() || stack::is_falling() {
+        panic!("{operator}: there is no memory for {} bytes", error.asked);
+    }
+    stack::never()
 }
 
 impl Tensor {
@@ -253,6 +260,7 @@ impl Tensor {
     }
 
     /// The tensor as an argument of an operator at this place.
+    #[track_caller]
     fn value(&self, row: &Row, at: &'static Caller<'static>) -> Value {
         self.check(row.full_name, at);
         Value::Tensor(self.plain.clone())
@@ -265,8 +273,16 @@ impl Tensor {
     #[track_caller]
     pub fn new<T: Element>(sizes: &[i64], elements: &[T]) -> Self {
         let made = Caller::caller();
-        let plain = compute(|allocator, _| Plain::from_vec(allocator, sizes, elements));
-        let plain = plain.unwrap_or_else(|error| panic!("there is no memory for {} bytes", error.asked));
+        let count = Layout::count(sizes);
+        assert!(
+            count == Some(elements.len() as i64),
+            "{} elements do not make a tensor of sizes {sizes:?}",
+            elements.len()
+        );
+        let plain = match compute(|allocator, _| Plain::from_vec(allocator, sizes, elements)) {
+            Ok(plain) => plain,
+            Err(error) => out_of_memory("Tensor::new", error),
+        };
         let tensor = Self::of(plain, made);
         world::checked(|state| {
             if let Some(watch) = &mut state.watch {
@@ -326,6 +342,7 @@ impl Tensor {
     }
 
     /// Sees to it that it is used where it was made.
+    #[track_caller]
     fn check(&self, operator: &'static str, at: &'static Caller<'static>) {
         let own = world::checked(|state| (state.serial, state.adopted.contains(&self.storage_slot())));
         let (own, adopted) = own.unwrap_or((outside::SERIAL, false));
@@ -345,6 +362,7 @@ impl Tensor {
     }
 
     /// Announces that all elements are read.
+    #[track_caller]
     fn read(&self, at: &'static Caller<'static>) {
         self.check("read", at);
         let touched: Vec<Touched> = self.touched().into_iter().collect();
@@ -445,6 +463,15 @@ fn tensor(value: Value, at: &'static Caller<'static>) -> Tensor {
         Value::Tensor(plain) => Tensor::of(plain, at),
         other => unreachable!("a tensor, not {other:?}"),
     }
+}
+
+/// A list of tensors as an argument of an operator at this place.
+#[track_caller]
+fn values(tensors: &[Tensor], row: &Row, at: &'static Caller<'static>) -> Value {
+    for tensor in tensors {
+        tensor.check(row.full_name, at);
+    }
+    list(&Type::Tensor, tensors.iter().map(|tensor| Value::Tensor(tensor.plain.clone())).collect())
 }
 
 /// Operators of one tensor and what is given in parentheses.
@@ -650,8 +677,13 @@ impl Tensor {
     #[track_caller]
     pub fn full<T: Element>(sizes: &[i64], element: T) -> Tensor {
         assert!(sizes.iter().all(|&size| size >= 0), "sizes are not negative: {sizes:?}");
-        let count = sizes.iter().product::<i64>() as usize;
-        Self::new(sizes, &vec![element; count])
+        let Some(count) = Layout::count(sizes) else { panic!("sizes of {sizes:?} are too many elements") };
+        // Room for them is asked for before they are made.
+        let bytes = (count as u64).saturating_mul(size_of::<T>() as u64);
+        if let Err(error) = compute(|allocator, _| allocator.memory().charge(bytes)) {
+            out_of_memory("Tensor::full", error);
+        }
+        Self::new(sizes, &vec![element; count as usize])
     }
 
     /// Integers from 0 up to but not including `end`, of `i64`.
@@ -681,8 +713,7 @@ impl Tensor {
     pub fn cat(tensors: &[Tensor], dim: i64) -> Tensor {
         static ROW: Row = Row::new("aten::cat");
         let at = Caller::caller();
-        let items = tensors.iter().map(|tensor| tensor.value(&ROW, at)).collect();
-        tensor(call(&ROW, vec![list(&Type::Tensor, items), Value::Int(dim)]), at)
+        tensor(call(&ROW, vec![values(tensors, &ROW, at), Value::Int(dim)]), at)
     }
 
     /// Tensors of the same sizes beside one another along a new dimension.
@@ -690,8 +721,7 @@ impl Tensor {
     pub fn stack(tensors: &[Tensor], dim: i64) -> Tensor {
         static ROW: Row = Row::new("aten::stack");
         let at = Caller::caller();
-        let items = tensors.iter().map(|tensor| tensor.value(&ROW, at)).collect();
-        tensor(call(&ROW, vec![list(&Type::Tensor, items), Value::Int(dim)]), at)
+        tensor(call(&ROW, vec![values(tensors, &ROW, at), Value::Int(dim)]), at)
     }
 
     /// Whether sizes and elements are the same.

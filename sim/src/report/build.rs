@@ -21,14 +21,16 @@ pub(crate) struct Told<'a> {
     pub(crate) findings: &'a Findings,
     /// Schedules with different outcomes.
     pub(crate) witnesses: Vec<(Schedule, &'a Seen)>,
+    /// Whether executions could not be repeated: then nothing is known of what they lead to.
+    pub(crate) unrepeatable: bool,
     /// Sentences for the reader.
     pub(crate) notes: Vec<String>,
 }
 
 /// The report of an audit.
 pub(crate) fn report<S: Subject>(program: &S, config: &Config, exploration: &Exploration, told: Told<'_>) -> Report {
-    let Told { findings, witnesses, notes } = told;
-    let verdict = verdict(exploration, findings);
+    let verdict = verdict(exploration, &told);
+    let Told { findings, witnesses, notes, .. } = told;
     let first_difference = match &witnesses[..] {
         [(first, _), (second, _), ..] => program.difference(config, first, second),
         _ => None,
@@ -76,11 +78,14 @@ pub(crate) fn report<S: Subject>(program: &S, config: &Config, exploration: &Exp
     }
 }
 
-fn verdict(exploration: &Exploration, findings: &Findings) -> Verdict {
+fn verdict(exploration: &Exploration, told: &Told<'_>) -> Verdict {
+    let Told { findings, witnesses, unrepeatable, .. } = told;
     let wrong = findings.iter().any(|finding| finding.kind.severity() == Severity::Error);
     let opaque = findings.iter().any(|finding| finding.kind == Kind::OpaqueOperator);
     match exploration.outcomes.len() {
-        2.. => Verdict::Nondeterministic,
+        // Two outcomes are in hand only if both can be had again.
+        2.. if witnesses.len() >= 2 || !unrepeatable => Verdict::Nondeterministic,
+        _ if *unrepeatable => Verdict::Unknown,
         0 => Verdict::Unknown,
         _ if opaque => Verdict::Unknown,
         _ if wrong => Verdict::Impure,

@@ -148,8 +148,15 @@ fn meaning(report: &Report, verdict: Verdict) -> String {
             format!("the result depends on the schedule:{more} {distinct} different outcomes")
         }
         Verdict::Unknown if outcomes.is_none() => "something happens of which nobody knows what it does".to_string(),
+        Verdict::Unknown if outcomes.is_some_and(|outcomes| outcomes.distinct > 0) && !is_opaque(report) => {
+            "the same schedule leads to different results, so nothing is known".to_string()
+        }
         Verdict::Unknown => "no execution completed, so nothing is known".to_string(),
     }
+}
+
+fn is_opaque(report: &Report) -> bool {
+    report.findings.iter().any(|finding| finding.kind == "opaque-operator")
 }
 
 /// What the verdict rests on: `exhausted: on this input …`.

@@ -169,9 +169,16 @@ impl<M> Dpor<M> {
                 if system.enabled().is_empty() {
                     return Ending::Complete;
                 }
-                assert!(self.unforeseen, "who sleeps is woken by the way that was taken");
+                if !self.unforeseen {
+                    assert!(!system.repeats(), "who sleeps is woken by the way that was taken");
+                    return Ending::Cut;
+                }
                 return Ending::Blocked;
             };
+            if system.enabled().is_empty() && !system.repeats() {
+                // The way back led elsewhere.
+                return Ending::Cut;
+            }
             let Way { task, footprint: foreseen } = self.wakeup.way(child);
             assert!(system.enabled().contains(task), "{task} was enabled when its step was reversed, and stays so");
             let footprint = self.footprints.id(system.pending(task));
@@ -288,9 +295,12 @@ impl<M> Dpor<M> {
                         }
                     }
                 } else if self.wakeup.first(state.node).is_some() {
-                    let mark = state.mark.as_ref().expect("a state with another way has a mark");
-                    system.rewind(mark);
-                    return true;
+                    if let Some(mark) = &state.mark {
+                        system.rewind(mark);
+                        return true;
+                    }
+                    assert!(!system.repeats(), "a state with another way has a mark");
+                    self.searched.cut += 1;
                 }
             }
             self.sleeping.truncate(state.sleeping);

@@ -83,12 +83,12 @@ fn refused(first: &Exploration) -> Option<String> {
 
 #[cfg(feature = "loom")]
 fn too_many(forks: &str) -> String {
-    format!("loom runs at most {FORKS} forks in one execution, and this program has {forks}: use --strategy dpor")
+    format!("loom runs at most {FORKS} forks in one execution, and this program has {forks}: use the strategy `dpor`")
 }
 
 #[cfg(not(feature = "loom"))]
 fn refused(_: &Exploration) -> Option<String> {
-    Some("this forkcheck was built without its feature `loom`: use --strategy dpor".to_string())
+    Some("this forkcheck was built without its feature `loom`: use the strategy `dpor`".to_string())
 }
 
 #[cfg(not(feature = "loom"))]

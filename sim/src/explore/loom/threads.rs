@@ -240,7 +240,7 @@ where
             Next::Over => 0,
         };
         if state.operations > OPERATIONS {
-            let reason = "too many racing steps for loom in one execution: use --strategy dpor".to_string();
+            let reason = "too many racing steps for loom in one execution: use the strategy `dpor`".to_string();
             self.on_machine(&mut state, |machine| machine.stop(Cut::Refused(reason)));
             return Next::Over;
         }

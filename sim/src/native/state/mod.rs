@@ -55,6 +55,7 @@ pub(super) struct Shared {
 #[derive(Debug, Clone)]
 pub(super) struct Met {
     pub(super) slot: SlotId,
+    pub(super) made: &'static Caller<'static>,
     pub(super) value: Arc<dyn look::Kept>,
     /// What tells its first contents from others. As long as it has them it is no part of an outcome, so that it does not matter
     /// whether anybody has touched it yet.
@@ -63,7 +64,10 @@ pub(super) struct Met {
 
 /// Makes the value that a global begins with.
 #[derive(Clone)]
-pub(super) struct Begin(pub(super) Arc<dyn Fn() -> Arc<dyn look::Kept> + Send + Sync>);
+pub(super) struct Begin {
+    pub(super) begin: Arc<dyn Fn() -> Arc<dyn look::Kept> + Send + Sync>,
+    pub(super) made: &'static Caller<'static>,
+}
 
 impl std::fmt::Debug for Begin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -264,7 +268,7 @@ impl State {
             left.jobs.extend(task.job.take());
             task.waiters.clear();
             task.forked.clear();
-            (task.fork, task.waits_at, task.error) = (None, None, None);
+            (task.fork, task.waits_at, task.error, task.rising) = (None, None, None, None);
         }
         self.ready.clear();
         self.give_up();
@@ -560,6 +564,10 @@ impl State {
         Arrival::Go
     }
 
+    pub(super) fn has_ended(&self, task: TaskId) -> bool {
+        self.tasks[task.index()].status == Status::Ended
+    }
+
     /// The place where a task waits.
     pub(super) fn waiting_at(&self, id: TaskId) -> Option<(Site, Arc<[Site]>)> {
         let at = self.tasks[id.index()].waits_at?;
@@ -603,13 +611,18 @@ impl State {
     /// A task was to take a step that it cannot take. A search picks who is enabled, so only a repetition can come here.
     #[cold]
     fn refuse(&mut self, task: TaskId) {
+        self.stop_unrepeatable(&format!("{} cannot take the step that it took before", self.names.path(task)));
+    }
+
+    /// Stops an execution that does not repeat what an earlier one did.
+    #[cold]
+    pub(super) fn stop_unrepeatable(&mut self, what: &str) {
         let reason = format!(
-            "{} cannot take the step that it took before: the body depends on something that forkcheck does not see, such \
-             as a clock, a random number of another library, an atomic that was captured, the order of a hash map; \
-             FORKCHECK_CHECK_DETERMINISM=1 names the first event that differs",
-            self.names.path(task)
+            "{what}: the body depends on something that forkcheck does not see, such as a clock, a random number of another \
+             library, an atomic that was captured, the order of a hash map; FORKCHECK_CHECK_DETERMINISM=1 names the first \
+             event that differs"
         );
-        self.stop(Cut::Refused(reason));
+        self.stop(Cut::Unrepeatable(reason));
     }
 
     /// A task leaves those that are enabled to take its step; false if it is none of them.
@@ -649,6 +662,14 @@ impl State {
     /// A hash of all that was done by all tasks, whatever the order.
     pub(super) fn signature(&self) -> u64 {
         self.made.iter().fold(0, |sum, task| sum.wrapping_add(mix(self.tasks[task.index()].deeds, 0x5157)))
+    }
+
+    /// A number by which one sees, mostly, that this moment is another one: how many tasks there are, and what some of those have
+    /// done that are about to step.
+    pub(super) fn moment(&self) -> u64 {
+        let counts = (self.made.len() as u64) << 32 | self.enabled.len() as u64;
+        let some = self.order.last().copied().into_iter().chain(self.enabled.iter().take(8));
+        some.fold(counts, |sum, task| mix(sum, mix(self.tasks[task.index()].deeds, u64::from(task.number()))))
     }
 
     /// A place that an error has come through.

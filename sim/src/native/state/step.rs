@@ -62,6 +62,7 @@ pub(in crate::native) enum Arrival {
 /// # Panics
 /// If what it touches was made in another execution.
 #[inline]
+#[track_caller]
 pub(in crate::native) fn step(step: Step<'_>) -> Taken {
     if let Some(taken) = announce(&step) {
         return taken;
@@ -88,6 +89,7 @@ pub(in crate::native) fn step_of_look(
 
 /// Announces a step. How it was taken, if that was at once; otherwise this returns when it is to be taken.
 #[inline(always)]
+#[track_caller]
 fn announce(step: &Step<'_>) -> Option<Taken> {
     let arrival = world::checked(|state| match state.is_own(step) {
         false => Err(state.serial),
@@ -111,6 +113,7 @@ fn announce(step: &Step<'_>) -> Option<Taken> {
 /// Announces an access of a thing that has one location for itself, as [`step`] does. Most steps are such, so this is the short
 /// way: what follows a switch of stacks is little, and stands in the function that called.
 #[inline(always)]
+#[track_caller]
 pub(in crate::native) fn touch(
     place: &Place,
     kind: Kind,
@@ -138,6 +141,7 @@ fn arrive_quickly(place: &Place, kind: Kind, at: &'static Caller<'static>) -> Op
 
 #[cold]
 #[inline(never)]
+#[track_caller]
 fn touch_slowly(place: &Place, kind: Kind, operator: &'static str, at: &'static Caller<'static>) -> Taken {
     step(place.step(&place.touches(kind), operator, at))
 }

@@ -49,6 +49,8 @@ pub(in crate::native) struct Task {
     /// Where it waits.
     pub(in crate::native) waits_at: Option<&'static Caller<'static>>,
     pub(in crate::native) error: Option<Box<Raised>>,
+    /// The error that came out of its last wait, as long as it may be on its way up.
+    pub(in crate::native) rising: Option<Box<Raised>>,
     pub(super) age: u32,
 }
 
@@ -124,6 +126,7 @@ impl Task {
             clock: Clock::root(),
             fork: None,
             waits_at: None,
+            rising: None,
             error: None,
             age: 0,
         }
