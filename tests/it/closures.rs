@@ -394,7 +394,8 @@ fn a_first_difference_is_named_as_the_user_would() {
     assert_eq!(place(&draws).0, "output[0]", "{draws}");
     let global = Checker::new().run(|| {
         let (a, b) = (fork(|| HITS.set(1), ()), fork(|| HITS.set(2), ()));
-        (wait(&a), wait(&b));
+        wait(&a);
+        wait(&b);
     });
     assert_eq!(place(&global), told("global HITS", "2", "1"), "{global}");
     let raised = Checker::new().run(|| {
@@ -522,7 +523,7 @@ fn a_body_that_cannot_be_repeated_is_unknown() {
     assert!(result.notes.iter().any(|note| note.contains("could not be repeated")), "{result}");
     let steps = Checker::new().run(|| {
         let n = Attr::new(0);
-        let tasks = HIDDEN.fetch_add(1, Ordering::Relaxed) % 7;
+        let tasks = 1 + HIDDEN.fetch_add(1, Ordering::Relaxed) % 7;
         let tasks: Vec<_> = (0..tasks).map(|_| fork(|n: Attr<i64>| n.set(1), (n.clone(),))).collect();
         n.set(2);
         forkcheck::wait_all(&tasks);
