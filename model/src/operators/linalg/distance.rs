@@ -96,7 +96,7 @@ pub(super) fn cosine_similarity(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (a, b, dim, least) = (call.tensor(0)?, call.tensor(1)?, call.int(2)?, call.float(3)?);
     let cosine = |x: &[f64], y: &[f64]| {
         let (x_norm, y_norm) = (norm_of(x, 2.0).max(least), norm_of(y, 2.0).max(least));
-        x.iter().zip(y).map(|(x, y)| x / x_norm * (y / y_norm)).sum()
+        x.iter().zip(y).fold(0.0, |sum, (x, y)| sum + x / x_norm * (y / y_norm))
     };
     pairs(call, (a, b), dim, false, cosine).map(Value::Tensor)
 }
@@ -111,7 +111,7 @@ pub(super) fn pairwise_distance(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// The sum of products along a dimension.
 pub(super) fn vecdot(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (a, b, dim) = (call.tensor(0)?, call.tensor(1)?, call.int(2)?);
-    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum();
+    let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).fold(0.0, |sum, (x, y)| sum + x * y);
     let result = pairs(call, (a, b), dim, false, dot)?;
     call.deliver(result)
 }

@@ -12,13 +12,17 @@ fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
     Err(Fault::raised(words))
 }
 
+/// Sums begin at zero, so none of nothing is negative; an iterator's begins at `-0.0`.
+fn sum_of(losses: &[f64]) -> f64 {
+    losses.iter().fold(0.0, |sum, loss| sum + loss)
+}
+
 /// The losses of all elements (0), their mean (1) or their sum (2).
 fn reduce(call: &mut Call<'_>, dtype: DType, sizes: &[i64], losses: &[f64], reduction: i64) -> Result<Value, Fault> {
-    let sum = || losses.iter().sum::<f64>();
     let result = match reduction {
         0 => call.create(dtype, sizes, losses)?,
-        1 => call.create(dtype, &[], &[sum() / losses.len() as f64])?,
-        2 => call.create(dtype, &[], &[sum()])?,
+        1 => call.create(dtype, &[], &[sum_of(losses) / losses.len() as f64])?,
+        2 => call.create(dtype, &[], &[sum_of(losses)])?,
         _ => return raised(format!("{reduction} is not a valid value for reduction")),
     };
     call.deliver(result)
@@ -315,7 +319,7 @@ fn reduce_weighted(
     (losses, total): (&[f64], f64),
     reduction: i64,
 ) -> Result<Tensor, Fault> {
-    let sum = losses.iter().sum::<f64>();
+    let sum = sum_of(losses);
     match reduction {
         0 => call.create(dtype, sizes, losses),
         1 => call.create(dtype, &[], &[sum / total]),
