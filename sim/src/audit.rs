@@ -3,7 +3,7 @@
 use forkcheck_scheduler::Schedule;
 use forkcheck_scheduler::strategy::replay::Mode;
 
-use crate::check::{Finding, Findings, Key, Kind};
+use crate::check::{Deed, Finding, Findings, Key, Kind};
 use crate::config::Config;
 use crate::execution::{Cut, Outcome, Subject};
 use crate::explore::repeat::check;
@@ -57,7 +57,7 @@ fn add_cut<S: Subject>(program: &S, exploration: &Exploration, findings: &mut Fi
         let span = program.user_span(stack);
         let key = Key {
             kind: Kind::OpaqueOperator,
-            site: stack[0],
+            deed: Deed::Node(stack[0]),
             line: span.map(|span| (span.file().to_string(), span.line())),
             fork: None,
             circle: Vec::new(),

@@ -139,7 +139,14 @@ impl Static {
 }
 
 /// What makes two findings the same.
-type Key = (Kind, Place, Option<(String, u32)>, Option<Place>);
+type Key = (Kind, Deed, Option<(String, u32)>, Option<Place>);
+
+/// What is executed: a node, or any of this operator that the user's line leads to from this column.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    Node(Place),
+    Call(String, u32),
+}
 
 /// Turns an analysis into what is said of it.
 struct Teller<'a> {
@@ -184,7 +191,7 @@ impl Teller<'_> {
             let (key, finding) = self.opaque(stack, *fork);
             add(key, finding, stack, Vec::new());
         }
-        findings.sort_by(|a, b| a.0.cmp(&b.0));
+        findings.sort_by_key(|(key, _, site)| (key.0, site.stack[0], key.2.clone(), key.3));
         findings.into_iter().map(|(_, finding, site)| (finding, site)).collect()
     }
 
@@ -222,8 +229,12 @@ impl Teller<'_> {
     }
 
     fn key(&mut self, kind: Kind, stack: &[Place], fork: &[Place]) -> Key {
-        let line = self.user_span(stack).map(|span| (span.file().to_string(), span.line()));
-        (kind, stack[0], line, fork.first().copied())
+        let span = self.user_span(stack);
+        let deed = match &span {
+            Some(span) if kind.writes() => Deed::Call(self.words.node(stack[0]).kind.name().to_string(), span.column()),
+            _ => Deed::Node(stack[0]),
+        };
+        (kind, deed, span.map(|span| (span.file().to_string(), span.line())), fork.first().copied())
     }
 
     fn finding(&mut self, kind: Kind, stack: &[Place], task: ForkId, fork: &[Place]) -> FindingReport {

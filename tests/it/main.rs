@@ -10,6 +10,7 @@ mod findings;
 mod formats;
 mod graph_text;
 mod led;
+mod library_calls;
 mod loom;
 mod many;
 mod peer_parity;

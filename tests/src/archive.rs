@@ -89,15 +89,41 @@ fn archive(version: u32, code: &str, attributes: &[(&str, Value)], submodules: &
     zip.finish().expect("memory takes every write").into_inner()
 }
 
+/// The archive with a table of where its lines of code come from: `origin` gives the file and line of each, counted from 1.
+///
+/// # Panics
+/// If the archive is none of ours.
+pub fn with_origins(archive: &[u8], code: &str, origin: impl Fn(u32) -> (&'static str, u32)) -> Vec<u8> {
+    let number = |n: u32| [b"J", &n.to_le_bytes()[..]].concat();
+    let text = |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+    let mut table = b"\x80\x02(".to_vec();
+    let mut offset = 0;
+    for (line, words) in (1..).zip(code.split_inclusive('\n')) {
+        let (file, at) = origin(line);
+        let source = [b"(", &text(words)[..], &text(file), &number(at), b"t"].concat();
+        let range = [b"(", &source[..], &number(0), &number(words.len() as u32), b"t"].concat();
+        table.extend([b"(", &number(offset)[..], &range, b"t"].concat());
+        offset += words.len() as u32;
+    }
+    table.extend(b"t.");
+    let mut zip = zip::ZipWriter::new_append(Cursor::new(archive.to_vec())).expect("an archive of ours");
+    let stored = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    zip.start_file("archive/code/__torch__.py.debug_pkl", stored).expect("a name of ours");
+    zip.write_all(&table).expect("memory takes every write");
+    zip.finish().expect("memory takes every write").into_inner()
+}
+
 /// The pickle of an object of `__torch__.M` from that of its state, a dict, to which submodules are added.
 fn object_of(state: &[u8], submodules: &[(&str, &str, i64)]) -> Vec<u8> {
     let state = state.strip_prefix(b"\x80\x02").and_then(|rest| rest.strip_suffix(b".")).expect("a pickle of ours");
     let text = |text: &str| [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat();
+    // A short pickle has no such place.
+    let kept = if submodules.iter().any(|(_, class, _)| class.is_empty()) { &b"q\xfa"[..] } else { b"" };
     let sub = |&(name, class, k): &(&str, &str, i64)| match class {
         "" => [&text(name)[..], b"h\xfas"].concat(),
         _ => {
             let state = [b"}", &text("k")[..], &[b'K', u8::try_from(k).expect("a small number")], b"s"].concat();
-            [&text(name)[..], b"c__torch__\n", class.as_bytes(), b"\n)\x81", &state, b"bq\xfas"].concat()
+            [&text(name)[..], b"c__torch__\n", class.as_bytes(), b"\n)\x81", &state, b"b", kept, b"s"].concat()
         }
     };
     let submodules: Vec<u8> = submodules.iter().flat_map(sub).collect();

@@ -99,6 +99,16 @@ impl Kind {
         }
     }
 
+    /// Whether it is about something that is written.
+    pub(crate) fn writes(self) -> bool {
+        match self {
+            Kind::InputMutation | Kind::AttributeMutation | Kind::GlobalState => true,
+            Kind::Output | Kind::ParentMutation | Kind::Race => true,
+            Kind::Deadlock | Kind::LostError | Kind::UnwaitedFork => false,
+            Kind::PoolStarvation | Kind::OpaqueOperator => false,
+        }
+    }
+
     /// How bad it is.
     pub fn severity(self) -> Severity {
         match self {
@@ -239,14 +249,24 @@ pub struct StuckWait {
 pub struct Key {
     /// What kind.
     pub kind: Kind,
-    /// The node.
-    pub site: Site,
+    /// What is executed.
+    pub deed: Deed,
     /// The user's line: the index of its frame does not matter, the place does.
     pub line: Option<(String, u32)>,
     /// The site of the fork that it belongs to.
     pub fork: Option<Site>,
     /// All sites of a deadlock, ascending; empty for the other kinds, which have one.
     pub circle: Vec<Site>,
+}
+
+/// What is executed, as far as it makes a finding another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deed {
+    /// This node.
+    Node(Site),
+    /// Any node of this operator that the user's line leads to from this column. A module of many layers writes the same in
+    /// each, and the compiler copies a library's class for each set of constants: to the user that is one call.
+    Call(String, u32),
 }
 
 /// All that one write, or one race of it, can add to what was found before. A program comes by it again and again, in
@@ -333,9 +353,11 @@ impl Findings {
         self.nests.absorb(others.nests, translate);
     }
 
-    /// Everything found, in a fixed order.
+    /// Everything found, in a fixed order: of each kind as it stands in the code.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
-        self.found.values()
+        let mut found: Vec<&Finding> = self.found.values().collect();
+        found.sort_by_key(|finding| (finding.kind, finding.stack.first().copied()));
+        found.into_iter()
     }
 
     /// How many were found.

@@ -12,7 +12,7 @@ use forkcheck_scheduler::TaskId;
 use forkcheck_scheduler::pool::{Join, Joins};
 use rustc_hash::FxHashSet;
 
-use super::finding::{Findings, Key, Kind, StuckWait, TARGETS};
+use super::finding::{Deed, Findings, Key, Kind, StuckWait, TARGETS};
 use super::nests::{Nest, NestTask};
 use super::scene::{Place, Scene, Standing, stack};
 use crate::execution::{Raised, Site};
@@ -66,7 +66,7 @@ fn add_deadlock(scene: &impl Scene, circle: Vec<(TaskId, Place)>, findings: &mut
     sites.sort();
     sites.dedup();
     let words: Vec<&str> = waits.iter().map(|wait| wait.task.as_str()).chain([waits[0].task.as_str()]).collect();
-    let key = Key { kind: Kind::Deadlock, site: sites[0], line: None, fork: None, circle: sites };
+    let key = Key { kind: Kind::Deadlock, deed: Deed::Node(sites[0]), line: None, fork: None, circle: sites };
     let task = circle[first].0;
     let mut finding = scene.finding(Kind::Deadlock, waits[0].stack.clone(), task, scene.fork_site(task));
     finding.targets.push(words.join(" waits for "));

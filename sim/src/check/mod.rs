@@ -7,5 +7,5 @@ mod nests;
 pub(crate) mod scene;
 mod shadow;
 
-pub use finding::{Finding, Findings, ForkSite, Key, Kind, RaceSide, Severity, StuckWait, Told};
+pub use finding::{Deed, Finding, Findings, ForkSite, Key, Kind, RaceSide, Severity, StuckWait, Told};
 pub use shadow::{Entry, Races, Shadow, ShadowMark};

@@ -10,7 +10,7 @@ use forkcheck_scheduler::pool::{Joins, Need};
 use forkcheck_scheduler::{TaskId, Tasks};
 use rustc_hash::FxHashSet;
 
-use super::finding::{Finding, Findings, ForkSite, Key, Kind, StuckWait};
+use super::finding::{Deed, Finding, Findings, ForkSite, Key, Kind, StuckWait};
 use crate::execution::Site;
 
 /// More structures than these are not looked at, and no more forks and waits in all.
@@ -87,8 +87,8 @@ impl Findings {
         let most = needs.rev().max_by_key(|(need, _)| (need.at_least, need.at_most));
         let Some((need, nest)) = most.filter(|(need, _)| need.at_least > 1) else { return };
         let finding = starvation(&need, nest, names);
-        let key =
-            Key { kind: Kind::PoolStarvation, site: finding.stack[0], line: None, fork: None, circle: Vec::new() };
+        let deed = Deed::Node(finding.stack[0]);
+        let key = Key { kind: Kind::PoolStarvation, deed, line: None, fork: None, circle: Vec::new() };
         self.add(key, finding);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forkcheck_scheduler::{TaskId, Tasks};
 
-use super::finding::{Finding, ForkSite, Key, Kind};
+use super::finding::{Deed, Finding, ForkSite, Key, Kind};
 use crate::execution::{Raised, Site};
 use crate::machine::access::ThingId;
 use crate::names::Named;
@@ -29,8 +29,8 @@ pub(crate) trait Scene {
     /// What is executed at a site.
     fn operator(&self, site: Site) -> String;
 
-    /// The file and line of the user's code that a stack leads to.
-    fn line(&self, stack: &[Site]) -> Option<(String, u32)>;
+    /// The file, line and column of the user's code that a stack leads to.
+    fn place(&self, stack: &[Site]) -> Option<(String, u32, u32)>;
 
     /// What a user would call the thing, which `writer` writes.
     fn named(&self, thing: ThingId, writer: TaskId) -> Named;
@@ -47,7 +47,13 @@ pub(crate) trait Scene {
 
     /// What makes a finding the same as others.
     fn key(&self, kind: Kind, stack: &[Site], fork: Option<&ForkSite>) -> Key {
-        Key { kind, site: stack[0], line: self.line(stack), fork: fork.map(|fork| fork.stack[0]), circle: Vec::new() }
+        let place = self.place(stack);
+        let deed = match &place {
+            Some((_, _, column)) if kind.writes() => Deed::Call(self.operator(stack[0]), *column),
+            _ => Deed::Node(stack[0]),
+        };
+        let line = place.map(|(file, line, _)| (file, line));
+        Key { kind, deed, line, fork: fork.map(|fork| fork.stack[0]), circle: Vec::new() }
     }
 
     /// A finding with nothing said yet of what it is about.

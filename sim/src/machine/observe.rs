@@ -103,8 +103,8 @@ impl Scene for Machine {
         self.program.operator(site).to_string()
     }
 
-    fn line(&self, stack: &[Site]) -> Option<(String, u32)> {
-        self.program.user_span(stack).map(|span| (span.file().to_string(), span.line()))
+    fn place(&self, stack: &[Site]) -> Option<(String, u32, u32)> {
+        self.program.user_span(stack).map(|span| (span.file().to_string(), span.line(), span.column()))
     }
 
     fn named(&self, thing: ThingId, writer: TaskId) -> Named {

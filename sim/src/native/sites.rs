@@ -78,10 +78,10 @@ impl Sites {
         if site == Site::LOOK { "return" } else { self.places[site.0 as usize].operator }
     }
 
-    /// The file and line of a place.
-    pub(super) fn line(&self, site: Site) -> Option<(String, u32)> {
+    /// The file, line and column of a place.
+    pub(super) fn place(&self, site: Site) -> Option<(String, u32, u32)> {
         let place = self.places.get(site.0 as usize)?;
-        Some((place.file.to_string(), place.line))
+        Some((place.file.to_string(), place.line, place.column))
     }
 
     /// Where the user wrote it: the words themselves where the source can be read, else the line alone.

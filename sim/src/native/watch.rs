@@ -149,8 +149,8 @@ impl Scene for Scenery<'_> {
         self.state.shared().sites.operator(site).to_string()
     }
 
-    fn line(&self, stack: &[Site]) -> Option<(String, u32)> {
-        self.state.shared().sites.line(stack[0])
+    fn place(&self, stack: &[Site]) -> Option<(String, u32, u32)> {
+        self.state.shared().sites.place(stack[0])
     }
 
     fn named(&self, thing: ThingId, writer: TaskId) -> Named {
