@@ -145,7 +145,7 @@ type Key = (Kind, Deed, Option<(String, u32)>, Option<Place>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Deed {
     Node(Place),
-    Call(String, u32),
+    Called(String, u32),
 }
 
 /// Turns an analysis into what is said of it.
@@ -231,7 +231,9 @@ impl Teller<'_> {
     fn key(&mut self, kind: Kind, stack: &[Place], fork: &[Place]) -> Key {
         let span = self.user_span(stack);
         let deed = match &span {
-            Some(span) if kind.writes() => Deed::Call(self.words.node(stack[0]).kind.name().to_string(), span.column()),
+            Some(span) if kind.writes() => {
+                Deed::Called(self.words.node(stack[0]).kind.name().to_string(), span.column())
+            }
             _ => Deed::Node(stack[0]),
         };
         (kind, deed, span.map(|span| (span.file().to_string(), span.line())), fork.first().copied())

@@ -266,7 +266,7 @@ pub enum Deed {
     Node(Site),
     /// Any node of this operator that the user's line leads to from this column. A module of many layers writes the same in
     /// each, and the compiler copies a library's class for each set of constants: to the user that is one call.
-    Call(String, u32),
+    Called(String, u32),
 }
 
 /// All that one write, or one race of it, can add to what was found before. A program comes by it again and again, in

@@ -49,7 +49,7 @@ pub(crate) trait Scene {
     fn key(&self, kind: Kind, stack: &[Site], fork: Option<&ForkSite>) -> Key {
         let place = self.place(stack);
         let deed = match &place {
-            Some((_, _, column)) if kind.writes() => Deed::Call(self.operator(stack[0]), *column),
+            Some((_, _, column)) if kind.writes() => Deed::Called(self.operator(stack[0]), *column),
             _ => Deed::Node(stack[0]),
         };
         let line = place.map(|(file, line, _)| (file, line));
