@@ -105,7 +105,8 @@
 //! - Only accesses are steps. A task that computes for ever without one cannot be stopped; one that touches something for ever is
 //!   cut by the budget of steps.
 //! - An access while a panic unwinds cannot be suspended. Where others race for what it touches, the execution is given up, and
-//!   the report says so.
+//!   the report says so. A destructor that waits then for a task that has not ended ends the process, as it does where an execution
+//!   is given up in the middle: let it wait only `if !std::thread::panicking()`.
 //! - Tasks are coroutines of one thread: they share its `thread_local!`s, and a `catch_unwind` of the user's catches the unwinding
 //!   that takes a task down. [`Checker::threads`] runs them on threads instead, one at a time.
 //! - Each task has a stack of 1 MiB ([`Checker::stack_size`]); one that needs more ends the process.
@@ -147,6 +148,6 @@ pub fn text_of(value: &Value) -> String {
 }
 
 pub use native::{
-    Attr, Call, Checker, DType, Element, Forward, Future, Global, Graph, Input, Look, Module, Operand, Outcome, Rng,
-    Script, Scripted, Shown, Tensor, Visitor, audit, check, fork, rng, script, trace, wait, wait_all,
+    Attr, Bool8, Call, Checker, DType, Element, Forward, Future, Global, Graph, Input, Look, Module, Operand, Outcome,
+    Rng, Script, Scripted, Shown, Tensor, Visitor, audit, check, fork, rng, script, trace, wait, wait_all,
 };

@@ -666,6 +666,27 @@ fn a_failure_is_stored_and_run_first_the_next_time() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// Two checks of one test are two bodies: a schedule of the one says nothing about the other.
+#[test]
+fn two_checks_of_one_test_are_told_apart() {
+    let racy = |n: i64| {
+        let attr = Attr::new(0);
+        let task = fork(|attr: Attr<i64>, n: i64| attr.set(n), (attr.clone(), n));
+        let met = attr.get();
+        wait(&task);
+        met
+    };
+    let first = Checker::new().run(move || racy(1));
+    let second = Checker::new().run(move || racy(2));
+    assert_eq!(second.program, format!("{}#2", first.program));
+    let told = |report: &Report| report.replay.clone().unwrap();
+    assert!(told(&second).ends_with("cargo test closures::two_checks_of_one_test_are_told_apart"), "{second}");
+    let tag = |report: &Report| {
+        report.outcomes.as_ref().unwrap().witnesses[1].schedule.split('.').nth(2).unwrap().to_string()
+    };
+    assert_ne!(tag(&first), tag(&second));
+}
+
 #[test]
 fn an_error_that_only_some_schedules_lose_is_found() {
     // All schedules make the same accesses; in some of them the reader comes too late, fails, and nobody waits for it.

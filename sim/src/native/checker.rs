@@ -288,7 +288,9 @@ impl Checker {
         self
     }
 
-    /// What reports call the body, and what stored failures belong to; otherwise the path of the function it stands in.
+    /// What reports call the body, and what schedules and stored failures belong to; otherwise the path of the function it stands
+    /// in, with `#2` for the second check there. A check in a loop or in a function that tests share is one body for all schedules:
+    /// name it after what differs.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -332,7 +334,7 @@ impl Checker {
     #[track_caller]
     pub fn run<T: Outcome + Send + Sync + 'static>(&self, body: impl Fn() -> T + Send + Sync + 'static) -> Report {
         let at = Caller::caller();
-        let name = self.name.clone().unwrap_or_else(|| body_name(&body));
+        let name = self.name.clone().unwrap_or_else(|| body_name(&body, at));
         let main: Main = Arc::new(move || -> Arc<dyn Kept> { Arc::new(body()) });
         self.explore(&Body::new(main, name, at.file().to_string(), self.driver), None, at)
     }
@@ -384,7 +386,7 @@ impl Checker {
         T: Outcome + Send + Sync + 'static,
     {
         let at = Caller::caller();
-        let name = self.name.clone().unwrap_or_else(|| body_name(&body));
+        let name = self.name.clone().unwrap_or_else(|| body_name(&body, at));
         let shown = format!("{input:?}");
         let main: Main = Arc::new(move || -> Arc<dyn Kept> { Arc::new(body(&input)) });
         let place = format!("{}\n{shown}", at.file());
@@ -452,7 +454,7 @@ impl Checker {
         let hidden = self
             .twice
             .then(|| compare(body, self.config.atomicity, &self.config.limits, &mut ChildFirst, &mut ChildFirst));
-        let mut report = self.store.audit(body, input, &self.config);
+        let mut report = self.store.audit(body, self.name.clone(), input, &self.config);
         if let Some(divergence) = hidden.flatten() {
             report.verdict = Some(Verdict::Unknown);
             (report.assurance, report.rests_on) = (None, None);
@@ -486,9 +488,13 @@ fn counted(count: usize) -> String {
     }
 }
 
-/// The function around a closure, by the name of its type.
-fn body_name<F>(_: &F) -> String {
-    std::any::type_name::<F>().trim_end_matches("::{{closure}}").to_string()
+/// The function around a closure, by the name of its type; and which of several checks in one function it is.
+fn body_name<F>(_: &F, at: &'static Caller<'static>) -> String {
+    let function = std::any::type_name::<F>().trim_end_matches("::{{closure}}");
+    match edge::checks_before(at) {
+        0 => function.to_string(),
+        before => format!("{function}#{}", before + 1),
+    }
 }
 
 /// A module and inputs from outside.

@@ -1,9 +1,11 @@
 //! What a test takes from its surroundings, all in one place: variables, source files, stored failures, a clock for budgets
 //! that are times.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::panic::Location as Caller;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use forkcheck_model::Error;
@@ -12,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::checker::Checker;
 use super::run::Body;
+use super::{lock, sites};
 use crate::config::{Budget, Config};
 use crate::execution::Subject as _;
 use crate::failures::{FOLDER, Failure, Standing, Subject, program_digest};
@@ -95,6 +98,13 @@ pub(super) fn read_source(file: &str) -> Option<String> {
     here.ancestors().find_map(|folder| std::fs::read_to_string(folder.join(file)).ok())
 }
 
+/// How many checks stand before this one in its function; none, where there is no source. Every source is read once.
+pub(super) fn checks_before(at: &'static Caller<'static>) -> usize {
+    static KNOWN: Mutex<BTreeMap<(&str, u32, u32), usize>> = Mutex::new(BTreeMap::new());
+    let count = || read_source(at.file()).map_or(0, |text| sites::checks_before(&text, at.line(), at.column()));
+    *lock(&KNOWN).entry((at.file(), at.line(), at.column())).or_insert_with(count)
+}
+
 /// The test that runs now: the harness of `cargo test` gives each a thread of its name.
 pub(super) fn test() -> Option<String> {
     std::thread::current().name().filter(|name| *name != "main").map(str::to_string)
@@ -119,10 +129,10 @@ impl Store {
     ///
     /// A body that is checked on many inputs has one file, of the input that failed last: that is the smallest one when
     /// inputs are shrunk.
-    pub(super) fn audit(&self, body: &Body, input: Option<&str>, config: &Config) -> Report {
+    pub(super) fn audit(&self, body: &Body, program: Option<String>, input: Option<&str>, config: &Config) -> Report {
         let Some(folder) = &self.0 else { return crate::audit::audit(body, config) };
         let mut subject = Subject {
-            program: body.name().to_string(),
+            program: program.unwrap_or_else(|| shared_name(body)),
             program_digest: String::new(),
             method: body.method().to_string(),
             inputs: None,
@@ -137,6 +147,14 @@ impl Store {
         }
         let case = Case { file, subject, config: config.clone() };
         case.audit(body)
+    }
+}
+
+/// What a stored failure calls a body that has no name of its own: a check that several tests share is another one for each.
+fn shared_name(body: &Body) -> String {
+    match &body.test {
+        Some(test) if !body.name().contains(test.as_str()) => format!("{} in {test}", body.name()),
+        _ => body.name().to_string(),
     }
 }
 
@@ -205,7 +223,7 @@ impl Case {
 
 /// The command that runs a body again, stored failure first.
 fn replay_of(body: &Body) -> String {
-    format!("cargo test {}", body.test())
+    body.command()
 }
 
 /// Tells the user something that no report can.

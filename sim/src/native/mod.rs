@@ -35,7 +35,7 @@ pub use fork::{Call, Future, Input, fork, wait};
 pub use look::{Look, Outcome, Shown};
 pub use module::{Forward, Module, Visitor};
 pub use script::{Script, Scripted, script};
-pub use tensor::{DType, Element, Operand, Tensor};
+pub use tensor::{Bool8, DType, Element, Operand, Tensor};
 pub use trace::{Graph, trace};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

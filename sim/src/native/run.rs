@@ -77,10 +77,22 @@ impl Body {
         Self { main, name, test, file, driver, shared: Arc::new(Mutex::new(shared)), adopted, given }
     }
 
-    /// The test that the body is of: the one that runs now, or else what its name says.
-    pub(super) fn test(&self) -> &str {
-        let of_name = || self.name.split_once("::").map_or(&*self.name, |(_, test)| test);
-        self.test.as_deref().unwrap_or_else(of_name)
+    /// The command that runs the test that the body is of: the one that runs now, or else what its name says. One example of a
+    /// documentation cannot be named, so all are run.
+    pub(super) fn command(&self) -> String {
+        if self.is_example() {
+            return "cargo test --doc".to_string();
+        }
+        let of_name = || {
+            let name = self.name.split('#').next().unwrap_or(&self.name);
+            name.split_once("::").map_or(name, |(_, test)| test)
+        };
+        format!("cargo test {}", self.test.as_deref().unwrap_or_else(of_name))
+    }
+
+    /// Whether it is an example of a documentation: rustdoc makes crates of these, in a folder that is new each time.
+    fn is_example(&self) -> bool {
+        self.name.starts_with("rust_out::") || self.name.contains("::__doctest_")
     }
 
     fn sites<R>(&self, work: impl FnOnce(&mut Sites) -> R) -> R {
@@ -119,7 +131,8 @@ impl Subject for Body {
     }
 
     fn tag(&self) -> u32 {
-        program_tag(xxhash_rust::xxh3::xxh3_64(format!("{}\n{}", self.file, self.name).as_bytes()))
+        let file = if self.is_example() { "" } else { &self.file };
+        program_tag(xxhash_rust::xxh3::xxh3_64(format!("{file}\n{}", self.name).as_bytes()))
     }
 
     fn span(&self, site: Site) -> Option<Span> {
@@ -143,7 +156,7 @@ impl Subject for Body {
     }
 
     fn replay_command(&self, schedule: &Schedule) -> String {
-        format!("FORKCHECK_REPLAY={schedule} cargo test {}", self.test())
+        format!("FORKCHECK_REPLAY={schedule} {}", self.command())
     }
 
     fn error_text(&self, raised: &Raised) -> String {

@@ -111,14 +111,7 @@ impl Sites {
         let (file, line) = (place.file.clone(), place.line as usize);
         let source = self.source(&file)?;
         let above: Vec<&str> = source.text.lines().take(line).collect();
-        above.into_iter().rev().find_map(|line| {
-            let (before, after) = line.split_once("fn ")?;
-            let starts = before.split_whitespace().all(|word| {
-                matches!(word, "pub" | "async" | "const" | "unsafe" | "extern") || word.starts_with("pub(")
-            });
-            let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            (starts && !name.is_empty()).then_some(name)
-        })
+        above.into_iter().rev().find_map(function_name)
     }
 
     /// What a user calls a thing: the variable that it was made for, if it is the writer's own or a global and the source says.
@@ -236,6 +229,30 @@ fn name_of(text: &str) -> Option<&str> {
     (end > 0).then(|| &text[..end])
 }
 
+/// How many checks a function begins before the one at this place of its source.
+pub(super) fn checks_before(text: &str, line: u32, column: u32) -> usize {
+    let lines: Vec<&str> = text.lines().take(line as usize).collect();
+    let Some((last, before)) = lines.split_last() else { return 0 };
+    let own: String = last.chars().take(column.saturating_sub(1) as usize).collect();
+    let calls =
+        |text: &str| ["check(", ".run(", "check_on("].iter().map(|call| text.matches(call).count()).sum::<usize>();
+    if function_name(last).is_some() {
+        return calls(&own);
+    }
+    before.iter().rev().take_while(|line| function_name(line).is_none()).map(|line| calls(line)).sum::<usize>()
+        + calls(&own)
+}
+
+/// The name of the function that begins on a line.
+fn function_name(line: &str) -> Option<String> {
+    let (before, after) = line.split_once("fn ")?;
+    let starts = before
+        .split_whitespace()
+        .all(|word| matches!(word, "pub" | "async" | "const" | "unsafe" | "extern") || word.starts_with("pub("));
+    let name: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    (starts && !name.is_empty()).then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,5 +289,15 @@ mod tests {
         assert_eq!(anchor(read, 3, 5), anchor(moved, 5, 9));
         assert_ne!(anchor(read, 3, 5), anchor(read, 3, 16));
         assert_ne!(anchor(read, 3, 5), anchor(|_| None, 3, 5));
+    }
+
+    #[test]
+    fn checks_of_one_function_are_counted() {
+        let text = "fn other() {\n    check(a);\n}\n\n#[test]\nfn two() {\n    check(|| one());\n    Checker::new().run(b); check(c);\n}\n";
+        for (line, column, expected) in [(2, 5, 0), (7, 5, 0), (8, 20, 1), (8, 28, 2)] {
+            assert_eq!(super::checks_before(text, line, column), expected, "{line}:{column}");
+        }
+        assert_eq!(super::checks_before("fn f() { check(a); check(b); }", 1, 20), 1);
+        assert_eq!(super::checks_before("", 3, 1), 0);
     }
 }

@@ -25,7 +25,7 @@ use crate::execution::Cut;
 use crate::machine::access::{self, Thing};
 use crate::machine::{Store, apply, of_a_call, private_copies, public};
 
-pub use forkcheck_model::tensor::{DType, Element};
+pub use forkcheck_model::tensor::{Bool8, DType, Element};
 
 /// A tensor.
 ///
@@ -307,13 +307,20 @@ impl Tensor {
         self.plain.numel()
     }
 
-    /// Its elements in row-major order.
+    /// Its elements in row-major order. Those of a mask are [`Bool8`], which is a `bool` in a byte:
+    ///
+    /// ```
+    /// use forkcheck::{Bool8, Tensor};
+    ///
+    /// let mask = Tensor::from([1.0f32, 3.0]).gt(2.0);
+    /// assert_eq!(mask.to_vec::<Bool8>(), [false.into(), true.into()]);
+    /// ```
     ///
     /// # Panics
     /// If they are of another type.
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Vec<T> {
-        assert_eq!(self.dtype(), T::DTYPE, "a tensor of {} has no elements of {}", self.dtype(), T::DTYPE);
+        assert!(self.dtype() == T::DTYPE, "a tensor of {} has no elements of {}", self.dtype(), T::DTYPE);
         self.read(Caller::caller());
         self.plain.to_vec()
     }
@@ -335,7 +342,7 @@ impl Tensor {
     /// If it has none or several, or they are no real numbers.
     #[track_caller]
     pub fn item(&self) -> f64 {
-        assert_eq!(self.numel(), 1, "a tensor of {} elements is no number", self.numel());
+        assert!(self.numel() == 1, "a tensor of {} elements is no number", self.numel());
         self.read(Caller::caller());
         let numbers = self.plain.to_f64s(&Memory::unlimited());
         numbers.unwrap_or_else(|_| panic!("an element of {} is no real number", self.dtype()))[0]
