@@ -666,6 +666,35 @@ fn a_failure_is_stored_and_run_first_the_next_time() {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// A value whose `clone` is more than a copy.
+struct Forking(i64);
+
+impl Clone for Forking {
+    fn clone(&self) -> Self {
+        Self(wait(&fork(|n: i64| n, (self.0,))))
+    }
+}
+
+impl forkcheck::Outcome for Forking {
+    fn look(&self, look: &mut forkcheck::Look) -> forkcheck::Shown {
+        self.0.look(look)
+    }
+}
+
+/// It gives control away where the value is locked, and whoever came then waited for ever.
+#[test]
+fn a_clone_that_forks_makes_nobody_wait_for_ever() {
+    let report = Checker::new().run(|| {
+        let attr = Attr::new(Forking(1));
+        let reset = |attr: Attr<Forking>| attr.set(Forking(2));
+        let task = fork(reset, (attr.clone(),));
+        let met = attr.get().0;
+        wait(&task);
+        met
+    });
+    assert_eq!(report.verdict, Some(Verdict::Unknown), "{report}");
+}
+
 /// Two checks of one test are two bodies: a schedule of the one says nothing about the other.
 #[test]
 fn two_checks_of_one_test_are_told_apart() {

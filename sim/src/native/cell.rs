@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::Location as Caller;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 
 use forkcheck_model::slot::SlotId;
 use forkcheck_scheduler::Kind;
@@ -39,6 +39,25 @@ struct Cell<T> {
 impl<T> Cell<T> {
     /// Nothing of the user's runs under the lock but `clone`.
     fn lock(&self) -> MutexGuard<'_, T> {
+        match self.value.try_lock() {
+            Ok(value) => value,
+            Err(_) => self.lock_slowly(),
+        }
+    }
+
+    /// # Panics
+    /// If a task that is paused has it: its `clone` gave control away, and whoever waited for it would wait for ever.
+    #[cold]
+    fn lock_slowly(&self) -> MutexGuard<'_, T> {
+        let Place { made, .. } = self.place;
+        if world::kind() == world::Kind::Checked && matches!(self.value.try_lock(), Err(TryLockError::WouldBlock)) {
+            panic!(
+                "the value of the attribute made at {}:{} is just being cloned: its `clone` forks, waits, or touches what \
+                 others race for, and a task that came in between needs the value too; `clone` should only copy",
+                made.file(),
+                made.line()
+            );
+        }
         lock(&self.value)
     }
 
