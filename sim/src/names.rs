@@ -22,6 +22,15 @@ pub(crate) fn fork_order(a: &str, b: &str) -> Ordering {
     a.split('/').map(part).cmp(b.split('/').map(part))
 }
 
+/// The order of names in which numbers count as such: `self.xs[9]` before `self.xs[10]`.
+pub(crate) fn name_order(a: &str, b: &str) -> Ordering {
+    fn runs(name: &str) -> impl Iterator<Item = (usize, &[u8])> {
+        let runs = name.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit());
+        runs.map(|run| (if run[0].is_ascii_digit() { run.len() } else { 0 }, run))
+    }
+    runs(a).cmp(runs(b))
+}
+
 /// A name, and whether the thing can be reached from the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {

@@ -205,7 +205,7 @@ impl Teller<'_> {
         };
         let fork = self.fork_stack(write.fork);
         let mut finding = self.finding(kind, &write.stack, write.writer, &fork);
-        finding.target = self.words.target(&write.target);
+        finding.set_targets(vec![self.words.target(&write.target)]);
         finding.certainty = if write.certain { "must" } else { "may" };
         if let Some(other) = &write.other {
             let span = self.user_span(&other.stack);
@@ -223,7 +223,7 @@ impl Teller<'_> {
 
     fn opaque(&mut self, stack: &[Place], fork: ForkId) -> (Key, FindingReport) {
         let mut finding = self.finding(Kind::OpaqueOperator, stack, fork, &[]);
-        finding.target = "nobody knows what it reads and writes".to_string();
+        finding.set_targets(vec!["nobody knows what it reads and writes".to_string()]);
         finding.certainty = "may";
         (self.key(Kind::OpaqueOperator, stack, &[]), finding)
     }
@@ -248,6 +248,7 @@ impl Teller<'_> {
             severity: if kind.severity() == Severity::Error { "error" } else { "warning" },
             operator: self.words.node(stack[0]).kind.name().to_string(),
             target: String::new(),
+            targets: Vec::new(),
             file: file(&here),
             line: here.as_ref().map(Span::line),
             column: here.as_ref().map(|span| span.column() + 1),
@@ -295,15 +296,15 @@ fn join(known: &mut FindingReport, other: FindingReport) {
         known.certainty = "must";
     }
     // That the shape of something may change too is no news.
-    let parts: Vec<&str> = known.target.split(", ").collect();
     let shape_of = |target: &str| format!("shape of {target}");
-    if parts.contains(&other.target.as_str()) || parts.iter().any(|part| shape_of(part) == other.target) {
-        return;
+    let mut targets = std::mem::take(&mut known.targets);
+    for target in other.targets {
+        if targets.iter().any(|known| *known == target || shape_of(known) == target) {
+            continue;
+        }
+        targets.retain(|known| *known != shape_of(&target));
+        targets.push(target);
     }
-    let mut kept: Vec<String> =
-        parts.into_iter().filter(|part| *part != shape_of(&other.target)).map(str::to_string).collect();
-    if kept.len() < crate::check::finding::TARGETS {
-        kept.push(other.target);
-    }
-    known.target = kept.join(", ");
+    targets.truncate(crate::check::finding::TARGETS);
+    known.set_targets(targets);
 }

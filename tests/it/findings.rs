@@ -326,12 +326,12 @@ fn a_fork_that_nobody_waits_for_is_named_once_for_all_its_tasks() {
         Verdict::Pure,
         &[("FC0302", "unwaited-fork", 8, 8, "main", "main/work#0, main/work#1")],
     );
-    // The first eight are named, in the order in which they were forked.
-    let eight: Vec<String> = (1..9).map(|i| format!("main/work#{i}")).collect();
+    // The first 64 are named, in the order in which they were forked.
+    let named: Vec<String> = (1..65).map(|i| format!("main/work#{i}")).collect();
     check(
-        &module(&forward(12, "0"), BODIES),
+        &module(&forward(70, "0"), BODIES),
         Verdict::Pure,
-        &[("FC0302", "unwaited-fork", 8, 8, "main", &eight.join(", "))],
+        &[("FC0302", "unwaited-fork", 8, 8, "main", &named.join(", "))],
     );
 }
 

@@ -1,8 +1,11 @@
 //! Reports for where people look: what SARIF, JUnit and GitHub's annotations say, and that any text comes through whole.
 
-use forkcheck::Config;
+use std::io::{Cursor, Write};
+
 use forkcheck::audit::audit;
+use forkcheck::config::Library;
 use forkcheck::report::{FindingReport, ForkReport, Report, Verdict, explain, github, junit, sarif};
+use forkcheck::{Config, Inputs, Program, meet};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::Tensor;
 use forkcheck_model::value::Value as Plain;
@@ -181,7 +184,7 @@ fn github_shows_ten_of_each_kind_and_the_log_has_the_rest() {
     let finding = report.findings[0].clone();
     report.findings = vec![finding.clone(); 25];
     report.findings.push(FindingReport { severity: "warning", ..finding.clone() });
-    report.possible = vec![FindingReport { target: "##[group]\n::error::x".into(), ..finding }; 12];
+    report.possible = vec![FindingReport { targets: vec!["##[group]\n::error::x".into()], ..finding }; 12];
     let text = github::render(&report);
     let count = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     assert_eq!((count("::error "), count("::warning "), count("::notice ")), (10, 1, 10));
@@ -189,6 +192,23 @@ fn github_shows_ten_of_each_kind_and_the_log_has_the_rest() {
     assert_eq!(text.lines().count(), 25 + 1 + 12 + 1, "each on a line");
     assert!(text.lines().all(|line| line.starts_with("::") || !line.contains("##[")), "{text}");
     assert!(text.lines().last().is_some_and(|line| line.starts_with("::notice title=forkcheck ")), "{text}");
+}
+
+#[test]
+fn of_many_names_a_few_are_read() {
+    let mut report = report("b14_parent_writes");
+    let layers = |count: usize| (0..count).map(|i| format!("self.layers[{i}]")).collect::<Vec<_>>();
+    for (count, title) in [
+        (1, "`self.layers[0]` is written"),
+        (4, "`self.layers[0]`, `self.layers[1]`, `self.layers[2]`, `self.layers[3]` is written"),
+        (12, "`self.layers[0]`, `self.layers[1]`, `self.layers[2]`, `self.layers[3]` and 8 more is written"),
+        (64, "`self.layers[0]`, `self.layers[1]`, `self.layers[2]`, `self.layers[3]` and at least 60 more is written"),
+    ] {
+        report.findings[0].targets = layers(count);
+        for text in [report.to_string(), github::render(&report), junit::render(&report)] {
+            assert!(text.contains(&format!("{title} while a fork uses it")), "{title}: {text}");
+        }
+    }
 }
 
 /// Each test: its name, how it ends, and the message.
@@ -298,7 +318,7 @@ fn something_fails_exactly_where_the_exit_code_says_so() {
 fn with_text(text: &str) -> Report {
     let mut report = report("b14_parent_writes");
     report.findings[0].file = Some(text.to_string());
-    report.findings[0].target = text.to_string();
+    report.findings[0].targets = vec![text.to_string()];
     report.findings[0].places = Default::default();
     report.program = text.to_string();
     report.notes = vec![text.to_string()];

@@ -3,6 +3,7 @@
 mod cases;
 mod closures;
 mod cores;
+mod draws;
 mod effect_comments;
 mod explain;
 mod exports;

@@ -10,8 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::nests::Nests;
 use crate::execution::Site;
-use crate::names::NAMELESS;
-use crate::names::fork_order;
+use crate::names::{NAMELESS, fork_order, name_order};
 
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,8 +139,8 @@ pub struct Finding {
     pub waits: Vec<StuckWait>,
 }
 
-/// A loop can write any number of things; a reader wants to see a few.
-pub(crate) const TARGETS: usize = 8;
+/// A loop can write any number of things; so many are kept of a finding.
+pub(crate) const TARGETS: usize = 64;
 
 impl Finding {
     /// Takes in what another step, or another schedule, has shown of the same finding.
@@ -203,7 +202,7 @@ impl Finding {
         self.targets.extend(targets);
         // It had a name elsewhere.
         self.targets.retain(|target| target != NAMELESS);
-        self.targets.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        self.targets.sort_by(|a, b| name_order(a, b));
         self.targets.dedup();
         self.targets.truncate(TARGETS);
     }

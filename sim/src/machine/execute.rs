@@ -516,8 +516,12 @@ pub(super) fn store_touches(store: &Store) -> Touches {
     }
 }
 
-/// What the first half touches: only what is read.
+/// What the first half touches: what is read, and the generator, for what is drawn is drawn then.
 pub(super) fn first_half(touches: &Touches) -> Touches {
     let reads = touches.iter().filter(|touch| touch.access.reads());
-    reads.map(|touch| Touch { access: Access::Read, ..touch.clone() }).collect()
+    let first = |touch: &Touch| match touch.thing {
+        Thing::Generator(_) => touch.clone(),
+        _ => Touch { access: Access::Read, ..touch.clone() },
+    };
+    reads.map(first).collect()
 }

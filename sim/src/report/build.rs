@@ -207,7 +207,8 @@ pub(crate) fn finding_report<S: Subject>(program: &S, names: &Tasks, finding: &F
         kind: finding.kind.name(),
         severity: if finding.kind.severity() == Severity::Error { "error" } else { "warning" },
         operator: finding.operator.clone(),
-        target: finding.targets.iter().map(|target| program.target(target)).collect::<Vec<_>>().join(", "),
+        target: String::new(),
+        targets: Vec::new(),
         file: file(&here),
         line: here.as_ref().map(Span::line),
         column: here.as_ref().map(|span| span.column() + 1),
@@ -228,6 +229,7 @@ pub(crate) fn finding_report<S: Subject>(program: &S, names: &Tasks, finding: &F
         remedies: Vec::new(),
         places: Places { here, fork, other, waits },
     };
+    report.set_targets(finding.targets.iter().map(|target| program.target(target)).collect());
     report.remedies.extend(super::words::advice(&report).map(|text| RemedyReport::of(text, false)));
     report
 }

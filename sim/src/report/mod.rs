@@ -101,8 +101,11 @@ pub struct FindingReport {
     pub severity: &'static str,
     /// PyTorch's name of what is executed.
     pub operator: String,
-    /// What is written, as a user would write it.
+    /// What is written, as a user would write it: all of `targets`.
     pub target: String,
+    /// The same, each by itself; not part of the JSON.
+    #[serde(skip)]
+    pub targets: Vec<String>,
     /// The user's file.
     pub file: Option<String>,
     /// The user's line, from 1.
@@ -140,6 +143,11 @@ impl FindingReport {
     pub(crate) fn place(&self) -> FindingPlace {
         let Self { operator, file, line, column, fork_file, fork_line, .. } = self;
         (operator.clone(), file.clone(), *line, *column, fork_file.clone(), *fork_line)
+    }
+
+    /// Sets what is written.
+    pub(crate) fn set_targets(&mut self, targets: Vec<String>) {
+        (self.target, self.targets) = (targets.join(", "), targets);
     }
 }
 

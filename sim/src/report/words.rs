@@ -1,24 +1,38 @@
 //! The sentences that reports have in common, whatever their form.
 
 use super::{FindingReport, RaceReport, Report, Verdict};
+use crate::check::finding::TARGETS;
 
 /// What is wrong, in one line.
 pub(super) fn title(finding: &FindingReport) -> String {
-    let target = &finding.target;
+    let (target, written) = (listed(&finding.targets, ""), listed(&finding.targets, "`"));
     let sure = finding.certainty != "may";
     let does = |does: &'static str, may: &'static str| if sure { does } else { may };
     match finding.kind {
-        "input-mutation" | "attribute-mutation" => format!("a fork {} `{target}`", does("writes", "may write")),
+        "input-mutation" | "attribute-mutation" => format!("a fork {} {written}", does("writes", "may write")),
         "global-state" => format!("a fork {} the {target}", does("changes", "may change")),
         "output" => format!("a fork {}", does("prints", "may print")),
-        "parent-mutation" => format!("`{target}` {} written while a fork uses it", does("is", "may be")),
-        "race" => format!("two tasks {} for `{target}`", does("race", "may race")),
+        "parent-mutation" => format!("{written} {} written while a fork uses it", does("is", "may be")),
+        "race" => format!("two tasks {} for {written}", does("race", "may race")),
         "deadlock" => format!("tasks wait for each other: {target}"),
         "lost-error" => format!("the caller never sees an error: {}", target.lines().next().unwrap_or_default()),
         "unwaited-fork" => format!("nobody waits for {target}"),
         "pool-starvation" => format!("a pool that blocks at a wait needs {target}"),
         _ if !sure => format!("nobody knows what `{}` reads and writes", finding.operator),
         _ => format!("forkcheck cannot execute {}: {target}", finding.operator),
+    }
+}
+
+/// So many names are read; more are counted.
+const NAMES: usize = 4;
+
+/// What is written, in quotes.
+fn listed(targets: &[String], quote: &str) -> String {
+    let names: Vec<String> = targets.iter().take(NAMES).map(|name| format!("{quote}{name}{quote}")).collect();
+    let (names, least) = (names.join(", "), if targets.len() < TARGETS { "" } else { "at least " });
+    match targets.len().saturating_sub(NAMES) {
+        0 => names,
+        more => format!("{names} and {least}{more} more"),
     }
 }
 
