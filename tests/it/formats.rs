@@ -1,11 +1,8 @@
 //! Reports for where people look: what SARIF, JUnit and GitHub's annotations say, and that any text comes through whole.
 
-use std::io::{Cursor, Write};
-
+use forkcheck::Config;
 use forkcheck::audit::audit;
-use forkcheck::config::Library;
 use forkcheck::report::{FindingReport, ForkReport, Report, Verdict, explain, github, junit, sarif};
-use forkcheck::{Config, Inputs, Program, meet};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::Tensor;
 use forkcheck_model::value::Value as Plain;
