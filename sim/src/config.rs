@@ -21,6 +21,9 @@ pub struct Config {
     pub seed: u64,
     /// How many executions at most.
     pub executions: u64,
+    /// How many steps the strategy `auto` takes at most once two different outcomes are in hand: the verdict is known then,
+    /// and what is left of the budget would count outcomes.
+    pub enough: u64,
     /// What is one step.
     pub atomicity: Atomicity,
     /// What one execution may take.
@@ -45,11 +48,13 @@ pub type Found = Arc<dyn Fn(&[Witness; 2]) + Send + Sync>;
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { strategy, seed, executions, atomicity, limits, library, jobs, stored, watch: _, found: _ } = self;
+        let Self { strategy, seed, executions, enough, atomicity, limits, library, jobs, stored, watch: _, found: _ } =
+            self;
         f.debug_struct("Config")
             .field("strategy", strategy)
             .field("seed", seed)
             .field("executions", executions)
+            .field("enough", enough)
             .field("atomicity", atomicity)
             .field("limits", limits)
             .field("library", library)
@@ -66,6 +71,7 @@ impl Default for Config {
             strategy: Spec::Auto,
             seed: 0,
             executions: 10_000,
+            enough: 2_000_000,
             atomicity: Atomicity::Split,
             limits: Limits::default(),
             library: Library::default(),
@@ -74,6 +80,13 @@ impl Default for Config {
             found: None,
             stored: Vec::new(),
         }
+    }
+}
+
+impl Config {
+    /// Sets how many executions there are at most. What is asked for is run to its end, whatever is known before.
+    pub fn ask_for(&mut self, executions: u64) {
+        (self.executions, self.enough) = (executions, u64::MAX);
     }
 }
 

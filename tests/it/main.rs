@@ -26,6 +26,7 @@ mod replay;
 mod reuse;
 mod rewinding;
 mod schema;
+mod settled;
 mod threads;
 mod traces;
 mod versions;

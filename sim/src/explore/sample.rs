@@ -25,6 +25,8 @@ pub(super) struct Sampling<'a, S> {
     pub(super) spec: Spec,
     /// How many runs.
     pub(super) runs: u64,
+    /// How many steps, once two outcomes are in hand.
+    pub(super) enough: u64,
 }
 
 impl<S: Subject> Sampling<'_, S> {
@@ -49,14 +51,21 @@ impl<S: Subject> Sampling<'_, S> {
         let first =
             Exploration { names: exploration.names.clone(), hot: exploration.hot.clone(), ..Default::default() };
         let profile = self.profile(&first);
+        let before = exploration.executions;
+        self.blocks(exploration, &first, &profile);
         if let Spec::Pct { depth } = self.spec {
-            let chance = miss_chance(pct_chance(profile.tasks(), profile.steps(), depth), self.runs);
+            // Some may not have been run.
+            let runs = exploration.executions - before;
+            let chance = miss_chance(pct_chance(profile.tasks(), profile.steps(), depth), runs);
             exploration.missed.get_or_insert(Missed { depth, chance });
         }
+    }
+
+    fn blocks(&self, exploration: &mut Exploration, first: &Exploration, profile: &Arc<Profile>) {
         let blocks = self.runs.div_ceil(BLOCK);
         let threads = u64::from(self.config.jobs).min(blocks);
         if threads <= 1 {
-            let mut worker = Worker::new(self, &first, profile);
+            let mut worker = Worker::new(self, first, profile.clone());
             for index in 0..blocks {
                 if !self.join(exploration, worker.block(self, index)) {
                     return;
@@ -68,7 +77,7 @@ impl<S: Subject> Sampling<'_, S> {
         std::thread::scope(|scope| {
             let (send, receive) = mpsc::channel();
             for _ in 0..threads {
-                let (send, next, stop, first) = (send.clone(), &next, &stop, &first);
+                let (send, next, stop) = (send.clone(), &next, &stop);
                 let profile = profile.clone();
                 scope.spawn(move || {
                     let mut worker = Worker::new(self, first, profile);
@@ -125,7 +134,10 @@ impl<S: Subject> Sampling<'_, S> {
         exploration.tell_second(self.program, self.config, None);
         exploration.tell(self.config, Stage::Sampling, Some(self.runs as f64));
         exploration.newly_hot = block.newly_hot;
-        exploration.newly_hot.is_empty() && exploration.cuts < CUT_EXECUTIONS && !self.config.limits.expired()
+        exploration.newly_hot.is_empty()
+            && exploration.cuts < CUT_EXECUTIONS
+            && !self.config.limits.expired()
+            && !exploration.is_settled(self.enough)
     }
 }
 

@@ -34,7 +34,8 @@ pub(super) fn executions<S: Subject>(program: &S, config: &Config, search: Searc
     loop {
         exploration.restart();
         let mut machine = exploration.machine(program, config);
-        let mut spending = Spending { program, config, spent: 0, most: config.executions, walked: 0.0 };
+        let mut spending =
+            Spending { program, config, spent: 0, most: config.executions, enough: u64::MAX, walked: 0.0 };
         let searched: Searched = match search {
             Search::Dpor => spending.go_on(&mut Dpor::new(), exploration, &mut machine),
             Search::Dfs => dfs(&mut machine, &mut |machine: &mut S::Execution, ending: Ending| {
@@ -65,28 +66,34 @@ pub(super) fn auto<S: Subject>(program: &S, config: &Config, exploration: &mut E
         exploration.basis = Basis::Executions;
         let mut machine = exploration.machine(program, config);
         let mut dpor = Dpor::new();
-        let mut spending = Spending { program, config, spent: 0, most: config.executions.min(FEW), walked: 0.0 };
+        let most = config.executions.min(FEW);
+        let mut spending = Spending { program, config, spent: 0, most, enough: config.enough, walked: 0.0 };
         let mut searched = spending.go_on(&mut dpor, exploration, &mut machine);
         (exploration.findings, exploration.names) = (machine.take_findings(), machine.names().clone());
-        let hopeless = exploration.cuts > 0 || config.limits.expired();
+        let hopeless = exploration.cuts > 0 || config.limits.expired() || exploration.is_settled(config.enough);
         if machine.newly_hot().is_empty() && searched.stopped && !hopeless && spending.spent < config.executions {
             pairs(program, config, exploration);
-            match program.states(config, exploration) {
-                Sought::Complete => return,
-                Sought::MoreHot => continue,
-                Sought::Unfinished | Sought::Unable(_) => {}
+            if !exploration.is_settled(config.enough) {
+                match program.states(config, exploration) {
+                    Sought::Complete => return,
+                    Sought::MoreHot => continue,
+                    Sought::Unfinished | Sought::Unable(_) => {}
+                }
+                spending.most = config.executions.div_ceil(2);
+                let known = exploration.outcomes.len();
+                searched = spending.go_on(&mut dpor, exploration, &mut machine);
+                exploration.take_in(&mut machine, known);
             }
-            spending.most = config.executions.div_ceil(2);
-            let known = exploration.outcomes.len();
-            searched = spending.go_on(&mut dpor, exploration, &mut machine);
-            exploration.take_in(&mut machine, known);
         }
         let over = exploration.cuts >= CUT_EXECUTIONS || config.limits.expired();
         if exploration.extend(machine.newly_hot()) && !over {
             continue;
         }
+        exploration.settled = !searched.exhausted() && exploration.is_settled(config.enough);
         if searched.exhausted() {
             exploration.coverage = Coverage::Exhausted;
+        } else if exploration.settled {
+            exploration.basis = Basis::Samples;
         } else if !over && spending.spent < config.executions {
             samples(program, config, config.executions - spending.spent, exploration);
         }
@@ -106,8 +113,9 @@ fn samples<S: Subject>(program: &S, config: &Config, runs: u64, exploration: &mu
         let last = i + 1 == PORTFOLIO.len();
         let runs = if last { left } else { (runs * share / 100).min(left) };
         left -= runs;
-        if runs > 0 && exploration.cuts < CUT_EXECUTIONS {
-            Sampling { program, config, spec, runs }.run(exploration);
+        if runs > 0 && exploration.cuts < CUT_EXECUTIONS && !exploration.is_settled(config.enough) {
+            Sampling { program, config, spec, runs, enough: config.enough }.run(exploration);
+            exploration.settled = exploration.is_settled(config.enough);
         }
     }
     exploration.basis = Basis::Samples;
@@ -122,7 +130,10 @@ fn pairs<S: Subject>(program: &S, config: &Config, exploration: &mut Exploration
     let start = machine.mark();
     let (pairs, _) = racing(&mut machine, &mut ChildFirst::new(), PAIRS);
     let mut reversal = Reversal::new(pairs);
-    while reversal.begin() && exploration.cuts < CUT_EXECUTIONS && !config.limits.expired() {
+    let over = |exploration: &Exploration| {
+        exploration.cuts >= CUT_EXECUTIONS || config.limits.expired() || exploration.is_settled(config.enough)
+    };
+    while !over(exploration) && reversal.begin() {
         machine.rewind(&start);
         run(&mut machine, &mut reversal);
         exploration.note(&machine, None);
@@ -141,6 +152,8 @@ struct Spending<'a, S> {
     config: &'a Config,
     spent: u64,
     most: u64,
+    /// How many steps, once two outcomes are in hand.
+    enough: u64,
     /// How many executions there are, by random walks; 0 before these.
     walked: f64,
 }
@@ -196,11 +209,19 @@ impl<S: Subject> Spending<'_, S> {
     }
 
     fn is_over(&self, exploration: &Exploration) -> bool {
-        self.spent >= self.most || self.config.limits.expired() || exploration.cuts >= CUT_EXECUTIONS
+        self.spent >= self.most
+            || self.config.limits.expired()
+            || exploration.cuts >= CUT_EXECUTIONS
+            || exploration.is_settled(self.enough)
     }
 }
 
 impl Exploration {
+    /// Whether two outcomes are in hand, and so many steps were taken.
+    pub(super) fn is_settled(&self, enough: u64) -> bool {
+        self.outcomes.len() > 1 && self.steps >= enough
+    }
+
     /// Begins again, with what is known to be raced for.
     pub(super) fn restart(&mut self) {
         (self.executions, self.discarded, self.cuts, self.steps, self.states) = (0, 0, 0, 0, 0);

@@ -219,7 +219,7 @@ impl Checker {
 
     /// How many executions at most.
     pub fn budget(mut self, executions: u64) -> Self {
-        self.config.executions = executions.max(1);
+        self.config.ask_for(executions.max(1));
         self
     }
 

@@ -37,10 +37,10 @@ pub(super) fn configure(mut checker: Checker) -> Result<Checker, Error> {
     }
     if let Some(value) = text("FORKCHECK_BUDGET")? {
         match value.parse() {
-            Ok(Budget::Executions(executions)) => checker.config().executions = executions,
+            Ok(Budget::Executions(executions)) => checker.config().ask_for(executions),
             Ok(Budget::Time(time)) => {
                 let end = Instant::now().checked_add(time);
-                checker.config().executions = u64::MAX;
+                checker.config().ask_for(u64::MAX);
                 checker.config().limits.expired = Some(Arc::new(move || end.is_some_and(|end| Instant::now() >= end)));
             }
             Err(_) => {
@@ -50,7 +50,7 @@ pub(super) fn configure(mut checker: Checker) -> Result<Checker, Error> {
         }
     }
     if let Some(executions) = number("FORKCHECK_ITERS", 1)? {
-        checker.config().executions = executions;
+        checker.config().ask_for(executions);
     }
     if let Some(value) = text("FORKCHECK_REPLAY")? {
         let schedule = value.parse().map_err(|error| Error::new(format!("FORKCHECK_REPLAY: {error}")))?;

@@ -241,6 +241,12 @@ pub(crate) fn notes(exploration: &Exploration, admitted: usize) -> Vec<String> {
             "only a stored failure shows the second outcome: the executions of this audit did not meet it".into(),
         );
     }
+    if exploration.settled {
+        notes.push(format!(
+            "ended after {} executions, because two results are in hand: a budget that is asked for is run to its end",
+            exploration.executions
+        ));
+    }
     notes
 }
 

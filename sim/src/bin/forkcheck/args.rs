@@ -80,9 +80,10 @@ pub(crate) struct Audit {
     /// Who goes next: auto, child-first, round-robin, random, pct:D, pos, uniform, dfs, dpor, states, loom.
     #[arg(long, default_value = "auto", value_name = "SPEC")]
     pub(crate) strategy: Spec,
-    /// Most executions, or most time (such as 30s); a time makes reports depend on the machine.
-    #[arg(long, default_value = "10000", value_name = "N|TIME")]
-    pub(crate) budget: Budget,
+    /// Most executions, or most time (such as 30s); a time makes reports depend on the machine [default: 10000, and
+    /// `auto` ends earlier once two results are in hand and it has seen enough].
+    #[arg(long, value_name = "N|TIME")]
+    pub(crate) budget: Option<Budget>,
     /// Seeds the strategies that draw, and --example.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) seed: u64,

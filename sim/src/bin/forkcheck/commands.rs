@@ -64,21 +64,23 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
     let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
     let source = inputs::open(&arguments.target.program, memory)?;
     let mut limits = Limits { memory, ..Limits::default() };
-    let mut executions = u64::MAX;
-    match arguments.budget {
-        Budget::Executions(most) => executions = most,
-        Budget::Time(time) => limits.expired = Some(Arc::new(move || started.elapsed() >= time)),
+    if let Some(Budget::Time(time)) = arguments.budget {
+        limits.expired = Some(Arc::new(move || started.elapsed() >= time));
     }
-    let config = Config {
+    let mut config = Config {
         strategy,
         seed: arguments.seed,
-        executions,
         atomicity: atomicity(arguments.atomicity),
         limits,
         library: library(&arguments.target),
         jobs: arguments.jobs,
         ..Config::default()
     };
+    match arguments.budget {
+        None => {}
+        Some(Budget::Executions(executions)) => config.ask_for(executions),
+        Some(Budget::Time(_)) => config.ask_for(u64::MAX),
+    }
     let mut report = match source {
         Source::Archive(module, digest) => audit_archive(arguments, module, &digest, config)?,
         Source::Graph(text) if arguments.static_only => {
