@@ -34,7 +34,7 @@ pub fn audit<S: Subject>(program: &S, config: &Config) -> Report {
     findings.judge_pools(&exploration.names);
     let (witnesses, unrepeated) = witnesses(program, config, &exploration);
     let unrepeatable = !unrepeated.is_empty() || matches!(exploration.cut, Some(Cut::Unrepeatable(_)));
-    let notes = [build::notes(&exploration, admitted), unrepeated].concat();
+    let notes = [build::notes(&exploration, config, admitted), unrepeated].concat();
     build::report(program, config, &exploration, Told { findings: &findings, witnesses, unrepeatable, notes })
 }
 

@@ -8,7 +8,7 @@ use forkcheck_model::graph::Span;
 use forkcheck_model::graph::parse::GraphText;
 use forkcheck_model::module::{FunctionId, Module};
 
-use crate::check::{Kind, Severity};
+use crate::check::{Deed, Kind, Severity};
 use crate::config::{Config, Library};
 use crate::machine::code::callee_name;
 use crate::program::Program;
@@ -139,14 +139,7 @@ impl Static {
 }
 
 /// What makes two findings the same.
-type Key = (Kind, Deed, Option<(String, u32)>, Option<Place>);
-
-/// What is executed: a node, or any of this operator that the user's line leads to from this column.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Deed {
-    Node(Place),
-    Called(String, u32),
-}
+type Key = (Kind, Deed<Place>, Option<(String, u32)>, Option<Place>);
 
 /// Turns an analysis into what is said of it.
 struct Teller<'a> {
@@ -230,12 +223,8 @@ impl Teller<'_> {
 
     fn key(&mut self, kind: Kind, stack: &[Place], fork: &[Place]) -> Key {
         let span = self.user_span(stack);
-        let deed = match &span {
-            Some(span) if kind.writes() => {
-                Deed::Called(self.words.node(stack[0]).kind.name().to_string(), span.column())
-            }
-            _ => Deed::Node(stack[0]),
-        };
+        let operator = || self.words.node(stack[0]).kind.name().to_string();
+        let deed = Deed::of(kind, stack[0], operator, span.as_ref().map(Span::column));
         (kind, deed, span.map(|span| (span.file().to_string(), span.line())), fork.first().copied())
     }
 

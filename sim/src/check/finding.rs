@@ -249,7 +249,7 @@ pub struct Key {
     /// What kind.
     pub kind: Kind,
     /// What is executed.
-    pub deed: Deed,
+    pub deed: Deed<Site>,
     /// The user's line: the index of its frame does not matter, the place does.
     pub line: Option<(String, u32)>,
     /// The site of the fork that it belongs to.
@@ -260,12 +260,22 @@ pub struct Key {
 
 /// What is executed, as far as it makes a finding another one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deed {
+pub enum Deed<N> {
     /// This node.
-    Node(Site),
+    Node(N),
     /// Any node of this operator that the user's line leads to from this column. A module of many layers writes the same in
     /// each, and the compiler copies a library's class for each set of constants: to the user that is one call.
     Called(String, u32),
+}
+
+impl<N> Deed<N> {
+    /// What a finding of this kind is about: a node, whose operator the user's line leads to from this column.
+    pub(crate) fn of(kind: Kind, node: N, operator: impl FnOnce() -> String, column: Option<u32>) -> Self {
+        match column {
+            Some(column) if kind.writes() => Deed::Called(operator(), column),
+            _ => Deed::Node(node),
+        }
+    }
 }
 
 /// All that one write, or one race of it, can add to what was found before. A program comes by it again and again, in

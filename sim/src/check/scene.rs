@@ -48,10 +48,8 @@ pub(crate) trait Scene {
     /// What makes a finding the same as others.
     fn key(&self, kind: Kind, stack: &[Site], fork: Option<&ForkSite>) -> Key {
         let place = self.place(stack);
-        let deed = match &place {
-            Some((_, _, column)) if kind.writes() => Deed::Called(self.operator(stack[0]), *column),
-            _ => Deed::Node(stack[0]),
-        };
+        let column = place.as_ref().map(|&(_, _, column)| column);
+        let deed = Deed::of(kind, stack[0], || self.operator(stack[0]), column);
         let line = place.map(|(file, line, _)| (file, line));
         Key { kind, deed, line, fork: fork.map(|fork| fork.stack[0]), circle: Vec::new() }
     }

@@ -45,8 +45,6 @@ pub struct Exploration {
     pub states: u64,
     /// Steps of all executions.
     pub steps: u64,
-    /// Whether it ended early because two outcomes were in hand and enough was seen.
-    pub settled: bool,
     /// Tasks of the largest execution.
     pub tasks: u32,
     /// Whether no other outcome is possible.
@@ -159,7 +157,7 @@ pub fn explore<S: Subject>(program: &S, config: &Config) -> Exploration {
             exploration =
                 Exploration { findings: first.findings, names: first.names, hot: first.hot, ..Default::default() };
             exploration.basis = if runs == 1 { Basis::One } else { Basis::Samples };
-            sample::Sampling { program, config, spec, runs, enough: u64::MAX }.run(&mut exploration);
+            sample::Sampling { program, config, spec, runs }.run(&mut exploration);
         }
     }
     exploration

@@ -25,8 +25,6 @@ pub(super) struct Sampling<'a, S> {
     pub(super) spec: Spec,
     /// How many runs.
     pub(super) runs: u64,
-    /// How many steps, once two outcomes are in hand.
-    pub(super) enough: u64,
 }
 
 impl<S: Subject> Sampling<'_, S> {
@@ -134,10 +132,7 @@ impl<S: Subject> Sampling<'_, S> {
         exploration.tell_second(self.program, self.config, None);
         exploration.tell(self.config, Stage::Sampling, Some(self.runs as f64));
         exploration.newly_hot = block.newly_hot;
-        exploration.newly_hot.is_empty()
-            && exploration.cuts < CUT_EXECUTIONS
-            && !self.config.limits.expired()
-            && !exploration.is_settled(self.enough)
+        exploration.newly_hot.is_empty() && !exploration.is_over(self.config)
     }
 }
 

@@ -34,8 +34,7 @@ pub(super) fn executions<S: Subject>(program: &S, config: &Config, search: Searc
     loop {
         exploration.restart();
         let mut machine = exploration.machine(program, config);
-        let mut spending =
-            Spending { program, config, spent: 0, most: config.executions, enough: u64::MAX, walked: 0.0 };
+        let mut spending = Spending { program, config, spent: 0, most: config.executions, walked: 0.0 };
         let searched: Searched = match search {
             Search::Dpor => spending.go_on(&mut Dpor::new(), exploration, &mut machine),
             Search::Dfs => dfs(&mut machine, &mut |machine: &mut S::Execution, ending: Ending| {
@@ -66,14 +65,13 @@ pub(super) fn auto<S: Subject>(program: &S, config: &Config, exploration: &mut E
         exploration.basis = Basis::Executions;
         let mut machine = exploration.machine(program, config);
         let mut dpor = Dpor::new();
-        let most = config.executions.min(FEW);
-        let mut spending = Spending { program, config, spent: 0, most, enough: config.enough, walked: 0.0 };
+        let mut spending = Spending { program, config, spent: 0, most: config.executions.min(FEW), walked: 0.0 };
         let mut searched = spending.go_on(&mut dpor, exploration, &mut machine);
         (exploration.findings, exploration.names) = (machine.take_findings(), machine.names().clone());
-        let hopeless = exploration.cuts > 0 || config.limits.expired() || exploration.is_settled(config.enough);
+        let hopeless = exploration.cuts > 0 || config.limits.expired() || exploration.is_settled(config);
         if machine.newly_hot().is_empty() && searched.stopped && !hopeless && spending.spent < config.executions {
             pairs(program, config, exploration);
-            if !exploration.is_settled(config.enough) {
+            if !exploration.is_settled(config) {
                 match program.states(config, exploration) {
                     Sought::Complete => return,
                     Sought::MoreHot => continue,
@@ -89,10 +87,9 @@ pub(super) fn auto<S: Subject>(program: &S, config: &Config, exploration: &mut E
         if exploration.extend(machine.newly_hot()) && !over {
             continue;
         }
-        exploration.settled = !searched.exhausted() && exploration.is_settled(config.enough);
         if searched.exhausted() {
             exploration.coverage = Coverage::Exhausted;
-        } else if exploration.settled {
+        } else if exploration.is_settled(config) {
             exploration.basis = Basis::Samples;
         } else if !over && spending.spent < config.executions {
             samples(program, config, config.executions - spending.spent, exploration);
@@ -113,9 +110,8 @@ fn samples<S: Subject>(program: &S, config: &Config, runs: u64, exploration: &mu
         let last = i + 1 == PORTFOLIO.len();
         let runs = if last { left } else { (runs * share / 100).min(left) };
         left -= runs;
-        if runs > 0 && exploration.cuts < CUT_EXECUTIONS && !exploration.is_settled(config.enough) {
-            Sampling { program, config, spec, runs, enough: config.enough }.run(exploration);
-            exploration.settled = exploration.is_settled(config.enough);
+        if runs > 0 && exploration.cuts < CUT_EXECUTIONS && !exploration.is_settled(config) {
+            Sampling { program, config, spec, runs }.run(exploration);
         }
     }
     exploration.basis = Basis::Samples;
@@ -130,10 +126,7 @@ fn pairs<S: Subject>(program: &S, config: &Config, exploration: &mut Exploration
     let start = machine.mark();
     let (pairs, _) = racing(&mut machine, &mut ChildFirst::new(), PAIRS);
     let mut reversal = Reversal::new(pairs);
-    let over = |exploration: &Exploration| {
-        exploration.cuts >= CUT_EXECUTIONS || config.limits.expired() || exploration.is_settled(config.enough)
-    };
-    while !over(exploration) && reversal.begin() {
+    while !exploration.is_over(config) && reversal.begin() {
         machine.rewind(&start);
         run(&mut machine, &mut reversal);
         exploration.note(&machine, None);
@@ -152,8 +145,6 @@ struct Spending<'a, S> {
     config: &'a Config,
     spent: u64,
     most: u64,
-    /// How many steps, once two outcomes are in hand.
-    enough: u64,
     /// How many executions there are, by random walks; 0 before these.
     walked: f64,
 }
@@ -209,17 +200,19 @@ impl<S: Subject> Spending<'_, S> {
     }
 
     fn is_over(&self, exploration: &Exploration) -> bool {
-        self.spent >= self.most
-            || self.config.limits.expired()
-            || exploration.cuts >= CUT_EXECUTIONS
-            || exploration.is_settled(self.enough)
+        self.spent >= self.most || exploration.is_over(self.config)
     }
 }
 
 impl Exploration {
-    /// Whether two outcomes are in hand, and so many steps were taken.
-    pub(super) fn is_settled(&self, enough: u64) -> bool {
-        self.outcomes.len() > 1 && self.steps >= enough
+    /// Whether no more executions are to be run, whatever is left of the budget.
+    pub(super) fn is_over(&self, config: &Config) -> bool {
+        self.cuts >= CUT_EXECUTIONS || config.limits.expired() || self.is_settled(config)
+    }
+
+    /// Whether `auto` has two outcomes in hand, and has seen [enough](Config::enough).
+    pub(crate) fn is_settled(&self, config: &Config) -> bool {
+        config.strategy == Spec::Auto && self.outcomes.len() > 1 && self.steps >= config.enough
     }
 
     /// Begins again, with what is known to be raced for.

@@ -234,14 +234,15 @@ pub(crate) fn finding_report<S: Subject>(program: &S, names: &Tasks, finding: &F
     report
 }
 
-pub(crate) fn notes(exploration: &Exploration, admitted: usize) -> Vec<String> {
+pub(crate) fn notes(exploration: &Exploration, config: &Config, admitted: usize) -> Vec<String> {
     let mut notes: Vec<String> = exploration.cut.iter().map(Cut::to_string).collect();
     if admitted > 0 {
         notes.push(
             "only a stored failure shows the second outcome: the executions of this audit did not meet it".into(),
         );
     }
-    if exploration.settled {
+    // A second outcome that was admitted has ended nothing.
+    if admitted == 0 && exploration.coverage == Coverage::Sampled && exploration.is_settled(config) {
         notes.push(format!(
             "ended after {} executions, because two results are in hand: a budget that is asked for is run to its end",
             exploration.executions

@@ -63,15 +63,11 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
     }
     let memory = arguments.target.max_memory.unwrap_or_else(inputs::default_memory);
     let source = inputs::open(&arguments.target.program, memory)?;
-    let mut limits = Limits { memory, ..Limits::default() };
-    if let Some(Budget::Time(time)) = arguments.budget {
-        limits.expired = Some(Arc::new(move || started.elapsed() >= time));
-    }
     let mut config = Config {
         strategy,
         seed: arguments.seed,
         atomicity: atomicity(arguments.atomicity),
-        limits,
+        limits: Limits { memory, ..Limits::default() },
         library: library(&arguments.target),
         jobs: arguments.jobs,
         ..Config::default()
@@ -79,7 +75,10 @@ fn audit(arguments: &Audit) -> Result<u8, Error> {
     match arguments.budget {
         None => {}
         Some(Budget::Executions(executions)) => config.ask_for(executions),
-        Some(Budget::Time(_)) => config.ask_for(u64::MAX),
+        Some(Budget::Time(time)) => {
+            config.ask_for(u64::MAX);
+            config.limits.expired = Some(Arc::new(move || started.elapsed() >= time));
+        }
     }
     let mut report = match source {
         Source::Archive(module, digest) => audit_archive(arguments, module, &digest, config)?,
