@@ -163,15 +163,9 @@ impl Content {
     /// A copy of `bytes`.
     pub fn from_bytes(bytes: &[u8], memory: &Memory) -> Result<Self, OutOfMemory> {
         let charge = memory.charge(bytes.len() as u64)?;
-        let (whole, rest) = bytes.as_chunks::<8>();
-        let mut words = SmallVec::with_capacity(bytes.len().div_ceil(8));
-        words.extend(whole.iter().map(|&word| u64::from_ne_bytes(word)));
-        if !rest.is_empty() {
-            let mut last = [0; 8];
-            last[..rest.len()].copy_from_slice(rest);
-            words.push(u64::from_ne_bytes(last));
-        }
-        Ok(Self { words: Words(words), len: bytes.len(), hash: OnceLock::new(), charge })
+        let mut words = Words::any(bytes.len().div_ceil(8));
+        bytemuck::cast_slice_mut(&mut words.0)[..bytes.len()].copy_from_slice(bytes);
+        Ok(Self { words, len: bytes.len(), hash: OnceLock::new(), charge })
     }
 
     /// A copy of `elements`.

@@ -252,23 +252,41 @@ impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Product<'_, T, ROWS, CO
     }
 }
 
-/// The product of some rows and a panel.
+/// The product of some rows and a panel. Rows are read a few elements at a time: within these no index is checked, and only so
+/// does the tile stay in registers.
 #[inline(always)]
 fn tile_of_rows<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usize>(
     rows: [&[T]; ROWS],
     b: &[[T; COLUMNS]],
 ) -> [[T; COLUMNS]; ROWS] {
-    let rows = rows.map(|row| &row[..b.len()]);
+    const AT_ONCE: usize = 8;
+    let rows = rows.map(|row| row.as_chunks::<AT_ONCE>());
+    let (whole, rest) = b.as_chunks::<AT_ONCE>();
     let mut tile = [[T::ZERO; COLUMNS]; ROWS];
-    for (p, b) in b.iter().enumerate() {
-        for i in 0..ROWS {
-            let a = rows[i][p];
-            for j in 0..COLUMNS {
-                tile[i][j] = multiply_add::<T, FUSED>(a, b[j], tile[i][j]);
-            }
+    for (k, b) in whole.iter().enumerate() {
+        let a: [&[T; AT_ONCE]; ROWS] = std::array::from_fn(|i| &rows[i].0[k]);
+        for p in 0..AT_ONCE {
+            add_outer::<T, FUSED, ROWS, COLUMNS>(&mut tile, std::array::from_fn(|i| a[i][p]), &b[p]);
         }
     }
+    for (p, b) in rest.iter().enumerate() {
+        add_outer::<T, FUSED, ROWS, COLUMNS>(&mut tile, std::array::from_fn(|i| rows[i].1[p]), b);
+    }
     tile
+}
+
+/// Adds the products of each of `a` with each of `b`.
+#[inline(always)]
+fn add_outer<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usize>(
+    tile: &mut [[T; COLUMNS]; ROWS],
+    a: [T; ROWS],
+    b: &[T; COLUMNS],
+) {
+    for i in 0..ROWS {
+        for j in 0..COLUMNS {
+            tile[i][j] = multiply_add::<T, FUSED>(a[i], b[j], tile[i][j]);
+        }
+    }
 }
 
 /// Adds the product of packed factors to a block of the result, whose rows are `stride` apart.
@@ -317,11 +335,7 @@ fn tile<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usize>(
 ) -> [[T; COLUMNS]; ROWS] {
     let mut tile = [[T::ZERO; COLUMNS]; ROWS];
     for (a, b) in a.iter().zip(b) {
-        for i in 0..ROWS {
-            for j in 0..COLUMNS {
-                tile[i][j] = multiply_add::<T, FUSED>(a[i], b[j], tile[i][j]);
-            }
-        }
+        add_outer::<T, FUSED, ROWS, COLUMNS>(&mut tile, *a, b);
     }
     tile
 }
