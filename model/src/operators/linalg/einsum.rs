@@ -1,7 +1,7 @@
 //! `einsum` and what can be said by it: sums over products of elements with named indices.
 
 use super::matmul::known;
-use super::product::{Factor, Shape, add_products};
+use super::product::{Factor, Shape, products};
 use crate::operators::reduce::number::compute;
 use crate::operators::{Call, Fault, Operator};
 use crate::tensor::{Dims, Layout, Math, Tensor};
@@ -214,7 +214,7 @@ impl<T: Factor> Named<T> {
         let x = a.arranged(&[&batch[..], &rows, &inner].concat());
         let y = b.arranged(&[&batch[..], &inner, &columns].concat());
         let mut elements = vec![T::ZERO; batches * shape.rows * shape.columns];
-        add_products(&x, &y, (0..batches).map(|i| (i, i)), shape, &mut elements, math);
+        products(&x, &y, (0..batches).map(|i| (i, i)), shape, &mut elements, math);
         let sizes_of =
             |labels: &[Label], named: &Named<T>| -> Vec<usize> { labels.iter().map(|&l| named.size(l)).collect() };
         Named {

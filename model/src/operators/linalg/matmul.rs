@@ -191,10 +191,10 @@ pub(in crate::operators) fn matmul_of(call: &mut Call<'_>, a: &Tensor, b: &Tenso
         let (x, y) = (Stack::<T>::of(a, plan.folded, &memory)?, Stack::<T>::of(b, false, &memory)?);
         let math = call.modes.math;
         let size = plan.shape.rows * plan.shape.columns;
-        call.fill::<T>(dtype, &plan.result, |result| {
+        call.write::<T>(dtype, &plan.result, |result| {
             for (k, (i, j)) in plan.pairs().into_iter().enumerate() {
                 let part = &mut result[k * size..(k + 1) * size];
-                T::add_product(x.matrix(i), Right::Matrix(y.matrix(j)), part, plan.shape, math);
+                T::product(x.matrix(i), Right::Matrix(y.matrix(j)), part, plan.shape, math);
             }
             Ok(())
         })
@@ -543,12 +543,15 @@ pub(in crate::operators) fn linear_of(
             if whole { bias.read_expanded::<T>(&[rows, columns], &memory) } else { bias.read::<T>(&memory) }
         });
         let bias = bias.transpose()?;
-        call.fill::<T>(dtype, &result, |elements| {
-            if let Some(bias) = bias {
-                elements.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(&bias));
+        call.write::<T>(dtype, &result, |elements| {
+            let (x, w) = (Matrix::of_rows(&x, shape.inner), Right::Matrix(Matrix::of_columns(&w, shape.inner)));
+            match bias {
+                Some(bias) => {
+                    elements.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(&bias));
+                    T::add_product(x, w, elements, shape, math);
+                }
+                None => T::product(x, w, elements, shape, math),
             }
-            let w = Right::Matrix(Matrix::of_columns(&w, shape.inner));
-            T::add_product(Matrix::of_rows(&x, shape.inner), w, elements, shape, math);
             Ok(())
         })
     })
@@ -634,9 +637,9 @@ pub(super) fn inner(call: &mut Call<'_>) -> Result<Value, Fault> {
     let math = call.modes.math;
     let result = compute!(dtype, "aten::inner", T => {
         let (x, y) = (call.read::<T>(a)?, call.read::<T>(b)?);
-        call.fill::<T>(dtype, &sizes, |elements| {
+        call.write::<T>(dtype, &sizes, |elements| {
             let y = Right::Matrix(Matrix::of_columns(&y, shape.inner));
-            T::add_product(Matrix::of_rows(&x, shape.inner), y, elements, shape, math);
+            T::product(Matrix::of_rows(&x, shape.inner), y, elements, shape, math);
             Ok(())
         })?
     });

@@ -81,7 +81,10 @@ pub(in crate::operators) trait Factor: Computed {
     /// Copies the second factor of several products into panels.
     fn pack(matrix: Matrix<'_, Self>, inner: usize, columns: usize) -> Panels<Self>;
 
-    /// Adds a product to `result`, a matrix row by row. Both factors are read as the shape says.
+    /// Puts a product into `result`, a matrix row by row, whatever that holds. Both factors are read as the shape says.
+    fn product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape, math: Math);
+
+    /// The same, added to what `result` holds.
     fn add_product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape, math: Math);
 }
 
@@ -140,9 +143,12 @@ macro_rules! factors {
                 panels
             }
 
+            fn product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape, math: Math) {
+                vectorised(math, Product::<Self, $rows, $columns> { a, b, result, shape, added: false });
+            }
+
             fn add_product(a: Matrix<'_, Self>, b: Right<'_, Self>, result: &mut [Self], shape: Shape, math: Math) {
-                assert_eq!(result.len(), shape.rows * shape.columns, "the result has the shape");
-                vectorised(math, Product::<Self, $rows, $columns> { a, b, result, shape });
+                vectorised(math, Product::<Self, $rows, $columns> { a, b, result, shape, added: true });
             }
         })*
     };
@@ -172,12 +178,14 @@ const PANELS: usize = 16;
 /// A factor of so few rows or columns is not worth panels.
 const FEW: usize = 4;
 
-/// A product to be added, with tiles of so many rows and columns.
+/// A product to be computed, with tiles of so many rows and columns.
 struct Product<'a, T, const ROWS: usize, const COLUMNS: usize> {
     a: Matrix<'a, T>,
     b: Right<'a, T>,
     result: &'a mut [T],
     shape: Shape,
+    /// Whether it is added to what the result holds.
+    added: bool,
 }
 
 impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Loops for Product<'_, T, ROWS, COLUMNS> {
@@ -186,17 +194,23 @@ impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Loops for Product<'_, T
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let Shape { rows, inner, columns } = self.shape;
+        assert_eq!(self.result.len(), rows * columns, "the result has the shape");
         if rows == 0 || inner == 0 || columns == 0 {
+            if !self.added {
+                self.result.fill(T::ZERO);
+            }
             return;
         }
         match self.b {
             Right::Matrix(b) if columns <= FEW && self.a.columns.is_one() => {
                 let few = vectors((b.elements, b.columns, columns), b.rows, inner);
-                dots::<T, FUSED>((self.a.elements, self.a.rows, rows), &few, inner, (columns, 1), self.result);
+                let many = (self.a.elements, self.a.rows, rows);
+                dots::<T, FUSED>(many, &few, inner, (columns, 1), self.result, self.added);
             }
             Right::Matrix(b) if rows <= FEW && b.rows.is_one() => {
                 let few = vectors((self.a.elements, self.a.rows, rows), self.a.columns, inner);
-                dots::<T, FUSED>((b.elements, b.columns, columns), &few, inner, (1, columns), self.result);
+                let many = (b.elements, b.columns, columns);
+                dots::<T, FUSED>(many, &few, inner, (1, columns), self.result, self.added);
             }
             Right::Matrix(b) if columns <= COLUMNS && self.a.columns.is_one() => self.narrow::<FUSED>(b),
             _ => self.blocked::<FUSED>(),
@@ -226,7 +240,8 @@ impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Product<'_, T, ROWS, CO
                     }
                 };
                 let result = &mut self.result[i * columns + j..];
-                add_block::<T, FUSED, ROWS, COLUMNS>(&left, panels, first, result, columns, (height, inner, width));
+                let block = (height, inner, width);
+                write_block::<T, FUSED, ROWS, COLUMNS>(&left, panels, first, (result, columns), block, self.added);
             }
         }
     }
@@ -246,7 +261,7 @@ impl<T: Factor, const ROWS: usize, const COLUMNS: usize> Product<'_, T, ROWS, CO
             let tile = tile_of_rows::<T, FUSED, ROWS, COLUMNS>(std::array::from_fn(lane), panel);
             let result = self.result[i * columns..].chunks_exact_mut(columns);
             for (row, tile) in result.zip(&tile).take(rows - i) {
-                row.iter_mut().zip(tile).for_each(|(x, &y)| *x = x.plus(y));
+                write_row(row, tile, self.added);
             }
         }
     }
@@ -289,15 +304,15 @@ fn add_outer<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usi
     }
 }
 
-/// Adds the product of packed factors to a block of the result, whose rows are `stride` apart.
+/// Computes a block of the result, whose rows are `stride` apart, from packed factors.
 #[inline(always)]
-fn add_block<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usize>(
+fn write_block<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usize>(
     left: &Panels<T>,
     right: &Panels<T>,
     first: usize,
-    result: &mut [T],
-    stride: usize,
+    (result, stride): (&mut [T], usize),
     (height, inner, width): (usize, usize, usize),
+    added: bool,
 ) {
     let panels = height.div_ceil(ROWS);
     for p in (0..inner).step_by(DEPTH) {
@@ -311,7 +326,7 @@ fn add_block<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usi
                     let tile = tile::<T, FUSED, ROWS, COLUMNS>(a, b);
                     let rows = result[i * ROWS * stride + j * COLUMNS..].chunks_mut(stride);
                     for (row, tile) in rows.zip(&tile).take(height - i * ROWS) {
-                        add_row(&mut row[..w], tile);
+                        write_row(&mut row[..w], tile, added || p > 0);
                     }
                 }
             }
@@ -319,11 +334,14 @@ fn add_block<T: Factor, const FUSED: bool, const ROWS: usize, const COLUMNS: usi
     }
 }
 
+/// Puts a row of a tile into the result, or adds it to what is there.
 #[inline(always)]
-fn add_row<T: Factor, const COLUMNS: usize>(row: &mut [T], tile: &[T; COLUMNS]) {
-    match <&mut [T; COLUMNS]>::try_from(&mut *row) {
-        Ok(row) => (0..COLUMNS).for_each(|c| row[c] = row[c].plus(tile[c])),
-        Err(_) => row.iter_mut().zip(tile).for_each(|(x, &y)| *x = x.plus(y)),
+fn write_row<T: Factor, const COLUMNS: usize>(row: &mut [T], tile: &[T; COLUMNS], added: bool) {
+    match (<&mut [T; COLUMNS]>::try_from(&mut *row), added) {
+        (Ok(row), false) => *row = *tile,
+        (Ok(row), true) => (0..COLUMNS).for_each(|c| row[c] = row[c].plus(tile[c])),
+        (Err(_), false) => row.copy_from_slice(&tile[..row.len()]),
+        (Err(_), true) => row.iter_mut().zip(tile).for_each(|(x, &y)| *x = x.plus(y)),
     }
 }
 
@@ -393,12 +411,14 @@ fn dots<T: Factor, const FUSED: bool>(
     depth: usize,
     steps: (usize, usize),
     result: &mut [T],
+    added: bool,
 ) {
     for i in 0..count {
         let x = &many[lanes.at(i)..][..depth];
         for (j, y) in few.chunks_exact(depth).enumerate() {
             let place = &mut result[i * steps.0 + j * steps.1];
-            *place = place.plus(dot::<T, FUSED>(x, y));
+            let dot = dot::<T, FUSED>(x, y);
+            *place = if added { place.plus(dot) } else { dot };
         }
     }
 }
@@ -428,8 +448,8 @@ fn dot<T: Factor, const FUSED: bool>(x: &[T], y: &[T]) -> T {
     lanes[0].plus(rest)
 }
 
-/// Adds products of matrices that lie one after the other: `pairs` says which of `a` goes with which of `b`.
-pub(in crate::operators) fn add_products<T: Factor>(
+/// Products of matrices that lie one after the other: `pairs` says which of `a` goes with which of `b`.
+pub(in crate::operators) fn products<T: Factor>(
     a: &[T],
     b: &[T],
     pairs: impl IntoIterator<Item = (usize, usize)>,
@@ -442,6 +462,6 @@ pub(in crate::operators) fn add_products<T: Factor>(
     for (k, (i, j)) in pairs.into_iter().enumerate() {
         let a = Matrix::of_rows(&a[i * a_size..(i + 1) * a_size], shape.inner);
         let b = Matrix::of_rows(&b[j * b_size..(j + 1) * b_size], shape.columns);
-        T::add_product(a, Right::Matrix(b), &mut results[k * size..(k + 1) * size], shape, math);
+        T::product(a, Right::Matrix(b), &mut results[k * size..(k + 1) * size], shape, math);
     }
 }

@@ -391,8 +391,7 @@ impl Convolution<'_> {
             for (i, result) in elements.chunks_exact_mut(out_part.max(1)).enumerate() {
                 let weights = &w[i % groups * channels * shape.rows..][..channels * shape.rows];
                 let seen = Matrix::of_rows(&x[i * part..(i + 1) * part], shape.columns);
-                columns.fill(T::ZERO);
-                T::add_product(Matrix::of_columns(weights, shape.rows), Right::Matrix(seen), &mut columns, shape, math);
+                T::product(Matrix::of_columns(weights, shape.rows), Right::Matrix(seen), &mut columns, shape, math);
                 window.add_columns(&columns, result, Computed::plus);
                 if let Some(bias) = &bias {
                     add_bias(result, window.input(), &bias[i % groups * outputs..]);
@@ -492,14 +491,18 @@ impl<T: Factor> Parts<'_, T> {
             }
             return;
         }
-        run.chunks_exact_mut(columns).enumerate().for_each(|(output, run)| run.fill(bias(output)));
         let plane = if self.planes.is_plain() { self.window.input() } else { self.planes.plane() };
         let channels = (0..self.channels).map(|channel| channel * plane);
         let rows: Vec<usize> =
             channels.flat_map(|start| self.planes.offsets().iter().map(move |offset| start + offset)).collect();
         let seen = Matrix { elements: planes, rows: Steps::Table(&rows), columns: Steps::Even(1) };
         let shape = Shape { rows: self.outputs, inner, columns };
-        T::add_product(Matrix::of_rows(weights, inner), Right::Matrix(seen), run, shape, self.math);
+        let (weights, seen) = (Matrix::of_rows(weights, inner), Right::Matrix(seen));
+        if self.bias.is_none() {
+            return T::product(weights, seen, run, shape, self.math);
+        }
+        run.chunks_exact_mut(columns).enumerate().for_each(|(output, run)| run.fill(bias(output)));
+        T::add_product(weights, seen, run, shape, self.math);
     }
 }
 

@@ -151,12 +151,15 @@ fn run<T: Curves>(
     for t in steps {
         let (batch, start) = (sequence.batch_sizes[t], sequence.start(t));
         let h = &mut h[..batch * width];
-        match &bias {
-            Some(bias) => h.chunks_exact_mut(width.max(1)).for_each(|row| row.copy_from_slice(bias)),
-            None => h.fill(T::default()),
-        }
         let shape = Shape { rows: batch, inner: n, columns: width };
-        T::add_product(Matrix::of_rows(&states.hidden, n), Right::Packed(&hidden_weights), h, shape, math);
+        let (hidden, weights) = (Matrix::of_rows(&states.hidden, n), Right::Packed(&hidden_weights));
+        match &bias {
+            Some(bias) => {
+                h.chunks_exact_mut(width.max(1)).for_each(|row| row.copy_from_slice(bias));
+                T::add_product(hidden, weights, h, shape, math);
+            }
+            None => T::product(hidden, weights, h, shape, math),
+        }
         for sample in 0..batch {
             let (rows, gates) = (sample * n..(sample + 1) * n, sample * width..(sample + 1) * width);
             let row = start + sample;

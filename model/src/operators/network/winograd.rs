@@ -181,12 +181,11 @@ impl<'a, T: Factor> Winograd<'a, T> {
 /// The products of all places.
 fn multiply<T: Factor>(weights: &[T], inputs: &[T], shape: Shape, products: &mut [T], math: Math) {
     let Shape { rows, inner, columns } = shape;
-    products.fill(T::ZERO);
     let weights = weights.chunks_exact(rows * inner + GAP);
     let inputs = inputs.chunks_exact(inner * columns + GAP);
     for ((a, b), product) in weights.zip(inputs).zip(products.chunks_exact_mut(rows * columns + GAP)) {
         let (a, b) = (Matrix::of_rows(a, inner), Right::Matrix(Matrix::of_rows(b, columns)));
-        T::add_product(a, b, &mut product[..rows * columns], shape, math);
+        T::product(a, b, &mut product[..rows * columns], shape, math);
     }
 }
 
