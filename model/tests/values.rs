@@ -32,7 +32,7 @@ fn check(line: &str) -> Result<(), String> {
         allocator: &mut reader.allocator,
         generator: &generator,
         modes: &mut Modes::default(),
-        printed: &mut String::new(),
+        printed: &mut Default::default(),
     });
     match (result, expected.split_at(2)) {
         (Ok(value), ("= ", text)) => {

@@ -305,7 +305,7 @@ impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cut::Steps(limit) => write!(f, "an execution was cut after {limit} steps: does the program end?"),
-            Cut::Tasks(limit) => write!(f, "an execution was cut at {limit} tasks that live at once"),
+            Cut::Tasks(limit) => write!(f, "an execution was cut at {limit} tasks"),
             Cut::Memory(error) => write!(
                 f,
                 "an execution was cut: it asked for {} bytes, and {} may live at once (the limit `max-memory`)",

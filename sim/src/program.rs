@@ -7,11 +7,11 @@ use std::sync::Arc;
 use forkcheck_model::Error;
 use forkcheck_model::copy::copy_deep;
 use forkcheck_model::graph::Span;
-use forkcheck_model::module::{FunctionId, Module};
+use forkcheck_model::module::{FunctionId, Module, Parameter};
 use forkcheck_model::operators::{GeneratorState, Modes};
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::{Bool8, Layout, Math, Tensor};
-use forkcheck_model::value::Value;
+use forkcheck_model::value::{Key, Value};
 use forkcheck_scheduler::Tasks;
 
 use crate::config::{Atomicity, Library};
@@ -165,7 +165,7 @@ impl Inputs {
             Value::Dict(dict) => {
                 let content = dict.content();
                 let named = content.entries.iter().map(|(key, value)| match key {
-                    forkcheck_model::value::Key::Str(name) if params.iter().any(|param| **param == **name) => {
+                    Key::Str(name) if params.iter().any(|param| **param == **name) => {
                         Some((name.to_string(), value.clone()))
                     }
                     _ => None,
@@ -180,7 +180,7 @@ impl Inputs {
         }
     }
 
-    fn bind(self, method: &str, params: &[forkcheck_model::module::Parameter]) -> Result<Vec<Value>, Error> {
+    fn bind(self, method: &str, params: &[Parameter]) -> Result<Vec<Value>, Error> {
         let takes: Vec<_> = params.iter().map(|param| format!("{}: {}", param.name, param.ty.code())).collect();
         let takes = format!("{method}({})", takes.join(", "));
         let mut given: Vec<Option<Value>> = match self {
@@ -202,11 +202,27 @@ impl Inputs {
             let value = value.or_else(|| param.default.clone());
             let value = value
                 .ok_or_else(|| Error::new(format!("expected an input for `{}` of {takes}, found none", param.name)))?;
-            crate::convert::to_type(value, &param.ty)
-                .map_err(|error| Error::new(format!("expected `{}` of {takes}, found {}", param.name, error)))
+            let stray = stray_key(&value, params);
+            crate::convert::to_type(value, &param.ty).map_err(|found| {
+                let keys = stray.map(|key| {
+                    format!("; the keys of a dict are names of arguments, but `{key}` is none of these parameters")
+                });
+                let keys = keys.unwrap_or_default();
+                Error::new(format!("expected `{}` of {takes}, found {found}{keys}", param.name))
+            })
         });
         bound.collect()
     }
+}
+
+/// The first key that keeps a dict from being keyword arguments, if others are names of parameters.
+fn stray_key(value: &Value, params: &[Parameter]) -> Option<Arc<str>> {
+    let Value::Dict(dict) = value else { return None };
+    let content = dict.content();
+    let keys = content.entries.keys().filter_map(|key| if let Key::Str(name) = key { Some(name) } else { None });
+    let is_named = |name: &&Arc<str>| params.iter().any(|param| *param.name == ***name);
+    let (named, stray): (Vec<_>, Vec<_>) = keys.partition(is_named);
+    stray.first().filter(|_| !named.is_empty()).map(|&name| name.clone())
 }
 
 impl Program {
@@ -408,5 +424,15 @@ mod tests {
             matches!(Inputs::from_saved(dict(&["y", "z"]), &params), Inputs::Positional(values) if values.len() == 1)
         );
         assert!(matches!(Inputs::from_saved(dict(&[]), &params), Inputs::Positional(values) if values.len() == 1));
+        // Who misspells one of them is told which.
+        let param = |name: &String| Parameter { name: name.as_str().into(), ty: Type::Int, default: None };
+        let error = |keys: &[&str]| {
+            let inputs = Inputs::from_saved(dict(keys), &params);
+            inputs.bind("forward", &params.iter().map(param).collect::<Vec<_>>()).unwrap_err().to_string()
+        };
+        let found = "expected `x` of forward(x: int, y: int), found a dict where int was expected";
+        assert_eq!(error(&["z"]), found);
+        let stray = "the keys of a dict are names of arguments, but `z` is none of these parameters";
+        assert_eq!(error(&["y", "z"]), format!("{found}; {stray}"));
     }
 }

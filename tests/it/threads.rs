@@ -160,9 +160,20 @@ fn tasks_that_nobody_waits_for_are_finished() {
     let program = program(code, vec![scalar(1.0)]);
     for threads in [1, 2, 4] {
         let ran = run(&program, &Limits::default(), threads);
-        assert_eq!(ran.printed, "done\n");
+        assert_eq!(ran.printed.text, "done\n");
         assert_eq!(result(ran), "2\n[ CPUFloatType{} ]");
     }
+}
+
+#[test]
+fn warnings_are_no_part_of_what_is_printed() {
+    let code = "    x: Tensor) -> Tensor:\n    for i in range(3):\n      torch.warn(\"again\", 2)\n    print(\"done\")\n    \
+                torch.warn(\"once\", 2)\n    return x\n";
+    let program = program(code, vec![scalar(1.0)]);
+    let ran = run(&program, &Limits::default(), 1);
+    assert_eq!(ran.printed.text, "done\n");
+    assert_eq!(ran.printed.warnings, ["again", "again", "again", "once"]);
+    assert_eq!(ran.printed.different_warnings().collect::<Vec<_>>(), ["again", "once"]);
 }
 
 #[test]

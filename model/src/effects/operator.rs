@@ -10,7 +10,7 @@ use super::region::{Region, Step};
 use crate::graph::Node;
 use crate::operators::possible::{Hint, Holds, Possible};
 use crate::operators::schema::{Argument, Return};
-use crate::operators::{Access, Call, Correction, Modes, Operator, Place};
+use crate::operators::{Access, Call, Correction, Modes, Operator, Place, Printed};
 use crate::slot::{Allocator, Memory};
 use crate::types::Type;
 use crate::value::{Generator, Value};
@@ -61,7 +61,7 @@ impl Folder {
             allocator: &mut self.allocator,
             generator: &self.generator,
             modes: &mut self.modes,
-            printed: &mut String::new(),
+            printed: &mut Printed::default(),
         });
         Constant::of(&result.ok()?)
     }

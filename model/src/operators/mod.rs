@@ -11,6 +11,7 @@ pub mod generator;
 #[doc = include_str!("list.md")]
 pub mod list {}
 pub mod output;
+pub mod printed;
 #[doc = include_str!("random/numbers.md")]
 pub mod random_numbers {}
 pub mod registry;
@@ -57,6 +58,7 @@ pub use corrections::{Correction, When};
 pub use effects::{Access, Effect, Place};
 pub use generator::GeneratorState;
 pub use output::Destination;
+pub use printed::Printed;
 pub use quantized::Kinds;
 pub use registry::{find, overloads};
 pub use schema::{Argument, Schema};
@@ -109,8 +111,8 @@ pub struct Call<'a> {
     pub generator: &'a Generator,
     /// The modes of the task that calls.
     pub modes: &'a mut Modes,
-    /// What the call prints (with newlines) is appended here.
-    pub printed: &'a mut String,
+    /// What the call prints is appended here.
+    pub printed: &'a mut Printed,
 }
 
 /// Modes that belong to a task, inherited at the fork.

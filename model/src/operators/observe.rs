@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::effects::{Effect, Place};
 use super::possible::Hint;
-use super::{Call, Correction, Fault, GeneratorState, Modes, Operator};
+use super::{Call, Correction, Fault, GeneratorState, Modes, Operator, Printed};
 use crate::slot::{Allocator, Memory, SlotId};
 use crate::tensor::{Content, Metadata, Tensor};
 use crate::types::Type;
@@ -97,7 +97,7 @@ struct World {
     allocator: Allocator,
     generator: Generator,
     modes: Modes,
-    printed: String,
+    printed: Printed,
 }
 
 impl Default for World {
@@ -106,7 +106,7 @@ impl Default for World {
             allocator: Allocator::new(1, Memory::unlimited()),
             generator: Generator::default_seeded(1),
             modes: Modes::default(),
-            printed: String::new(),
+            printed: Printed::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Holds kernels to what PyTorch was recorded to give, one call a line; `tests/record/recorder.py` tells the notation.
 
-use super::{Call, Fault, GeneratorState, Modes, find};
+use super::{Call, Fault, GeneratorState, Modes, Printed, find};
 use crate::slot::{Allocator, Memory};
 use crate::tensor::{Bool8, Content, DType, Element, Layout, Storage, Tensor};
 use crate::types::Type;
@@ -46,7 +46,7 @@ fn check_line(line: &str, seed: u64, tolerance: f64) -> Result<(), String> {
 
     let generator = Generator::default_seeded(seed);
     let mut modes = Modes::default();
-    let mut printed = String::new();
+    let mut printed = Printed::default();
     let mut call = Call {
         operator,
         args: &args,

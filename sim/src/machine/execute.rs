@@ -117,7 +117,7 @@ impl Machine {
                 let memory = self.task(id).allocator.memory().clone();
                 let printed = text::print_values(&inputs, &memory)
                     .map_err(|fault| self.fault(id, fault, "prim::Print", instruction.site))?;
-                self.printed.push_str(&printed);
+                self.printed.text.push_str(&printed);
                 Value::None
             }
             NodeKind::Opaque(name) => {

@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use forkcheck_model::copy::copy_deep;
 use forkcheck_model::digest::Digest;
+use forkcheck_model::operators::Printed;
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::value::{Generator, Value};
 use forkcheck_scheduler::{Clock, Enabled, Location, TaskId, Tasks};
@@ -75,7 +76,7 @@ pub struct Machine {
     /// How many slots of main's hold these and the arguments.
     given: u32,
     generator: Generator,
-    printed: String,
+    printed: Printed,
     steps: u64,
     cut: Option<Cut>,
     looks: Looks,
@@ -194,7 +195,7 @@ impl Machine {
             shared,
             given,
             generator: Generator::default_seeded(GENERATOR_SEED),
-            printed: String::new(),
+            printed: Printed::default(),
             steps: 0,
             cut: None,
             looks: Looks::default(),
@@ -321,7 +322,7 @@ impl Machine {
     }
 
     /// What was printed.
-    pub fn printed(&self) -> &str {
+    pub fn printed(&self) -> &Printed {
         &self.printed
     }
 

@@ -14,7 +14,7 @@ use crate::check::ShadowMark;
 use crate::config::{Atomicity, Limits};
 use crate::execution::Site;
 use forkcheck_model::graph::NodeKind;
-use forkcheck_model::operators::Operator;
+use forkcheck_model::operators::{Operator, printed};
 use forkcheck_model::types::Type;
 
 /// A point of an execution that a search can come back to.
@@ -22,7 +22,7 @@ use forkcheck_model::types::Type;
 pub struct Mark {
     undo: undo::Point,
     tasks: u32,
-    printed: usize,
+    printed: printed::Mark,
     steps: u64,
     looks: Looks,
     order: usize,
@@ -262,7 +262,7 @@ impl System for Machine {
         Mark {
             undo: self.undo.as_mut().expect("a search keeps what it will put back").mark(),
             tasks: self.ready.count(),
-            printed: self.printed.len(),
+            printed: self.printed.mark(),
             steps: self.steps,
             looks: self.looks.clone(),
             order: self.order.len(),
@@ -276,7 +276,7 @@ impl System for Machine {
         self.put_back(mark.undo);
         self.ready.truncate(mark.tasks);
         self.joined.truncate(mark.joined);
-        self.printed.truncate(mark.printed);
+        self.printed.rewind(mark.printed);
         self.steps = mark.steps;
         self.looks.clone_from(&mark.looks);
         self.order.truncate(mark.order);

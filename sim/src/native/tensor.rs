@@ -9,7 +9,7 @@ use std::panic::Location as Caller;
 use std::sync::{Arc, OnceLock};
 
 use forkcheck_model::operators::schema::Literal;
-use forkcheck_model::operators::{Call, Correction, Fault, Modes, Operator};
+use forkcheck_model::operators::{Call, Correction, Fault, Modes, Operator, Printed};
 use forkcheck_model::slot::{Allocator, Memory, OutOfMemory, SlotId};
 use forkcheck_model::tensor::{Content, Layout, Tensor as Plain};
 use forkcheck_model::types::Type;
@@ -220,7 +220,7 @@ fn run(operator: &'static Operator, args: &[Value]) -> Value {
     let kernel = operator.kernel.unwrap_or_else(|| panic!("{} cannot be computed", operator.full_name()));
     let draws = |row: &Correction| matches!(row, Correction::Draws(_) | Correction::Seeds);
     world::checked(|state| state.drawn |= operator.corrections.iter().any(draws));
-    let (generator, mut printed) = (generator(), String::new());
+    let (generator, mut printed) = (generator(), Printed::default());
     let result = compute(|allocator, modes| {
         kernel(&mut Call { operator, args, allocator, generator: &generator, modes, printed: &mut printed })
     });

@@ -235,7 +235,7 @@ fn tensors_of(result: &dyn Any) -> Tensors {
 #[cfg(test)]
 mod tests {
     use forkcheck_model::graph::ValueId;
-    use forkcheck_model::operators::Call;
+    use forkcheck_model::operators::{Call, Printed};
     use forkcheck_model::slot::{Allocator, Memory};
     use forkcheck_model::value::{List, ListContent, Value};
 
@@ -279,7 +279,7 @@ mod tests {
 
     fn compute(operator: &'static forkcheck_model::operators::Operator, args: Vec<Value>) -> Value {
         let mut allocator = Allocator::new(7, Memory::unlimited());
-        let (generator, mut modes, mut printed) = (outside::generator(), outside::modes(), String::new());
+        let (generator, mut modes, mut printed) = (outside::generator(), outside::modes(), Printed::default());
         let (allocator, modes, printed) = (&mut allocator, &mut modes, &mut printed);
         let mut call = Call { operator, args: &args, allocator, generator: &generator, modes, printed };
         operator.kernel.expect("it can be computed")(&mut call).expect("it fits")

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::module::FunctionId;
-use forkcheck_model::operators::{Access, Call, Fault, Operator, text};
+use forkcheck_model::operators::{Access, Call, Fault, Operator, Printed, text};
 use forkcheck_model::slot::Allocator;
 use forkcheck_model::value::{Awaited, Future, Value};
 use forkcheck_scheduler::TaskId;
@@ -182,7 +182,7 @@ impl World {
                 let _held = self.hold(kind, &inputs);
                 let printed = text::print_values(&inputs, &self.memory);
                 let printed = printed.map_err(|fault| self.fault(task, fault, "prim::Print", instruction))?;
-                self.told().printed.push_str(&printed);
+                self.told().printed.text.push_str(&printed);
                 Value::None
             }
             NodeKind::Opaque(name) => {
@@ -223,12 +223,12 @@ impl World {
             let fault = Fault::unsupported(node::NO_KERNEL);
             return Err(self.fault(task, fault, &operator.full_name(), instruction));
         };
-        let mut printed = String::new();
+        let mut printed = Printed::default();
         let Task { allocator, modes, .. } = task;
         let generator = &self.generator;
         let result = kernel(&mut Call { operator, args, allocator, generator, modes, printed: &mut printed });
         if !printed.is_empty() {
-            self.told().printed.push_str(&printed);
+            self.told().printed.append(printed);
         }
         result.map_err(|fault| self.fault(task, fault, &operator.full_name(), instruction))
     }

@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use forkcheck_model::copy::copy_deep;
+use forkcheck_model::operators::Printed;
 use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::value::{Forked, Generator, Value};
 use forkcheck_scheduler::TaskId;
@@ -43,7 +44,7 @@ pub struct Ran {
     /// What the entry returned or raised, as it was then; `None` if it waits for ever or the run was cut.
     pub result: Option<Result<Value, Raised>>,
     /// What was printed.
-    pub printed: String,
+    pub printed: Printed,
     /// Why the run was given up.
     pub cut: Option<Cut>,
     /// What the caller saw, if it was asked for and the run was not cut.
@@ -55,7 +56,7 @@ pub struct Ran {
 /// ```no_run
 /// # fn example(program: forkcheck::Program) {
 /// let ran = forkcheck::parallel::run(&program, &Default::default(), 2);
-/// println!("{}", ran.printed);
+/// println!("{}", ran.printed.text);
 /// # }
 /// ```
 ///
@@ -99,7 +100,7 @@ struct World {
 /// What tasks leave behind.
 #[derive(Default)]
 struct Told {
-    printed: String,
+    printed: Printed,
     cut: Option<Cut>,
     /// How the entry returned.
     returned: Option<Returned>,

@@ -109,7 +109,7 @@ fn truth(value: bool) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operators::{Call, Modes, find};
+    use crate::operators::{Call, Modes, Printed, find};
     use crate::slot::{Allocator, Memory};
     use crate::value::Generator;
 
@@ -140,7 +140,7 @@ mod tests {
                         allocator: &mut Allocator::new(0, Memory::unlimited()),
                         generator: &generator,
                         modes: &mut Modes::default(),
-                        printed: &mut String::new(),
+                        printed: &mut Printed::default(),
                     };
                     let expected = kernel(&mut call).unwrap_or_else(|fault| panic!("{name}({a:?}, {b:?}): {fault:?}"));
                     assert_eq!(format!("{value:?}"), format!("{expected:?}"), "{name}({a:?}, {b:?})");

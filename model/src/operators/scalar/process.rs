@@ -18,7 +18,7 @@ pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
     |call| Ok(Value::Bool(call.modes.autocast)) => "aten::is_autocast_enabled" "aten::is_autocast_cpu_enabled";
     warn => "aten::warn";
     |call| {
-        call.printed.push_str(call.str(0)?);
+        call.printed.text.push_str(call.str(0)?);
         Ok(Value::None)
     } => "aten::_print";
     |_| Ok(Value::Bool(true)) => "aten::is_scripting";
@@ -67,11 +67,9 @@ fn range_list(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::List(List::new(call.allocator, ListContent { item: Type::Int, items })))
 }
 
-/// Prints what Python's `warnings` prints, without the place: only those who know the call's position could.
+/// Warns without the place: only those who know the call's position could name it.
 fn warn(call: &mut Call<'_>) -> Result<Value, Fault> {
-    call.printed.push_str("UserWarning: ");
-    call.printed.push_str(call.str(0)?);
-    call.printed.push('\n');
+    call.printed.warnings.push(call.str(0)?.to_string());
     Ok(Value::None)
 }
 

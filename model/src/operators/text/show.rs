@@ -12,7 +12,7 @@ pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
     |call| value_text(call.value(0), call.allocator.memory()).map(Value::str) => "aten::str";
     |call| {
         let line = print_values(call.args, call.allocator.memory())?;
-        call.printed.push_str(&line);
+        call.printed.text.push_str(&line);
         Ok(Value::None)
     } => "prim::Print";
 };

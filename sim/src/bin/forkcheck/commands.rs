@@ -156,7 +156,8 @@ fn run_once(arguments: &Run) -> Result<u8, Error> {
         Spec::Threads { count } => parallel::run(&program, &long(memory), count),
         _ => scheduled(&program, arguments, Limits { memory, ..Limits::default() })?,
     };
-    output::print(&ran.printed)?;
+    output::print(&ran.printed.text)?;
+    ran.printed.different_warnings().for_each(output::warning);
     if let Some(cut) = ran.cut {
         output::error(&cut.to_string());
         return Ok(3);
@@ -203,7 +204,7 @@ fn scheduled(program: &Program, arguments: &Run, limits: Limits) -> Result<Ran, 
     let config = Config { strategy, seed: arguments.seed, limits: limits.clone(), ..Config::default() };
     let Some(schedule) = first_schedule(program, &config) else {
         let cut = Cut::Refused("the run was cut".to_string());
-        return Ok(Ran { result: None, printed: String::new(), cut: Some(cut), outcome: None });
+        return Ok(Ran { result: None, printed: Default::default(), cut: Some(cut), outcome: None });
     };
     let (replayed, looks) = schedule::replay_and_look(program, &schedule, Mode::Strict, &limits);
     let (execution, outcome) = (replayed.execution, replayed.outcome);
@@ -211,7 +212,7 @@ fn scheduled(program: &Program, arguments: &Run, limits: Limits) -> Result<Ran, 
     let result = looks.and_then(|(at_return, _)| at_return.result);
     Ok(Ran {
         result: error.map(Err).or(result.map(Ok)),
-        printed: execution.printed().to_string(),
+        printed: execution.printed().clone(),
         cut: execution.cut().cloned(),
         outcome,
     })
