@@ -263,8 +263,8 @@ impl Search {
             return property("dtype", left.dtype.to_string(), right.dtype.to_string());
         }
         let (sizes, others) = (left.layout.sizes(), right.layout.sizes());
-        if sizes != others {
-            return property("shape", format!("{sizes:?}"), format!("{others:?}"));
+        if sizes != others || left.nested != right.nested {
+            return property("shape", shape_text(&left), shape_text(&right));
         }
         if left.quantizer != right.quantizer {
             return property("quantizer", quantizer_text(&left), quantizer_text(&right));
@@ -283,13 +283,13 @@ impl Search {
         let Some((elements, others)) = numbers(a).zip(numbers(b)) else {
             // Of a dtype that we cannot compute with the bytes are all that there is.
             let bytes = |all: &[u8]| Value::str(format!("{:02x?}", &all[first * size..][..size]));
-            return Some((Spot::Element(index(first, sizes)), bytes(&x), bytes(&y)));
+            return Some((Spot::Element(place(first, &left)), bytes(&x), bytes(&y)));
         };
         let at = match self.tolerance {
             None => first,
             Some(_) => std::iter::once(first).chain(unlike).find(|&i| !self.near(elements[i], others[i]))?,
         };
-        Some((Spot::Element(index(at, sizes)), elements[at].to_value(), others[at].to_value()))
+        Some((Spot::Element(place(at, &left)), elements[at].to_value(), others[at].to_value()))
     }
 
     /// Whether two numbers of one kind count as equal.
@@ -349,7 +349,28 @@ fn quantizer_text(metadata: &Metadata) -> String {
     }
 }
 
-/// The place of the element number `at`: `[1][2]`.
+fn shape_text(metadata: &Metadata) -> String {
+    match &metadata.nested {
+        None => format!("{:?}", metadata.layout.sizes()),
+        Some(nested) => format!("nested {:?}", nested.entries()),
+    }
+}
+
+/// The place of the element number `at` of a tensor: `[1][2]`.
+fn place(at: usize, metadata: &Metadata) -> String {
+    let Some(nested) = &metadata.nested else { return index(at, metadata.layout.sizes()) };
+    let mut left = at;
+    for (i, entry) in nested.layouts().enumerate() {
+        let count = entry.numel() as usize;
+        if left < count {
+            return format!("[{i}]{}", index(left, entry.sizes()));
+        }
+        left -= count;
+    }
+    unreachable!("an element is of an entry")
+}
+
+/// The place of the element number `at` among so many in each dimension.
 fn index(mut at: usize, sizes: &[i64]) -> String {
     let mut places = Vec::new();
     for &size in sizes.iter().rev() {

@@ -232,6 +232,11 @@ fn hash_tensor(tensor: &Tensor, buffer: &mut Vec<u8>) {
     let metadata = tensor.metadata();
     let layout = &metadata.layout;
     buffer.push(metadata.dtype as u8);
+    if let Some(nested) = &metadata.nested {
+        // No tensor has so many dimensions, so none is taken for a nested one.
+        buffer.extend(u64::MAX.to_le_bytes());
+        buffer.extend(nested.to_numbers().flat_map(i64::to_le_bytes));
+    }
     buffer.extend((layout.rank() as u64).to_le_bytes());
     buffer.extend(layout.sizes().iter().flat_map(|size| size.to_le_bytes()));
     if let Some(quantizer) = &metadata.quantizer {

@@ -14,6 +14,7 @@ mod led;
 mod library_calls;
 mod loom;
 mod many;
+mod nested;
 mod peer_parity;
 mod portable;
 mod progress;

@@ -173,6 +173,10 @@ impl Pickler {
 
     fn tensor(&mut self, tensor: &Tensor) -> Result<(), Error> {
         let metadata = tensor.metadata();
+        if metadata.nested.is_some() {
+            let found = "found a nested one: give `to_padded_tensor(0.)` of it back, or its `unbind()`";
+            return Err(Error::new(format!("expected tensors of one size in each dimension, {found}")));
+        }
         let (storage, dtype, layout) = (&metadata.storage, metadata.dtype, &metadata.layout);
         let key = *self.keys.entry(storage.id()).or_insert_with(|| {
             self.storages.push((storage.clone(), dtype));

@@ -65,7 +65,7 @@ impl Builder<'_> {
         let storage = self.storage(storage, storage_id)?;
         self.check_fit(id, &layout, dtype, &storage)?;
         self.check_channels(id, &layout, quantizer.as_deref())?;
-        let metadata = Metadata { storage, dtype, layout, requires_grad, quantizer };
+        let metadata = Metadata { storage, dtype, layout, requires_grad, quantizer, nested: None };
         Ok(Value::Tensor(Tensor::with(self.allocator, metadata)))
     }
 

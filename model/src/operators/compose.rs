@@ -46,14 +46,8 @@ impl Call<'_> {
         let name = operator.full_name();
         let kernel =
             operator.kernel.ok_or_else(|| Fault::unsupported(format!("{}, which calls {name}", self.name())))?;
-        kernel(&mut Call {
-            operator,
-            args,
-            allocator: self.allocator,
-            generator: self.generator,
-            modes: self.modes,
-            printed: self.printed,
-        })
+        let (generator, printed) = (self.generator, &mut *self.printed);
+        Call { operator, args, allocator: self.allocator, generator, modes: self.modes, printed }.compute(kernel)
     }
 
     /// Runs another kernel of the operator, on other arguments.

@@ -1,4 +1,5 @@
-//! Replays what PyTorch's operators were recorded to give; see `tests/record/fixture.py` for the notation.
+//! Replays what PyTorch's operators were recorded to give; see `tests/record/fixture.py` for the notation. Nested
+//! tensors, which no file of it has, are written as `nested[f32[2,1]{1 2}, f32[1,1]{3}]`.
 //!
 //! Every case is run by [`observe`](super::observe), so it also holds the operator's effects to what its kernel does.
 
@@ -11,7 +12,7 @@ use num_complex::Complex;
 use super::observe::{call_within, observe};
 use super::{Fault, Operator};
 use crate::slot::{Allocator, Memory};
-use crate::tensor::{Bool8, Content, DType, Layout, Number, Scalar, Storage, Tensor, dispatch};
+use crate::tensor::{Bool8, Content, DType, Layout, Nested, Number, Scalar, Storage, Tensor, dispatch};
 use crate::types::Type;
 use crate::value::{List, ListContent, Value};
 
@@ -116,7 +117,11 @@ fn same_all(a: &[Value], b: &[Value], close: bool) -> bool {
 fn same_tensor(a: &Tensor, b: &Tensor, close: bool) -> bool {
     let (x, y) = (a.metadata(), b.metadata());
     let strides = |layout: &Layout| if layout.is_contiguous() { None } else { Some(layout.strides().to_vec()) };
-    if x.dtype != y.dtype || x.layout.sizes() != y.layout.sizes() || strides(&x.layout) != strides(&y.layout) {
+    if x.dtype != y.dtype
+        || x.nested != y.nested
+        || x.layout.sizes() != y.layout.sizes()
+        || strides(&x.layout) != strides(&y.layout)
+    {
         return false;
     }
     let tolerance = match x.dtype {
@@ -159,7 +164,9 @@ fn show(value: &Value) -> String {
                 dispatch!(all metadata.dtype, "printing", T => Ok(format!("{:?}", tensor.to_vec::<T>())))
             };
             let (sizes, strides) = (metadata.layout.sizes(), metadata.layout.strides());
-            format!("{}{sizes:?}/{strides:?}{}", metadata.dtype, elements().unwrap_or_default())
+            let nested =
+                metadata.nested.iter().map(|nested| format!("nested{:?}", nested.entries())).collect::<String>();
+            format!("{nested}{}{sizes:?}/{strides:?}{}", metadata.dtype, elements().unwrap_or_default())
         }
         Value::List(list) => format!("[{}]", list.content().items.iter().map(show).collect::<Vec<_>>().join(", ")),
         Value::Tuple(items) => format!("({})", items.iter().map(show).collect::<Vec<_>>().join(", ")),
@@ -222,6 +229,10 @@ impl<'a> Parser<'a> {
         }
         if self.eat("\"") {
             return self.string();
+        }
+        if self.eat("nested[") {
+            let entries = self.items("]", &mut nested);
+            return Value::Tensor(self.nested(&entries));
         }
         if self.eat("[") {
             let items = self.items("]", &mut nested);
@@ -302,6 +313,19 @@ impl<'a> Parser<'a> {
             None => Layout::contiguous(&numbers(text)),
         };
         (dtype, layout)
+    }
+
+    /// A nested tensor of these entries: `nested[f32[2,1]{1 2}, f32[1,1]{3}]`.
+    fn nested(&mut self, entries: &[Value]) -> Tensor {
+        let entry =
+            |value: &Value| if let Value::Tensor(tensor) = value { tensor.clone() } else { panic!("{value:?}") };
+        let entries: Vec<Tensor> = entries.iter().map(entry).collect();
+        let bytes: Vec<u8> = entries.iter().flat_map(Tensor::row_major_bytes).collect();
+        let (rank, dtype) = entries.first().map_or((0, DType::Float32), |entry| (entry.sizes().len(), entry.dtype()));
+        let sizes = Nested::new(rank, entries.iter().map(Tensor::sizes).collect()).expect("few elements");
+        let tensor = Tensor::zeros(&mut self.allocator, &[sizes.numel()], dtype).expect("there is memory");
+        tensor.storage().update(|content| content.bytes_mut().copy_from_slice(&bytes));
+        tensor.nest(sizes)
     }
 
     fn tensor(&mut self, whole: bool) -> Tensor {

@@ -34,6 +34,7 @@ mod index;
 mod linalg;
 #[cfg(test)]
 mod naive;
+pub(crate) mod nested;
 mod network;
 mod out;
 mod pointwise;
@@ -57,6 +58,7 @@ mod vision;
 pub use corrections::{Correction, When};
 pub use effects::{Access, Effect, Place};
 pub use generator::GeneratorState;
+pub use nested::NO_SIZES;
 pub use output::Destination;
 pub use printed::Printed;
 pub use quantized::Kinds;
@@ -83,7 +85,7 @@ pub struct Operator {
     pub schema: Schema,
     /// What the schema gets wrong or does not say.
     pub corrections: &'static [Correction],
-    /// How to compute it, if we can.
+    /// How to compute it, if we can: by [`Call::compute`].
     pub kernel: Option<Kernel>,
     /// The two of which `kernel` takes one, where quantized tensors need another than plain ones.
     pub kinds: Option<Kinds>,

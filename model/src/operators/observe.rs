@@ -114,14 +114,15 @@ impl Default for World {
 impl World {
     fn call(&mut self, operator: &'static Operator, args: &[Value]) -> Result<Value, Fault> {
         let kernel = operator.kernel.unwrap_or_else(|| panic!("{} has a kernel", operator.full_name()));
-        kernel(&mut Call {
+        let mut call = Call {
             operator,
             args,
             allocator: &mut self.allocator,
             generator: &self.generator,
             modes: &mut self.modes,
             printed: &mut self.printed,
-        })
+        };
+        call.compute(kernel)
     }
 }
 
@@ -203,6 +204,7 @@ impl Kept {
             let now = tensor.metadata();
             let moved = now.layout != metadata.layout
                 || now.dtype != metadata.dtype
+                || now.nested != metadata.nested
                 || !now.storage.is(&metadata.storage)
                 || now.requires_grad != metadata.requires_grad;
             assert!(!moved || writes(Place::Shape(*i)), "{name} changes the metadata of argument {i}");
@@ -289,7 +291,7 @@ fn digest(value: &Value) -> String {
             let size = metadata.dtype.size();
             let mut bytes = Vec::new();
             metadata.layout.for_each(|at| bytes.extend_from_slice(&content.bytes()[at * size..(at + 1) * size]));
-            format!("{:?}{:?}{bytes:?}", metadata.dtype, metadata.layout.sizes())
+            format!("{:?}{:?}{:?}{bytes:?}", metadata.dtype, metadata.layout.sizes(), metadata.nested)
         }
         Value::List(list) => list.content().items.iter().map(digest).collect(),
         Value::Tuple(items) => items.iter().map(digest).collect(),

@@ -2,6 +2,7 @@
 //!
 //! PyTorch derives most of its own so. A form with a kernel of its own has a row of its own, and is left alone.
 
+use super::nested::makes_nested;
 use super::{Argument, Call, Destination, Fault, Operator};
 use crate::types::Type;
 use crate::value::Value;
@@ -19,6 +20,7 @@ pub(super) fn functional<'a>(operator: &Operator, overloads: &'a [Operator]) -> 
         let kept = |argument: &Argument| argument.is_out() || theirs.iter().any(|other| same(argument, other));
         let known = |other: &Argument| arguments.iter().any(|argument| same(argument, other)) || is_option(other);
         other.kernel.is_some()
+            && !makes_nested(other)
             && !theirs.iter().any(|argument| argument.alias.as_ref().is_some_and(|alias| alias.writes))
             && other.schema.returns.len() == outs
             && arguments.iter().all(kept)

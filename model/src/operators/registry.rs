@@ -36,6 +36,7 @@ families!(
     historic,
     index,
     linalg,
+    nested,
     network,
     pointwise,
     profiler,

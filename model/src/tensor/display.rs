@@ -15,6 +15,13 @@ const LINE: usize = 80;
 /// The text of a tensor; its elements and the text are charged to `memory` while it is made.
 pub fn tensor_text(tensor: &Tensor, memory: &Memory) -> Result<String, Fault> {
     let (sizes, dtype) = (tensor.sizes(), tensor.dtype());
+    if let Some(nested) = tensor.nested() {
+        let mut allocator = Allocator::new(u32::MAX - 1, memory.clone());
+        let mut entry = |layout| Tensor::new(&mut allocator, tensor.storage(), dtype, layout);
+        let texts: Result<Vec<String>, Fault> =
+            nested.layouts().map(|layout| tensor_text(&entry(layout), memory)).collect();
+        return Ok(format!("nested_tensor([\n{}\n])", texts?.join(",\n")));
+    }
     if tensor.is_vast() {
         return Err(Fault::unsupported(format!("the text of {} elements", tensor.numel())));
     }

@@ -7,6 +7,7 @@ pub mod dtype;
 pub mod element;
 pub mod elementary;
 pub mod layout;
+pub mod nested;
 pub mod number;
 pub mod overlap;
 pub mod promote;
@@ -23,6 +24,7 @@ pub use dtype::DType;
 pub use element::{Bool8, Element};
 pub use elementary::Math;
 pub use layout::{Dims, Layout};
+pub use nested::Nested;
 pub use number::{Float, Number, Real, Wide};
 pub use quantizer::{Affine, Quantizer};
 pub use read::Elements;
@@ -50,6 +52,14 @@ pub struct Metadata {
     pub requires_grad: bool,
     /// What the elements stand for, if the dtype is quantized.
     pub quantizer: Option<Arc<Quantizer>>,
+    /// The sizes of its entries, if it is nested; the layout is then that of all their elements.
+    pub nested: Option<Arc<Nested>>,
+}
+
+impl Metadata {
+    fn plain(storage: Storage, dtype: DType, layout: Layout) -> Self {
+        Self { storage, dtype, layout, requires_grad: false, quantizer: None, nested: None }
+    }
 }
 
 impl Tensor {
@@ -58,7 +68,7 @@ impl Tensor {
     /// # Panics
     /// If the layout reaches past the end of the storage.
     pub fn new(allocator: &mut Allocator, storage: Storage, dtype: DType, layout: Layout) -> Self {
-        Self::with(allocator, Metadata { storage, dtype, layout, requires_grad: false, quantizer: None })
+        Self::with(allocator, Metadata::plain(storage, dtype, layout))
     }
 
     /// A new tensor over a storage of its own.
@@ -68,7 +78,7 @@ impl Tensor {
     pub fn owning(allocator: &mut Allocator, content: Content, dtype: DType, layout: Layout) -> Self {
         assert!(fits(&layout, dtype, content.len()), "the layout fits the content");
         let storage = Storage::new(allocator, content);
-        Self(Arc::new(Slot::new(allocator, Metadata { storage, dtype, layout, requires_grad: false, quantizer: None })))
+        Self(Arc::new(Slot::new(allocator, Metadata::plain(storage, dtype, layout))))
     }
 
     /// A new tensor with these metadata.

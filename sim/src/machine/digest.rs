@@ -226,6 +226,9 @@ impl Machine {
                 writer.tag(metadata.dtype as u8);
                 writer.tag(metadata.requires_grad.into());
                 writer.hashed(&(metadata.layout.sizes(), metadata.layout.strides(), metadata.layout.offset()));
+                if let Some(nested) = &metadata.nested {
+                    writer.hashed(&nested.to_numbers().collect::<Vec<_>>());
+                }
                 writer.thing(Thing::Storage(metadata.storage.clone()));
             }
             Thing::List(list) => writer.values(&list.slot().lock().items),

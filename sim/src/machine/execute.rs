@@ -162,7 +162,7 @@ impl Machine {
             modes: &mut task.modes,
             printed: &mut self.printed,
         };
-        let result = kernel(&mut call);
+        let result = call.compute(kernel);
         if let (Some((reuse, call)), Ok(value)) = (known, &result) {
             reuse.keep(&call, args, value, named, &task.allocator);
         }

@@ -224,7 +224,7 @@ pub(crate) fn compute(
             (other, _) => unreachable!("an enum member, not {other:?}"),
         },
         NodeKind::Uninitialized => Value::Uninitialized,
-        NodeKind::ToList => super::types::to_list(&inputs[0], allocator),
+        NodeKind::ToList => super::types::to_list(&inputs[0], allocator)?,
         other => unreachable!("{} is for those who run tasks", other.name()),
     })
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use forkcheck_model::operators::{Access, Modes, Operator, Place};
 use forkcheck_model::slot::{Allocator, Memory, OutOfMemory};
-use forkcheck_model::tensor::{Content, DType, Layout, Metadata, Quantizer, Storage, Tensor};
+use forkcheck_model::tensor::{Content, DType, Layout, Metadata, Nested, Quantizer, Storage, Tensor};
 use forkcheck_model::types::Type;
 use forkcheck_model::value::Value;
 use rustc_hash::FxHashMap;
@@ -100,6 +100,7 @@ enum Piece {
         layout: Layout,
         requires_grad: bool,
         quantizer: Option<Arc<Quantizer>>,
+        nested: Option<Arc<Nested>>,
     },
 }
 
@@ -290,12 +291,16 @@ impl Text {
 
     fn tensor(&mut self, metadata: &Metadata) {
         let (layout, content) = (&metadata.layout, metadata.storage.content());
-        self.bytes.extend([metadata.dtype as u8, u8::from(metadata.requires_grad), layout.rank() as u8]);
+        let nested = u8::from(metadata.nested.is_some());
+        self.bytes.extend([metadata.dtype as u8, u8::from(metadata.requires_grad), layout.rank() as u8, nested]);
         for &number in layout.sizes().iter().chain(layout.strides()).chain([&layout.offset()]) {
             self.number(number as u64);
         }
         for number in metadata.quantizer.iter().flat_map(|quantizer| quantizer.to_bits()) {
             self.number(number);
+        }
+        for number in metadata.nested.iter().flat_map(|nested| nested.to_numbers()) {
+            self.number(number as u64);
         }
         let place = self.storages.iter().position(|storage| storage.is(&metadata.storage));
         self.number(place.unwrap_or(self.storages.len()) as u64);
@@ -334,8 +339,8 @@ impl Kept {
                 made.push(metadata.storage.clone());
             }
             let (dtype, layout, requires_grad) = (metadata.dtype, metadata.layout.clone(), metadata.requires_grad);
-            let quantizer = metadata.quantizer.clone();
-            pieces.push(Piece::Made { slot, storage, dtype, layout, requires_grad, quantizer });
+            let (quantizer, nested) = (metadata.quantizer.clone(), metadata.nested.clone());
+            pieces.push(Piece::Made { slot, storage, dtype, layout, requires_grad, quantizer, nested });
         }
         let lend = |storage: &Storage| storage.lend(meter);
         let storages = made.iter().map(|storage| Some((named(storage.id())?, lend(storage)?)));
@@ -361,10 +366,10 @@ impl Kept {
         }
         let result = |piece: &Piece| match piece {
             Piece::Argument(i) => args[*i].clone(),
-            Piece::Made { slot, storage, dtype, layout, requires_grad, quantizer } => {
+            Piece::Made { slot, storage, dtype, layout, requires_grad, quantizer, nested } => {
                 let (storage, layout, quantizer) = (storages[*storage].clone(), layout.clone(), quantizer.clone());
-                let (dtype, requires_grad) = (*dtype, *requires_grad);
-                let metadata = Metadata { storage, dtype, layout, requires_grad, quantizer };
+                let (dtype, requires_grad, nested) = (*dtype, *requires_grad, nested.clone());
+                let metadata = Metadata { storage, dtype, layout, requires_grad, quantizer, nested };
                 Value::Tensor(Tensor::with(&mut allocator.at(before + slot), metadata))
             }
         };

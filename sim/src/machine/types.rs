@@ -2,10 +2,13 @@
 
 use forkcheck_model::difference::numbers;
 use forkcheck_model::module::Attribute;
+use forkcheck_model::operators::NO_SIZES;
 use forkcheck_model::slot::Allocator;
 use forkcheck_model::tensor::Scalar;
 use forkcheck_model::types::Type;
 use forkcheck_model::value::{List, ListContent, Value};
+
+use super::node::Exception;
 
 /// Whether `value` is of the type, as `isinstance` asks.
 pub(super) fn is_instance(value: &Value, ty: &Type) -> bool {
@@ -64,8 +67,11 @@ pub(super) fn container_index(inputs: &[Value]) -> Result<usize, String> {
 }
 
 /// `x.tolist()`: nested lists as deep as the tensor has dimensions, or a number.
-pub(super) fn to_list(value: &Value, allocator: &mut Allocator) -> Value {
+pub(super) fn to_list(value: &Value, allocator: &mut Allocator) -> Result<Value, Exception> {
     let Value::Tensor(tensor) = value else { unreachable!("tolist is of a tensor, not of {value:?}") };
+    if tensor.nested().is_some() {
+        return Err(Exception::error(NO_SIZES.into()));
+    }
     let items = numbers(tensor).expect("the frontend types tolist for numbers");
     let items: Vec<Value> = items.into_iter().map(Scalar::to_value).collect();
     let item_type = match items.first() {
@@ -74,7 +80,7 @@ pub(super) fn to_list(value: &Value, allocator: &mut Allocator) -> Value {
         Some(Value::Complex(_)) => Type::Complex,
         _ => Type::Int,
     };
-    nest(&mut items.into_iter(), &tensor.sizes(), &item_type, allocator)
+    Ok(nest(&mut items.into_iter(), &tensor.sizes(), &item_type, allocator))
 }
 
 fn nest(items: &mut impl Iterator<Item = Value>, sizes: &[i64], item: &Type, allocator: &mut Allocator) -> Value {

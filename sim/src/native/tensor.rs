@@ -222,7 +222,7 @@ fn run(operator: &'static Operator, args: &[Value]) -> Value {
     world::checked(|state| state.drawn |= operator.corrections.iter().any(draws));
     let (generator, mut printed) = (generator(), Printed::default());
     let result = compute(|allocator, modes| {
-        kernel(&mut Call { operator, args, allocator, generator: &generator, modes, printed: &mut printed })
+        Call { operator, args, allocator, generator: &generator, modes, printed: &mut printed }.compute(kernel)
     });
     match result {
         Ok(value) => value,

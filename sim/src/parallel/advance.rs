@@ -226,7 +226,7 @@ impl World {
         let mut printed = Printed::default();
         let Task { allocator, modes, .. } = task;
         let generator = &self.generator;
-        let result = kernel(&mut Call { operator, args, allocator, generator, modes, printed: &mut printed });
+        let result = Call { operator, args, allocator, generator, modes, printed: &mut printed }.compute(kernel);
         if !printed.is_empty() {
             self.told().printed.append(printed);
         }

@@ -113,7 +113,6 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
     &[
         ("aten::_masked_softmax", transformer::masked_softmax),
         ("aten::_native_multi_head_attention", transformer::multi_head_attention),
-        ("aten::_nested_tensor_from_mask_left_aligned", transformer::is_left_aligned),
         ("aten::_safe_softmax", transformer::safe_softmax),
         ("aten::_scaled_dot_product_attention_math", transformer::attention_math),
         ("aten::_scaled_dot_product_flash_attention_for_cpu", transformer::attention_flash),

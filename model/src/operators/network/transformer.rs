@@ -217,27 +217,6 @@ pub(super) fn safe_softmax(call: &mut Call<'_>) -> Result<Value, Fault> {
     call.run("aten::masked_fill.Scalar", &[weights, hidden, Value::Int(0)])
 }
 
-/// Whether what a mask keeps of each sample are its first steps: an encoder asks before it leaves the others out.
-pub(super) fn is_left_aligned(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (input, mask) = (call.tensor(0)?, call.tensor(1)?);
-    let (x, m) = (input.sizes(), mask.sizes());
-    if mask.dtype() != DType::Bool {
-        let name = mask.dtype().scalar_type_name();
-        return raised(format!("Expected mask to be of ScalarType Bool, but got {name} instead."));
-    }
-    if m.len() != 2 {
-        return raised("Padding mask should be 2D");
-    }
-    if x.len() != 3 {
-        return raised("Input should be a 3D tensor, N * L * D");
-    }
-    if x[..2] != m[..] {
-        return raised("Mask size should match input size");
-    }
-    let kept = mask.to_f64s(&call.memory())?;
-    Ok(Value::Bool(kept.chunks(m[1].max(1) as usize).all(|steps| steps.is_sorted_by(|a, b| a >= b))))
-}
-
 /// The scaled and masked scores of queries and keys.
 fn scores(
     call: &mut Call<'_>,

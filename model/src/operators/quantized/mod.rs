@@ -66,7 +66,8 @@ fn wrong_backend(call: &Call<'_>, backend: &str) -> Fault {
     not_here(&call.name(), backend)
 }
 
-fn not_here(name: &str, backend: &str) -> Fault {
+/// What PyTorch says when an operator has no kernel for the arguments.
+pub(super) fn not_here(name: &str, backend: &str) -> Fault {
     Fault::raised(format!(
         "Could not run '{name}' with arguments from the '{backend}' backend. This could be because the operator doesn't exist \
          for this backend, or was omitted during the selective/custom build process (if using custom build)."

@@ -24,7 +24,10 @@ fn read_as(call: &mut Call<'_>, tensor: &Tensor, dtype: DType, layout: Layout) -
     let old = tensor.metadata();
     let requires_grad = old.requires_grad && call.modes.grad;
     let (storage, quantizer) = (old.storage.clone(), None);
-    Value::Tensor(Tensor::with(call.allocator, Metadata { storage, dtype, layout, requires_grad, quantizer }))
+    Value::Tensor(Tensor::with(
+        call.allocator,
+        Metadata { storage, dtype, layout, requires_grad, quantizer, nested: None },
+    ))
 }
 
 /// The same elements if they have one size; otherwise the last dimension grows or shrinks.

@@ -131,7 +131,7 @@ pub(in crate::operators) fn over(call: &mut Call<'_>, tensor: &Tensor, layout: L
     let old = tensor.metadata();
     let requires_grad = old.requires_grad && call.modes.grad;
     let (storage, quantizer) = (old.storage.clone(), old.quantizer.clone());
-    Tensor::with(call.allocator, Metadata { storage, dtype: old.dtype, layout, requires_grad, quantizer })
+    Tensor::with(call.allocator, Metadata { storage, dtype: old.dtype, layout, requires_grad, quantizer, nested: None })
 }
 
 /// The first argument, with its layout changed.
