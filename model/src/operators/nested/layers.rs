@@ -52,19 +52,19 @@ fn by_rows(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 pub(super) fn linear(call: &mut Call<'_>) -> Result<Value, Fault> {
-    check_matrix(call, "Linear", 1, 1)?;
+    check_matrix(call, "Linear", 1)?;
     by_rows(call)
 }
 
-/// Raises what PyTorch raises if the rows of the first argument cannot be multiplied with the matrix that is argument
-/// number `i`, whose size `dim` is that of a row.
-fn check_matrix(call: &Call<'_>, caller: &str, i: usize, dim: usize) -> Result<(), Fault> {
-    let matrix = call.tensor(i)?;
-    if matrix.nested().is_some() {
+/// Raises what PyTorch raises if the rows of the first argument cannot be multiplied with the weight that is argument
+/// number `i`; it multiplies with the transposed weight, or has its `linear` transpose it.
+fn check_matrix(call: &Call<'_>, caller: &str, i: usize) -> Result<(), Fault> {
+    let (nested, weight) = (nested(call, 0)?, call.tensor(i)?);
+    if weight.nested().is_some() {
         let words = format!("{caller} does not support nested weight when input is a nested tensor.");
         return Err(Fault::raised(words));
     }
-    let (nested, sizes) = (nested(call, 0)?, matrix.sizes());
+    let sizes = weight.sizes();
     if nested.rank() != 3 || sizes.len() != 2 {
         return Err(Fault::raised(format!(
             "{caller} requires nested_tensor.dim == 3 and dense_matrix.dim == 2. Nested tensor dim: {}. Dense tensor dim: {}",
@@ -72,14 +72,15 @@ fn check_matrix(call: &Call<'_>, caller: &str, i: usize, dim: usize) -> Result<(
             sizes.len()
         )));
     }
-    match nested.size(2) {
-        Some(last) if last != sizes[dim] => Err(Fault::raised(format!(
+    let (last, inner) = (nested.size(2).ok_or_else(|| refuse(call))?, sizes[1]);
+    if last != inner {
+        let dim = if caller == "Linear" { 1 } else { 0 };
+        return Err(Fault::raised(format!(
             "Shape mismatch for NestedTensor {caller}: Expected input's (a nested tensor) 'last_dim' to equal \
-             'weight.size({dim}), but got: last_dim = {last}, and weight.size({dim}) = {}",
-            sizes[dim]
-        ))),
-        _ => Ok(()),
+             'weight.size({dim}), but got: last_dim = {last}, and weight.size({dim}) = {inner}"
+        )));
     }
+    Ok(())
 }
 
 pub(super) fn layer_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -109,15 +110,17 @@ pub(super) fn attention(call: &mut Call<'_>) -> Result<Value, Fault> {
     if nested.rank() != 3 {
         return Err(Fault::raised(format!("expected 3-D `query`, got {}-D tensor", nested.rank())));
     }
-    check_matrix(call, "Linear", 5, 1)?;
+    check_matrix(call, "Matmul", 5)?;
     let longest = nested.longest()[0];
     let (heads, wanted, averaged) = (call.int(4)?, call.bool(10)?, call.bool(11)?);
     let (mut outputs, mut weights) = (Vec::new(), Vec::new());
     for layout in nested.layouts() {
         let &[steps, width] = layout.sizes() else { unreachable!("the tensor has three dimensions") };
-        if steps == 0 {
+        if steps == 0 && wanted {
             let sizes: &[i64] = if averaged { &[1, longest, longest] } else { &[1, heads, longest, longest] };
             weights.push(call.zeros(query.dtype(), sizes)?);
+        }
+        if steps == 0 {
             continue;
         }
         let sequence =

@@ -133,7 +133,7 @@ impl Call<'_> {
     #[inline]
     pub fn compute(&mut self, kernel: Kernel) -> Result<Value, Fault> {
         if Nested::is_met() && takes_nested(self.operator, self.args) {
-            return compute(self);
+            return of_nested(self);
         }
         kernel(self)
     }
@@ -164,7 +164,7 @@ pub(super) fn makes_nested(operator: &Operator) -> bool {
     makers.contains(&operator.name)
 }
 
-fn compute(call: &mut Call<'_>) -> Result<Value, Fault> {
+fn of_nested(call: &mut Call<'_>) -> Result<Value, Fault> {
     let name = call.name();
     if let Some((_, kernel)) = NESTED.iter().find(|row| row.0 == name) {
         return kernel(call);

@@ -169,14 +169,26 @@ fn what_knows_nothing_of_nested_tensors_does_not_see_them() {
     let nested = world.nest(&source);
     let list = ListContent { item: Type::Tensor, items: vec![source.clone(), nested.clone()] };
     let list = Value::List(List::new(&mut world.allocator, list));
-    let refused: [(&str, Vec<Value>); 4] = [
+    let mut mixed = world.attention();
+    mixed[2] = nested.clone();
+    let inputs = [nested.clone(), nested.clone(), nested.clone()];
+    let options = [Value::None, Value::Bool(true), Value::Bool(true), Value::None];
+    let width = ListContent { item: Type::Int, items: vec![Value::Int(WIDTH)] };
+    let width = Value::List(List::new(&mut world.allocator, width));
+    let [scale, bias] = [nested.clone(), world.drawn(&[WIDTH])];
+    let normed = vec![nested.clone(), width, scale, bias, Value::Float(0.0), Value::Bool(true)];
+    let refused: [(&str, Vec<Value>); 5] = [
         ("aten::sigmoid", vec![nested.clone()]),
         ("aten::cat", vec![list, Value::Int(0)]),
         ("aten::mul.out", vec![source.clone(), source.clone(), nested.clone()]),
-        ("aten::select.int", vec![nested, Value::Int(1), Value::Int(0)]),
+        ("aten::select.int", vec![nested.clone(), Value::Int(1), Value::Int(0)]),
+        ("aten::layer_norm", normed),
     ];
     for (name, args) in refused {
         let expected = Fault::unsupported(format!("{name} of nested tensors"));
         assert_eq!(observe(find(name).unwrap(), &args).unwrap_err(), expected);
     }
+    let attention = find("aten::_native_multi_head_attention").unwrap();
+    let words = Fault::raised("Matmul does not support nested weight when input is a nested tensor.");
+    assert_eq!(observe(attention, &[&inputs, &mixed[..], &options].concat()).unwrap_err(), words);
 }
