@@ -253,6 +253,38 @@ fn searches_agree_about_a_race_for_a_nested_tensor() {
     }
 }
 
+/// Two nested tensors of the same elements that are cut differently are two states, and two arguments.
+#[test]
+fn where_entries_begin_is_part_of_states_and_of_what_is_used_again() {
+    let code = r#"class M(Module):
+  __parameters__ = []
+  __buffers__ = []
+  training : bool
+  def forward(self: __torch__.M,
+    src: Tensor,
+    mask: Tensor) -> Tensor:
+    def __forked_function():
+      return __torch__.body(mask, )
+    f = fork(__forked_function)
+    nested = torch._nested_tensor_from_mask(src, mask)
+    x = torch.wait(f)
+    return torch.to_padded_tensor(nested, 0.)
+def body(mask: Tensor) -> Tensor:
+  return torch.copy_(mask, torch.flip(mask, [0]))
+"#;
+    let mut maker = Maker::new();
+    let ones = Value::Tensor(Tensor::from_vec(&mut maker.allocator, &[2, 2, 1], &[1.0f32; 4]).unwrap());
+    let inputs = [ones, maker.mask(&[2, 2], &[1, 1, 1, 0])];
+    for strategy in [Spec::Dfs, Spec::States] {
+        let program = program_of(code, &[("training", Value::Bool(false))], inputs.to_vec());
+        program.reuse.open_for(1, 1 << 20);
+        let report = audit(&program, &Config { strategy, ..Config::default() });
+        // Steps are two and one, or one and two.
+        let outcomes = report.outcomes.as_ref().unwrap();
+        assert_eq!((outcomes.distinct, outcomes.complete), (2, true), "{report}");
+    }
+}
+
 #[test]
 fn entries_that_do_not_overlap_are_no_conflict() {
     let body = "  return torch.mul_(torch.select(nested, 0, 0), 2.)";
