@@ -2,6 +2,7 @@
 
 use super::super::observe::observe;
 use super::super::{Fault, find};
+use super::{NESTED, NOT_HERE};
 use crate::slot::{Allocator, Memory};
 use crate::tensor::{Bool8, Tensor};
 use crate::types::Type;
@@ -11,6 +12,15 @@ use crate::value::{List, ListContent, Value};
 #[test]
 fn nested_tensors_are_as_worked_out() {
     crate::operators::fixture::replay(include_str!("worked_out.txt"));
+}
+
+#[test]
+fn every_row_is_of_an_operator_that_runs_and_stands_once() {
+    let names: Vec<&str> = NESTED.iter().map(|row| row.0).chain(NOT_HERE.iter().copied()).collect();
+    for (i, name) in names.iter().enumerate() {
+        assert!(find(name).is_some_and(|operator| operator.kernel.is_some()), "{name}");
+        assert!(!names[..i].contains(name), "{name} stands twice");
+    }
 }
 
 const WIDTH: i64 = 4;
