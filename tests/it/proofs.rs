@@ -160,6 +160,32 @@ fn a_loop_over_all_futures_waits_for_all() {
 }
 
 #[test]
+fn what_another_task_waits_for_has_ended_only_if_it_surely_waits() {
+    let wait_in_another = |before: &str, given: &str| {
+        let (first, other) = (fork("f", "read", "y"), fork("g", "other", given).replace("function", "function0"));
+        format!("y = torch.add(x, 1)\n{first}{before}{other}z = torch.wait(g)\n_1 = torch.add_(y, 1)\nreturn y")
+    };
+    let other = |takes: &str, body: &str| format!("{READ}def other({takes}, flag: bool) -> int:\n{body}  return 1\n");
+    let list = "fs = annotate(List[Future[Tensor]], [])\n_0 = torch.append(fs, f)\n";
+    for (before, given, takes, body, found) in [
+        ("", "f, flag", "f: Future[Tensor]", "  z = torch.wait(f)\n", &[][..]),
+        ("", "f, flag", "f: Future[Tensor]", "  if flag:\n    z = torch.wait(f)\n", &["parent-mutation"]),
+        // A loop may have no trip.
+        (
+            list,
+            "fs, flag",
+            "fs: List[Future[Tensor]]",
+            "  for i in range(torch.len(fs)):\n    z = torch.wait(fs[i])\n",
+            &["parent-mutation"],
+        ),
+        (list, "fs, flag", "fs: List[Future[Tensor]]", "  for i in range(1):\n    z = torch.wait(fs[i])\n", &[]),
+    ] {
+        let main = wait_in_another(before, given);
+        assert_eq!(kinds(&said(&main, &other(takes, body))), found, "{main}\n{body}");
+    }
+}
+
+#[test]
 fn what_one_task_has_made_is_not_the_next_ones() {
     // Each trip hands what the task before has returned to a task of the same fork, which writes it.
     let fork = fork("f", "write", "y").replace('\n', "\n  ");

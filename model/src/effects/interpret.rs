@@ -711,7 +711,7 @@ impl<'a> Interpreter<'a> {
         if let (Some(recorder), Some(only)) = (&mut self.recorder, future.things.single())
             && let Thing::Future { fork, last } = *self.heap.thing(only)
         {
-            recorder.wait(fork, last, &self.forks);
+            recorder.wait(fork, last, frame.certain, &self.forks);
         }
         value
     }

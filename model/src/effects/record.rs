@@ -153,11 +153,12 @@ impl Recorder {
         }
     }
 
-    /// A future is waited for: that of the last task that was forked there, or of some.
-    pub(super) fn wait(&mut self, fork: ForkId, last: bool, forks: &Forks) {
+    /// A future is waited for: that of the last task that was forked there, or of some. Whether this task surely comes here is
+    /// `certain`; what it has forked itself is known to be running, or not, on each way.
+    pub(super) fn wait(&mut self, fork: ForkId, last: bool, certain: bool, forks: &Forks) {
         let below = forks.is_within(fork, self.owner);
         if !below {
-            if !forks.get(fork).many {
+            if certain && !forks.get(fork).many {
                 self.waited.push(fork);
             }
             return;
