@@ -160,6 +160,35 @@ fn a_loop_over_all_futures_waits_for_all() {
 }
 
 #[test]
+fn a_loop_over_a_list_waits_for_what_was_counted_in_it() {
+    let begin = "y = torch.add(x, 1)\nfs = annotate(List[Future[Tensor]], [])\n";
+    let append = |future: &str, number: &str| {
+        fork(future, "read", "y").replace("function", number) + &format!("_{number} = torch.append(fs, {future})\n")
+    };
+    let wait = |length: &str, then: &str| {
+        format!("for i in range({length}):\n  g = fs[i]\n  z = torch.wait(g)\n{}", then.replace('\n', "\n  "))
+    };
+    let take = fork("t", "take", "fs").replace("function", "0") + "h = torch.wait(t)\n";
+    let (first, again) = (append("f", "1"), append("h", "2"));
+    for (main, found) in [
+        (first.clone() + &wait("torch.len(fs)", ""), &[][..]),
+        // It was counted before this one was there.
+        (format!("k = torch.len(fs)\n{first}{}", wait("k", "")), &["parent-mutation"]),
+        (format!("{first}k = torch.len(fs)\n{}", wait("k", "")), &[]),
+        // More come while the loop waits.
+        (first.clone() + &wait("torch.len(fs)", &format!("  {}", again.trim_end())), &["parent-mutation"]),
+        // Another task has taken one out, which is not its own to do.
+        (format!("{first}{take}{}", wait("torch.len(fs)", "")), &["input-mutation", "parent-mutation"]),
+    ] {
+        let main = format!("{begin}{main}\n_3 = torch.add_(y, 1)\nreturn y");
+        let functions = format!("{READ}def take(fs: List[Future[Tensor]]) -> int:\n  f = torch.pop(fs)\n  return 1\n");
+        let mut kinds = kinds(&said(&main, &functions));
+        kinds.dedup();
+        assert_eq!(kinds, found, "{main}");
+    }
+}
+
+#[test]
 fn what_another_task_waits_for_has_ended_only_if_it_surely_waits() {
     let wait_in_another = |before: &str, given: &str| {
         let (first, other) = (fork("f", "read", "y"), fork("g", "other", given).replace("function", "function0"));

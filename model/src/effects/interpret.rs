@@ -401,14 +401,14 @@ impl<'a> Interpreter<'a> {
                 recorder.merge(vec![before.clone(), after]);
             }
         }
-        if let (Some(recorder), Some(list)) = (&mut self.recorder, joins) {
-            recorder.join_list(list, &self.forks);
+        if let (Some(recorder), Some((list, len))) = (&mut self.recorder, joins) {
+            recorder.join_list(list, (frame.instance, len), &self.forks);
         }
         Ok(())
     }
 
-    /// The list whose futures a loop waits for, all of them: `for f in futures: wait(f)`.
-    fn joined_list(&self, frame: Frame, node: &Node) -> Option<LocationId> {
+    /// The list whose futures a loop waits for: `for f in futures: wait(f)`. Also the node that has counted them.
+    fn joined_list(&self, frame: Frame, node: &Node) -> Option<(LocationId, u32)> {
         let body = &node.blocks[0];
         let graph = self.graph(frame.instance);
         let always = |id: ValueId| self.value(frame.instance, id).constant() == Some(&Constant::Bool(true));
@@ -426,7 +426,7 @@ impl<'a> Interpreter<'a> {
         })?;
         body.nodes.iter().find(|wait| matches!(wait.kind, NodeKind::Wait) && wait.inputs == item.outputs)?;
         match self.heap.thing(self.value(frame.instance, list).things.single()?) {
-            Thing::Whole(location) => Some(*location),
+            Thing::Whole(location) => Some((*location, len.id)),
             _ => None,
         }
     }

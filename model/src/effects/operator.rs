@@ -93,6 +93,9 @@ impl Interpreter<'_> {
                 self.touch_place(frame, node, possible, &args);
             }
         }
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| operator.name == "aten::len") {
+            recorder.measure(frame.instance, node.id);
+        }
         self.store_arguments(operator, &args);
         for (k, returned) in operator.schema.returns.iter().enumerate() {
             if let Some(&output) = node.outputs.get(k) {
@@ -133,7 +136,8 @@ impl Interpreter<'_> {
                 self.append(&args[i], &args[1]);
             } else if let Some(recorder) = &mut self.recorder {
                 let whole = |id| if let Thing::Whole(location) = self.heap.thing(id) { Some(*location) } else { None };
-                args[i].things.iter().filter_map(whole).for_each(|location| recorder.lose(location));
+                let lists = args[i].things.iter().filter_map(whole);
+                lists.for_each(|list| recorder.lose(list, self.heap.location(list).scope));
             }
             for (j, other) in arguments.iter().enumerate() {
                 let value = match &other.ty {
@@ -460,7 +464,7 @@ impl Interpreter<'_> {
     pub(super) fn renew(&mut self, made: &Abstract) {
         let Some(recorder) = &mut self.recorder else { return };
         if let Some(Thing::Whole(location)) = made.things.single().map(|thing| self.heap.thing(thing)) {
-            recorder.lose(*location);
+            recorder.lose(*location, self.heap.location(*location).scope);
         }
     }
 }

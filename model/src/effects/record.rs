@@ -4,7 +4,7 @@
 //! to when it may be running while the task above it goes on. A wait ends a fork if it is surely for the last task that was
 //! forked there; a loop over a list of futures ends all that the list holds.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::forks::{ForkId, Forks};
@@ -49,6 +49,12 @@ pub(super) struct Recorder {
     spells: FxHashMap<(ForkId, ForkId), Vec<(u64, u64)>>,
     pub(super) touches: Vec<Touch>,
     known: FxHashMap<TouchKey, usize>,
+    /// When a future was last put into a list.
+    put: FxHashMap<LocationId, u64>,
+    /// When a length was last taken, by calling context and node.
+    measured: FxHashMap<(u32, u32), u64>,
+    /// Lists that a task may take something out of whose own they are not: so it may at any time.
+    plundered: FxHashSet<LocationId>,
     /// Nodes that nobody knows, with their contexts.
     pub(super) opaque: Vec<(u32, u32, ForkId)>,
 }
@@ -200,6 +206,8 @@ impl Recorder {
 
     /// A future is put into a list.
     pub(super) fn hold(&mut self, fork: ForkId, list: LocationId) {
+        let now = self.tick();
+        self.put.insert(list, now);
         if let Ok(at) = self.find(fork) {
             let hold = &mut self.running[at].1;
             *hold = match *hold {
@@ -211,8 +219,11 @@ impl Recorder {
         }
     }
 
-    /// A list is made anew, or something may be taken out of it.
-    pub(super) fn lose(&mut self, list: LocationId) {
+    /// A list is made anew, or something may be taken out of it; it belongs to the tasks of `scope`.
+    pub(super) fn lose(&mut self, list: LocationId, scope: ForkId) {
+        if scope != self.owner {
+            self.plundered.insert(list);
+        }
         for (_, hold) in &mut self.running {
             if hold.rest == Held::In(list) {
                 *hold = Hold::LOST;
@@ -220,8 +231,18 @@ impl Recorder {
         }
     }
 
-    /// Every future in a list was waited for.
-    pub(super) fn join_list(&mut self, list: LocationId, forks: &Forks) {
+    /// A node takes the length of a list.
+    pub(super) fn measure(&mut self, instance: u32, node: u32) {
+        let now = self.tick();
+        self.measured.insert((instance, node), now);
+    }
+
+    /// As many futures in a list were waited for, from the first, as a node found in it. These are all that were put into it, unless
+    /// more were since, or other tasks may have taken some out.
+    pub(super) fn join_list(&mut self, list: LocationId, measured: (u32, u32), forks: &Forks) {
+        if self.put.get(&list) > self.measured.get(&measured) || self.plundered.contains(&list) {
+            return;
+        }
         let all = Hold { last: false, rest: Held::In(list) };
         let joined: Vec<ForkId> = self.running.iter().filter(|row| row.1 == all).map(|row| row.0).collect();
         joined.into_iter().for_each(|fork| self.end(fork, forks));
