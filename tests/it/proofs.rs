@@ -168,7 +168,7 @@ fn a_loop_over_a_list_waits_for_what_was_counted_in_it() {
     let wait = |length: &str, then: &str| {
         format!("for i in range({length}):\n  g = fs[i]\n  z = torch.wait(g)\n{}", then.replace('\n', "\n  "))
     };
-    let take = fork("t", "take", "fs").replace("function", "0") + "h = torch.wait(t)\n";
+    let meddle = |name: &str| fork("t", name, "fs, x").replace("function", "0");
     let (first, again) = (append("f", "1"), append("h", "2"));
     for (main, found) in [
         (first.clone() + &wait("torch.len(fs)", ""), &[][..]),
@@ -178,10 +178,23 @@ fn a_loop_over_a_list_waits_for_what_was_counted_in_it() {
         // More come while the loop waits.
         (first.clone() + &wait("torch.len(fs)", &format!("  {}", again.trim_end())), &["parent-mutation"]),
         // Another task has taken one out, which is not its own to do.
-        (format!("{first}{take}{}", wait("torch.len(fs)", "")), &["input-mutation", "parent-mutation"]),
+        (
+            format!("{first}{}h = torch.wait(t)\n{}", meddle("take"), wait("torch.len(fs)", "")),
+            &["input-mutation", "parent-mutation"],
+        ),
+        // It has put one in while this one was, and of two that put at the same time one may be lost.
+        (
+            format!("{}{first}{}", meddle("put"), wait("torch.len(fs)", "h = torch.wait(t)\n")),
+            &["input-mutation", "parent-mutation"],
+        ),
     ] {
         let main = format!("{begin}{main}\n_3 = torch.add_(y, 1)\nreturn y");
-        let functions = format!("{READ}def take(fs: List[Future[Tensor]]) -> int:\n  f = torch.pop(fs)\n  return 1\n");
+        let functions = "def take(fs: List[Future[Tensor]], x: Tensor) -> int:\n  f = torch.pop(fs)\n  return 1\n\
+                         def put(fs: List[Future[Tensor]], x: Tensor) -> int:\n";
+        let functions = format!(
+            "{READ}{functions}{}  _0 = torch.append(fs, f)\n  return 1\n",
+            fork("f", "read", "x").lines().map(|line| format!("  {line}\n")).collect::<String>()
+        );
         let mut kinds = kinds(&said(&main, &functions));
         kinds.dedup();
         assert_eq!(kinds, found, "{main}");

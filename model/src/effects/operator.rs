@@ -132,12 +132,14 @@ impl Interpreter<'_> {
             if !argument.alias.as_ref().is_some_and(|alias| alias.writes) || !is_container(&argument.ty) {
                 continue;
             }
+            let lists = self.locations(&args[i]);
+            if let Some(recorder) = &mut self.recorder {
+                lists.iter().for_each(|&list| recorder.write_list(list, self.heap.location(list).scope));
+            }
             if operator.name == "aten::append" {
                 self.append(&args[i], &args[1]);
             } else if let Some(recorder) = &mut self.recorder {
-                let whole = |id| if let Thing::Whole(location) = self.heap.thing(id) { Some(*location) } else { None };
-                let lists = args[i].things.iter().filter_map(whole);
-                lists.for_each(|list| recorder.lose(list, self.heap.location(list).scope));
+                lists.iter().for_each(|&list| recorder.lose(list));
             }
             for (j, other) in arguments.iter().enumerate() {
                 let value = match &other.ty {
@@ -464,7 +466,7 @@ impl Interpreter<'_> {
     pub(super) fn renew(&mut self, made: &Abstract) {
         let Some(recorder) = &mut self.recorder else { return };
         if let Some(Thing::Whole(location)) = made.things.single().map(|thing| self.heap.thing(thing)) {
-            recorder.lose(*location, self.heap.location(*location).scope);
+            recorder.lose(*location);
         }
     }
 }

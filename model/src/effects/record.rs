@@ -53,8 +53,8 @@ pub(super) struct Recorder {
     put: FxHashMap<LocationId, u64>,
     /// When a length was last taken, by calling context and node.
     measured: FxHashMap<(u32, u32), u64>,
-    /// Lists that a task may take something out of whose own they are not: so it may at any time.
-    plundered: FxHashSet<LocationId>,
+    /// Lists that a task writes whose own they are not: it may do so at any time.
+    meddled: FxHashSet<LocationId>,
     /// Nodes that nobody knows, with their contexts.
     pub(super) opaque: Vec<(u32, u32, ForkId)>,
 }
@@ -219,11 +219,15 @@ impl Recorder {
         }
     }
 
-    /// A list is made anew, or something may be taken out of it; it belongs to the tasks of `scope`.
-    pub(super) fn lose(&mut self, list: LocationId, scope: ForkId) {
+    /// A list is written that belongs to the tasks of `scope`.
+    pub(super) fn write_list(&mut self, list: LocationId, scope: ForkId) {
         if scope != self.owner {
-            self.plundered.insert(list);
+            self.meddled.insert(list);
         }
+    }
+
+    /// A list is made anew, or something may be taken out of it.
+    pub(super) fn lose(&mut self, list: LocationId) {
         for (_, hold) in &mut self.running {
             if hold.rest == Held::In(list) {
                 *hold = Hold::LOST;
@@ -238,9 +242,9 @@ impl Recorder {
     }
 
     /// As many futures in a list were waited for, from the first, as a node found in it. These are all that were put into it, unless
-    /// more were since, or other tasks may have taken some out.
+    /// more were since, or other tasks write it: they may take some out, or write over them.
     pub(super) fn join_list(&mut self, list: LocationId, measured: (u32, u32), forks: &Forks) {
-        if self.put.get(&list) > self.measured.get(&measured) || self.plundered.contains(&list) {
+        if self.put.get(&list) > self.measured.get(&measured) || self.meddled.contains(&list) {
             return;
         }
         let all = Hold { last: false, rest: Held::In(list) };
