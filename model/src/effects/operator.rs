@@ -132,15 +132,7 @@ impl Interpreter<'_> {
             if !argument.alias.as_ref().is_some_and(|alias| alias.writes) || !is_container(&argument.ty) {
                 continue;
             }
-            let lists = self.locations(&args[i]);
-            if let Some(recorder) = &mut self.recorder {
-                lists.iter().for_each(|&list| recorder.write_list(list, self.heap.location(list).scope));
-            }
-            if operator.name == "aten::append" {
-                self.append(&args[i], &args[1]);
-            } else if let Some(recorder) = &mut self.recorder {
-                lists.iter().for_each(|&list| recorder.lose(list));
-            }
+            self.note_write(operator, &args[i], args);
             for (j, other) in arguments.iter().enumerate() {
                 let value = match &other.ty {
                     Type::Variable(_) => args[j].clone(),
@@ -449,6 +441,24 @@ impl Interpreter<'_> {
     pub(super) fn note_opaque(&mut self, frame: Frame, node: &Node) {
         if let Some(recorder) = &mut self.recorder {
             recorder.opaque.push((frame.instance, node.id, frame.fork));
+        }
+    }
+
+    /// An operator writes a container, which may be a list of futures.
+    fn note_write(&mut self, operator: &Operator, written: &Abstract, args: &[Abstract]) {
+        if self.recorder.is_none() {
+            return;
+        }
+        let appends = operator.name == "aten::append";
+        for list in self.locations(written) {
+            let (recorder, scope) = (self.recorder.as_mut().expect("it records"), self.heap.location(list).scope);
+            recorder.write_list(list, scope);
+            if !appends {
+                recorder.lose(list);
+            }
+        }
+        if appends {
+            self.append(written, &args[1]);
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! The last pass goes through the program once, in its own order, on a clock of its own. For each fork it is noted from when
 //! to when it may be running while the task above it goes on. A wait ends a fork if it is surely for the last task that was
-//! forked there; a loop over a list of futures ends all that the list holds.
+//! forked there; a loop over a list of futures ends all that was counted in it.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::forks::{ForkId, Forks};
@@ -49,12 +49,10 @@ pub(super) struct Recorder {
     spells: FxHashMap<(ForkId, ForkId), Vec<(u64, u64)>>,
     pub(super) touches: Vec<Touch>,
     known: FxHashMap<TouchKey, usize>,
-    /// When a future was last put into a list.
+    /// When a future was last put into a list; [`OPEN`] if a task writes it whose own it is not, which may do so at any time.
     put: FxHashMap<LocationId, u64>,
     /// When a length was last taken, by calling context and node.
     measured: FxHashMap<(u32, u32), u64>,
-    /// Lists that a task writes whose own they are not: it may do so at any time.
-    meddled: FxHashSet<LocationId>,
     /// Nodes that nobody knows, with their contexts.
     pub(super) opaque: Vec<(u32, u32, ForkId)>,
 }
@@ -207,7 +205,7 @@ impl Recorder {
     /// A future is put into a list.
     pub(super) fn hold(&mut self, fork: ForkId, list: LocationId) {
         let now = self.tick();
-        self.put.insert(list, now);
+        self.note_put(list, now);
         if let Ok(at) = self.find(fork) {
             let hold = &mut self.running[at].1;
             *hold = match *hold {
@@ -222,8 +220,13 @@ impl Recorder {
     /// A list is written that belongs to the tasks of `scope`.
     pub(super) fn write_list(&mut self, list: LocationId, scope: ForkId) {
         if scope != self.owner {
-            self.meddled.insert(list);
+            self.note_put(list, OPEN);
         }
+    }
+
+    fn note_put(&mut self, list: LocationId, time: u64) {
+        let last = self.put.entry(list).or_default();
+        *last = time.max(*last);
     }
 
     /// A list is made anew, or something may be taken out of it.
@@ -244,7 +247,7 @@ impl Recorder {
     /// As many futures in a list were waited for, from the first, as a node found in it. These are all that were put into it, unless
     /// more were since, or other tasks write it: they may take some out, or write over them.
     pub(super) fn join_list(&mut self, list: LocationId, measured: (u32, u32), forks: &Forks) {
-        if self.put.get(&list) > self.measured.get(&measured) || self.meddled.contains(&list) {
+        if self.put.get(&list) > self.measured.get(&measured) {
             return;
         }
         let all = Hold { last: false, rest: Held::In(list) };

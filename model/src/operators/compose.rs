@@ -94,6 +94,11 @@ impl Call<'_> {
     }
 }
 
+/// A tensor, as an argument.
+pub(super) fn of(tensor: &Tensor) -> Value {
+    Value::Tensor(tensor.clone())
+}
+
 fn plain(literal: &Literal) -> Value {
     match literal {
         Literal::None => Value::None,

@@ -2,7 +2,7 @@
 //!
 //! The layout of such a tensor is that of its memory: all elements of all entries in one dimension. So who asks only which
 //! elements it shows, or what its views share with it, need not know that it is nested. Who takes a layout for all that
-//! there is to know must: kernels (`operators/nested.rs` keeps them from it), digests, comparisons, files, texts.
+//! there is to know must: kernels (`operators/nested/` keeps them from it), digests, comparisons, files, texts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -15,10 +15,9 @@ mod unique;
 mod weights;
 mod windows;
 
+use super::compose::of;
 use super::corrections::{Row, count, joined};
 use super::{Correction, Kernel};
-use crate::tensor::Tensor;
-use crate::value::Value;
 
 /// Full names and kernels.
 pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
@@ -39,11 +38,6 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
 pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &joined::<{ count(TABLES) }>(TABLES);
 
 const TABLES: &[&[Row]] = &[names::CORRECTIONS, sets::CORRECTIONS];
-
-/// A tensor as an argument.
-fn of(tensor: &Tensor) -> Value {
-    Value::Tensor(tensor.clone())
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Products of tensors: of matrices, vectors, batches of them, and what is added to them.
 
 use super::complex;
-use super::product::{Factor, Matrix, Right, Shape, Steps};
+use super::product::{Factor, Matrix, Right, Shape, Steps, affine};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::results::sizes_text;
 use crate::operators::{Call, Destination, Fault};
@@ -545,13 +545,7 @@ pub(in crate::operators) fn linear_of(
         let bias = bias.transpose()?;
         call.write::<T>(dtype, &result, |elements| {
             let (x, w) = (Matrix::of_rows(&x, shape.inner), Right::Matrix(Matrix::of_columns(&w, shape.inner)));
-            match bias {
-                Some(bias) => {
-                    elements.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(&bias));
-                    T::add_product(x, w, elements, shape, math);
-                }
-                None => T::product(x, w, elements, shape, math),
-            }
+            affine(x, w, bias.as_deref(), elements, shape, math);
             Ok(())
         })
     })

@@ -448,6 +448,20 @@ fn dot<T: Factor, const FUSED: bool>(x: &[T], y: &[T]) -> T {
     lanes[0].plus(rest)
 }
 
+/// A product with a `bias` added to each of its rows, or, if that holds as many numbers, to the whole.
+pub(in crate::operators) fn affine<T: Factor>(
+    a: Matrix<'_, T>,
+    b: Right<'_, T>,
+    bias: Option<&[T]>,
+    result: &mut [T],
+    shape: Shape,
+    math: Math,
+) {
+    let Some(bias) = bias else { return T::product(a, b, result, shape, math) };
+    result.chunks_exact_mut(bias.len().max(1)).for_each(|row| row.copy_from_slice(bias));
+    T::add_product(a, b, result, shape, math);
+}
+
 /// Products of matrices that lie one after the other: `pairs` says which of `a` goes with which of `b`.
 pub(in crate::operators) fn products<T: Factor>(
     a: &[T],

@@ -84,9 +84,7 @@ fn pack(call: &mut Call<'_>, padded: &Tensor, rank: usize, entries: Vec<Dims>) -
     }
     let mut parts = vec![];
     for (i, entry) in entries.iter().enumerate() {
-        let part = part(call, padded, i, entry);
-        let flat = call.int_list(&[-1]);
-        parts.push(call.run_tensor("aten::reshape", &[of(&part), flat])?);
+        parts.push(part(call, padded, i, entry));
     }
     join(call, padded.dtype(), rank, entries, parts)
 }
@@ -98,7 +96,7 @@ fn part(call: &mut Call<'_>, padded: &Tensor, i: usize, sizes: &[i64]) -> Tensor
     over(call, padded, Layout::strided(sizes, &strides[1..], layout.offset() + i as i64 * strides[0]))
 }
 
-/// Flat tensors one after the other, as the entries of a nested one.
+/// Tensors one after the other, as the entries of a nested one.
 fn join(
     call: &mut Call<'_>,
     dtype: DType,
@@ -107,7 +105,12 @@ fn join(
     parts: Vec<Tensor>,
 ) -> Result<Value, Fault> {
     let nested = Nested::new(rank, entries).ok_or_else(|| refuse(call))?;
-    let memory = if parts.is_empty() { call.zeros(dtype, &[0])? } else { joined(call, parts)? };
+    let mut flat = Vec::new();
+    for part in &parts {
+        let all = call.int_list(&[-1]);
+        flat.push(call.run_tensor("aten::reshape", &[of(part), all])?);
+    }
+    let memory = if flat.is_empty() { call.zeros(dtype, &[0])? } else { joined(call, flat)? };
     Ok(Value::Tensor(memory.nest(nested)))
 }
 
@@ -134,13 +137,8 @@ pub(super) fn from_list(call: &mut Call<'_>) -> Result<Value, Fault> {
     if tensors.iter().any(|tensor| tensor.dtype() != dtype) {
         return Err(Fault::unsupported(format!("{} of tensors of another dtype", call.name())));
     }
-    let mut parts = Vec::new();
-    for tensor in &tensors {
-        let flat = call.int_list(&[-1]);
-        parts.push(call.run_tensor("aten::reshape", &[of(tensor), flat])?);
-    }
     let rank = entries.first().map_or(0, |sizes| sizes.len());
-    join(call, dtype, rank, entries, parts)
+    join(call, dtype, rank, entries, tensors)
 }
 
 /// The entries in one tensor, as large as the longest or as the sizes that are asked for.

@@ -13,6 +13,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use super::compose::of;
 use super::effects::holds_tensors;
 use super::quantized::not_here;
 use super::shape::views::over;
@@ -186,10 +187,6 @@ fn ordinary(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 fn kernel(operator: &Operator) -> Kernel {
     operator.kernel.expect("what has none is not called")
-}
-
-fn of(tensor: &Tensor) -> Value {
-    Value::Tensor(tensor.clone())
 }
 
 /// The sizes of a nested argument.

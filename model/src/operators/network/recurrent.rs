@@ -2,7 +2,7 @@
 
 use crate::operators::curves::Curves;
 use crate::operators::linalg::matmul::linear_of;
-use crate::operators::linalg::product::{Matrix, Right, Shape};
+use crate::operators::linalg::product::{Matrix, Right, Shape, affine};
 use crate::operators::random::drop_elements;
 use crate::operators::results::tuple;
 use crate::operators::scratch::Scratch;
@@ -153,13 +153,7 @@ fn run<T: Curves>(
         let h = &mut h[..batch * width];
         let shape = Shape { rows: batch, inner: n, columns: width };
         let (hidden, weights) = (Matrix::of_rows(&states.hidden, n), Right::Packed(&hidden_weights));
-        match &bias {
-            Some(bias) => {
-                h.chunks_exact_mut(width.max(1)).for_each(|row| row.copy_from_slice(bias));
-                T::add_product(hidden, weights, h, shape, math);
-            }
-            None => T::product(hidden, weights, h, shape, math),
-        }
+        affine(hidden, weights, bias.as_deref(), h, shape, math);
         for sample in 0..batch {
             let (rows, gates) = (sample * n..(sample + 1) * n, sample * width..(sample + 1) * width);
             let row = start + sample;

@@ -1,6 +1,7 @@
 //! Whole layers of a transformer as PyTorch's fast path calls them: attention with its projections, an encoder layer; and
 //! the parts of attention that have operators of their own.
 
+use crate::operators::compose::of;
 use crate::operators::results::{sizes_text, tuple};
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Tensor};
@@ -8,10 +9,6 @@ use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
     Err(Fault::raised(words))
-}
-
-fn of(tensor: &Tensor) -> Value {
-    Value::Tensor(tensor.clone())
 }
 
 /// The feed-forward part of an encoder layer, and what is around both of its parts.

@@ -1,6 +1,7 @@
 //! Spectrograms: transforms of windows that slide along a signal, and back.
 
 use super::signal::Signal;
+use crate::operators::compose::of;
 use crate::operators::results::sizes_text;
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Tensor};
@@ -8,10 +9,6 @@ use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
     Err(Fault::raised(words))
-}
-
-fn of(tensor: &Tensor) -> Value {
-    Value::Tensor(tensor.clone())
 }
 
 /// What both directions are told.
