@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use forkcheck_tests::oracle::closures;
 use forkcheck_tests::oracle::laws::{Effort, Tally, check, check_proof, draws};
-use forkcheck_tests::oracle::program::{Sample, Size};
+use forkcheck_tests::oracle::program::{Language, Sample, Size};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -18,17 +18,23 @@ fn main() -> ExitCode {
         let at = args.iter().position(|arg| arg == name);
         at.and_then(|at| args.get(at + 1)).map_or(default, |text| text.parse().expect("a number"))
     };
+    let asked = |name: &str| args.iter().any(|arg| arg == name);
     // Of the static part alone, which is quick.
-    let proofs = args.iter().any(|arg| arg == "--proofs");
+    let proofs = asked("--proofs");
     // As Rust bodies instead of archives.
-    let closures = args.iter().any(|arg| arg == "--closures");
+    let closures = asked("--closures");
+    let language = match (asked("--queues"), asked("--rich")) {
+        (true, _) => Language::Queues,
+        (_, true) => Language::Rich,
+        _ => Language::Plain,
+    };
     let (from, count) = (number("--from", 0), number("--count", 1000));
     let effort = Effort {
         size: Size {
             main: number("--main", 6) as usize,
             function: number("--function", 4) as usize,
             functions: 3,
-            rich: args.iter().any(|arg| arg == "--rich"),
+            language,
         },
         beginnings: number("--beginnings", 3000) as usize,
         orders: number("--orders", 2000) as usize,

@@ -10,12 +10,13 @@ use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_tests::archive::program_of;
 use forkcheck_tests::oracle::closures;
 use forkcheck_tests::oracle::laws::{Effort, check, draws};
-use forkcheck_tests::oracle::program::{Sample, Size};
+use forkcheck_tests::oracle::program::{Language, Sample, Size};
 use forkcheck_tests::oracle::render::Rendered;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 const EFFORT: Effort = Effort {
-    size: Size { main: 5, function: 3, functions: 3, rich: false },
+    size: Size { main: 5, function: 3, functions: 3, language: Language::Plain },
     beginnings: 600,
     orders: 150,
     samples: 4,
@@ -26,19 +27,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_checker_agrees_with_the_oracle(choices in prop::collection::vec(any::<u8>(), 40..160), rich in any::<bool>()) {
+    fn the_checker_agrees_with_the_oracle(choices in prop::collection::vec(any::<u8>(), 40..160), language in select(&Language::ALL)) {
         thread_local!(static DRAWS: forkcheck_tests::oracle::truth::Draws = draws());
-        let checked = DRAWS.with(|draws| check(&Sample::of(&choices, Size { rich, ..EFFORT.size }), draws, EFFORT));
+        let checked = DRAWS.with(|draws| check(&Sample::of(&choices, Size { language, ..EFFORT.size }), draws, EFFORT));
         prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
     }
 
     #[test]
     fn the_checker_of_rust_bodies_agrees_with_the_oracle(
         choices in prop::collection::vec(any::<u8>(), 40..160),
-        rich in any::<bool>(),
+        language in select(&Language::ALL),
     ) {
         thread_local!(static DRAWS: forkcheck_tests::oracle::truth::Draws = draws());
-        let sample = Sample::of(&choices, Size { rich, ..EFFORT.size });
+        let sample = Sample::of(&choices, Size { language, ..EFFORT.size });
         let checked = DRAWS.with(|draws| closures::check(&sample, draws, EFFORT));
         prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
     }
@@ -52,7 +53,8 @@ fn programs_that_broke_a_law_keep_it() {
     // of what was made later, or because a branch gave the name of a vector to a shape; what a task returned, written while a
     // fork that it had left was reading it; a fork that was called pure, because the runs that showed otherwise were not the
     // first of their thread; and, for the same reason, a list with another name.
-    let effort = Effort { size: Size { main: 6, function: 4, functions: 3, rich: false }, loom: 300, ..EFFORT };
+    let effort =
+        Effort { size: Size { main: 6, function: 4, functions: 3, language: Language::Plain }, loom: 300, ..EFFORT };
     // The last one is too large for the oracle when operators are split; its law is about operators in one step.
     let seeds = [
         (201_501, 1),

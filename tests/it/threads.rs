@@ -15,7 +15,7 @@ use forkcheck_model::value::Value;
 use forkcheck_scheduler::Spec;
 use forkcheck_tests::archive::program_of;
 use forkcheck_tests::cases;
-use forkcheck_tests::oracle::program::{Sample, Size};
+use forkcheck_tests::oracle::program::{Language, Sample, Size};
 use forkcheck_tests::oracle::render::{self, Rendered};
 
 /// Runs of each program on each number of threads.
@@ -70,7 +70,8 @@ fn outcomes_on_threads_are_among_the_explored() {
 fn outcomes_of_random_programs_on_threads_are_among_the_explored() {
     let mut met = 0;
     for seed in 0..PROGRAMS {
-        let sample = Sample::of_seed(seed, Size { main: 6, function: 4, functions: 3, rich: seed % 2 == 1 });
+        let language = Language::ALL[seed as usize % Language::ALL.len()];
+        let sample = Sample::of_seed(seed, Size { main: 6, function: 4, functions: 3, language });
         let program = render::program(&sample, &Rendered::new(&sample));
         met += check(&format!("seed {seed}"), &program);
     }

@@ -14,7 +14,7 @@ use forkcheck::{
 };
 
 use super::laws::{Effort, IN_VAIN, Tally, same};
-use super::program::{Body, Combine, Condition, Held, Holder, Operand, Sample, Statement, Var, View};
+use super::program::{Body, Combine, Condition, Held, Holder, Language, Operand, Sample, Statement, Var, View};
 use super::render::{HELD, INPUTS, K, N, Rendered, W};
 use super::truth::{Draws, Truth};
 
@@ -34,6 +34,7 @@ enum Val {
     Futures(Attr<Vec<Future<Out>>>),
     Nest(Attr<Vec<List>>),
     Object(Attr<Tensor>, Attr<i64>),
+    Int(i64),
 }
 
 impl Outcome for Val {
@@ -47,6 +48,7 @@ impl Outcome for Val {
             Val::Futures(futures) => futures.look(look),
             Val::Nest(nest) => nest.look(look),
             Val::Object(t, k) => (t, k).look(look),
+            Val::Int(number) => number.look(look),
         }
     }
 }
@@ -62,6 +64,7 @@ impl Input for Val {
             Val::Futures(futures) => futures.visit_input(visitor),
             Val::Nest(nest) => nest.visit_input(visitor),
             Val::Object(t, k) => (t.clone(), k.clone()).visit_input(visitor),
+            Val::Int(number) => number.visit_input(visitor),
         }
     }
 }
@@ -168,13 +171,14 @@ fn parts(sample: &Sample, panics: bool) -> (Arc<Host>, [Val; 4]) {
     let dict = Attr::new(vec![(0, y.clone())]);
     let sub = Attr::new(K);
     let other = if sample.one_sub { sub.clone() } else { Attr::new(K) };
+    let rich = sample.language >= Language::Rich;
     let host = Host {
         sample: sample.clone(),
         panics,
         w: Attr::new(Tensor::from(W)),
-        n: Place::new(sample.rich.then_some(&N_OF_ALL), || N),
-        l: Place::new(sample.rich.then_some(&L_OF_ALL), held_list),
-        d: Place::new(sample.rich.then_some(&D_OF_ALL), held_dict),
+        n: Place::new(rich.then_some(&N_OF_ALL), || N),
+        l: Place::new(rich.then_some(&L_OF_ALL), held_list),
+        d: Place::new(rich.then_some(&D_OF_ALL), held_dict),
         subs: [sub, other],
     };
     (Arc::new(host), [Val::Tensor(x), Val::Tensor(y), Val::List(list), Val::Dict(dict)])
@@ -184,8 +188,11 @@ fn parts(sample: &Sample, panics: bool) -> (Arc<Host>, [Val; 4]) {
 fn forward(host: &Arc<Host>, inputs: &[Val; 4]) -> Out {
     let mut vars = inputs.to_vec();
     vars.push(Val::Futures(Attr::new(Vec::new())));
-    if let (true, Val::Tensor(y)) = (host.sample.rich, &inputs[1]) {
+    if let (true, Val::Tensor(y)) = (host.sample.language >= Language::Rich, &inputs[1]) {
         vars.push(Val::Object(Attr::new(y.clone()), Attr::new(1)));
+    }
+    if let (true, Val::List(list)) = (host.sample.language >= Language::Queues, &inputs[Var::LIST.0]) {
+        vars.push(Val::Int(list.get().len() as i64));
     }
     call(host, &host.sample.main, vars)
 }
@@ -302,7 +309,7 @@ impl Frame {
                 self.block(body)?;
                 self.block(body)?;
             }
-            Statement::Each(to, list, ref body) => self.each(to, list, body)?,
+            Statement::Each(to, list, turns, ref body) => self.each(to, list, turns, body)?,
             Statement::Raise(k) => return Err(format!("e{k}")),
             Statement::Fork(to, callee, ref args) => {
                 let args = args.iter().map(|arg| self.get(*arg)).collect();
@@ -334,17 +341,25 @@ impl Frame {
     }
 
     /// How many turns there are is known at first; which variable the items come from, and what it holds then, at each.
-    fn each(&mut self, to: Var, list: Var, body: &[Statement]) -> Result<(), String> {
-        let turns = match self.get(list) {
-            Val::List(list) => list.get().len(),
-            Val::Futures(list) => list.get().len(),
-            _ => unreachable!("a list"),
+    fn each(&mut self, to: Var, list: Var, turns: Option<Var>, body: &[Statement]) -> Result<(), String> {
+        let turns = match turns.map(|turns| self.get(turns)) {
+            None => self.length(list),
+            Some(Val::Int(turns)) => turns as usize,
+            Some(_) => unreachable!("an int"),
         };
         for i in 0..turns {
             self.statement(&Statement::GetItem(to, list, i))?;
             self.block(body)?;
         }
         Ok(())
+    }
+
+    fn length(&self, list: Var) -> usize {
+        match self.get(list) {
+            Val::List(list) => list.get().len(),
+            Val::Futures(list) => list.get().len(),
+            _ => unreachable!("a list"),
+        }
     }
 
     /// What only touches tensors; false if the statement is another one.
@@ -423,9 +438,12 @@ impl Frame {
                 _ => unreachable!("a list"),
             },
             Statement::SetItem(list, i, item) => {
-                let item = self.tensor(item);
-                let set = |list: &mut Vec<Tensor>| list.get_mut(i).map(|place| *place = item);
-                self.list(list).modify(set).ok_or_else(missing)?;
+                let set = match self.get(list) {
+                    Val::List(list) => list.modify(|list| set_item(list, i, self.tensor(item))),
+                    Val::Futures(list) => list.modify(|list| set_item(list, i, self.future(item))),
+                    _ => unreachable!("a list"),
+                };
+                set.ok_or_else(missing)?;
             }
             Statement::GetItem(to, list, i) => {
                 let item = match self.get(list) {
@@ -437,14 +455,27 @@ impl Frame {
                 self.set(to, item.ok_or_else(missing)?);
             }
             Statement::Pop(to, list) => {
-                let item = self.list(list).modify(Vec::pop);
-                self.set_tensor(to, item.ok_or("pop from empty list")?);
+                let item = match self.get(list) {
+                    Val::List(list) => list.modify(Vec::pop).map(Val::Tensor),
+                    Val::Futures(list) => list.modify(Vec::pop).map(Val::Future),
+                    _ => unreachable!("a list"),
+                };
+                self.set(to, item.ok_or("pop from empty list")?);
             }
-            Statement::Clear(list) => self.list(list).modify(Vec::clear),
+            Statement::Clear(list) => match self.get(list) {
+                Val::List(list) => list.modify(Vec::clear),
+                Val::Futures(list) => list.modify(Vec::clear),
+                _ => unreachable!("a list"),
+            },
             Statement::Head(to, list) => {
-                let items = self.list(list).get();
-                self.set_list(to, items.into_iter().take(1).collect());
+                let head = match self.get(list) {
+                    Val::List(list) => Val::List(Attr::new(list.get().into_iter().take(1).collect())),
+                    Val::Futures(list) => Val::Futures(Attr::new(list.get().into_iter().take(1).collect())),
+                    _ => unreachable!("a list"),
+                };
+                self.set(to, head);
             }
+            Statement::Measure(to, list) => self.set(to, Val::Int(self.length(list) as i64)),
             Statement::Values(to, dict) => {
                 let items = self.dict(dict).get();
                 self.set_list(to, items.into_iter().map(|row| row.1).collect());
@@ -495,6 +526,10 @@ impl Frame {
         }
         Ok(())
     }
+}
+
+fn set_item<T>(list: &mut [T], i: usize, item: T) -> Option<()> {
+    list.get_mut(i).map(|place| *place = item)
 }
 
 fn forked(host: Arc<Host>, callee: usize, args: Vec<Val>) -> Future<Out> {

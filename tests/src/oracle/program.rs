@@ -18,14 +18,32 @@ use std::rc::Rc;
 pub struct Sample {
     /// Where `y` lies: at this element of the storage that `x` begins, with this stride. From 4 on it is disjoint from `x`.
     pub y: (usize, usize),
-    /// Whether it has objects and the other things that were added later.
-    pub rich: bool,
+    /// What it can say.
+    pub language: Language,
     /// Whether the submodules `s` and `r` are one.
     pub one_sub: bool,
     /// The body of `forward`.
     pub main: Body,
     /// Functions that are forked and called, each by those before it only.
     pub functions: Vec<Body>,
+}
+
+/// What a program can say: each says what those before it do, and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Language {
+    /// Tensors, and containers that grow.
+    Plain,
+    /// Variables are assigned again, functions return other things than vectors, there are objects, and containers are attributes
+    /// and shrink.
+    Rich,
+    /// Futures wait in lists that tasks fill, empty and go through, as far as they were long once; some are waited for on one way
+    /// only.
+    Queues,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Language; 3] = [Language::Plain, Language::Rich, Language::Queues];
 }
 
 /// Statements, and the variable that is returned.
@@ -75,18 +93,25 @@ impl Returned {
 pub struct Var(pub usize);
 
 impl Var {
-    /// The parameters of every function: a matrix, a vector, a list and a dict of vectors, a list of futures, and in rich programs an
-    /// object; the last two `forward` makes itself.
-    const PARAMS: [Kind; 6] =
-        [Kind::Tensor(&[2, 2]), Kind::Tensor(&[2]), Kind::Tensors, Kind::Dict, Kind::Futures, Kind::Object];
-    /// How many of them there are in programs that are not rich.
-    const FEW: usize = 5;
+    /// The parameters of every function: a matrix, a vector, a list and a dict of vectors, a list of futures; in rich programs an
+    /// object, and where there are queues an int. What comes after the dict `forward` makes itself.
+    const PARAMS: [Kind; 7] =
+        [Kind::Tensor(&[2, 2]), Kind::Tensor(&[2]), Kind::Tensors, Kind::Dict, Kind::Futures, Kind::Object, Kind::Int];
+    /// The list of vectors that `forward` is given.
+    pub const LIST: Var = Var(2);
     /// The object that `forward` makes.
     pub const OBJECT: Var = Var(5);
+    /// The int that `forward` makes, the length of its list.
+    pub const LENGTH: Var = Var(6);
 
     /// The parameters of the functions of a program.
-    pub fn params(rich: bool) -> &'static [Kind] {
-        &Var::PARAMS[..if rich { Var::PARAMS.len() } else { Var::FEW }]
+    pub fn params(language: Language) -> &'static [Kind] {
+        let count = match language {
+            Language::Plain => 5,
+            Language::Rich => 6,
+            Language::Queues => 7,
+        };
+        &Var::PARAMS[..count]
     }
 }
 
@@ -109,6 +134,8 @@ pub enum Kind {
     Nest,
     /// An object of a class with a vector `t` and an int `k`.
     Object,
+    /// The length that a list had.
+    Int,
 }
 
 /// The keys of dicts.
@@ -221,8 +248,10 @@ pub enum Statement {
     AddOut(Var, Var, Var),
     /// `to = [l]`, a new list of lists.
     NewNest(Var, Var),
-    /// `for to in l`, also of futures.
-    Each(Var, Var, Vec<Statement>),
+    /// `for to in l`, also of futures; with an int `for i in range(int)`, and `to` is `l[i]`.
+    Each(Var, Var, Option<Var>, Vec<Statement>),
+    /// `to = len(l)`, also of futures.
+    Measure(Var, Var),
 }
 
 /// What has an int `k`.
@@ -319,8 +348,8 @@ pub struct Size {
     pub function: usize,
     /// Functions.
     pub functions: usize,
-    /// Whether variables are assigned again, functions return other things than vectors, and containers are attributes and shrink.
-    pub rich: bool,
+    /// What it can say.
+    pub language: Language,
 }
 
 /// Variables from here on are those that nobody looks at.
@@ -332,7 +361,7 @@ const FAMILIES: usize = 9;
 struct Maker<'a> {
     choices: Choices<'a>,
     families: u32,
-    rich: bool,
+    language: Language,
 }
 
 /// The variables of the function that is being made.
@@ -349,12 +378,12 @@ struct Scope {
 impl Sample {
     /// The program that these choices make.
     pub fn of(choices: &[u8], size: Size) -> Self {
-        let mut maker = Maker { choices: Choices(choices.iter()), families: 0, rich: size.rich };
+        let mut maker = Maker { choices: Choices(choices.iter()), families: 0, language: size.language };
         let y = maker.choices.one(&[(4, 1), (0, 1), (1, 2), (3, 1), (2, 1), (0, 2)]);
         for _ in 0..=maker.choices.below(3) {
             maker.families |= 1 << maker.choices.below(FAMILIES);
         }
-        let one_sub = size.rich && maker.choices.below(2) == 1;
+        let one_sub = size.language >= Language::Rich && maker.choices.below(2) == 1;
         let functions: Rc<[Returned]> =
             (0..1 + maker.choices.below(size.functions)).map(|_| maker.returned()).collect();
         let returned = match maker.returned() {
@@ -365,7 +394,7 @@ impl Sample {
         let main = maker.body(0, &functions, returned, size.main);
         let bodies = functions.iter().enumerate();
         let functions = bodies.map(|(i, &one)| maker.body(i + 1, &functions, one, size.function)).collect();
-        Self { y, rich: size.rich, one_sub, main, functions }
+        Self { y, language: size.language, one_sub, main, functions }
     }
 
     /// Whether some statement is such, in blocks too.
@@ -375,7 +404,7 @@ impl Sample {
                 test(statement)
                     || match statement {
                         Statement::If(_, a, b) => in_block(a, test) || in_block(b, test),
-                        Statement::Twice(body) | Statement::Each(_, _, body) => in_block(body, test),
+                        Statement::Twice(body) | Statement::Each(.., body) => in_block(body, test),
                         _ => false,
                     }
             })
@@ -393,7 +422,7 @@ impl Sample {
 
 impl Maker<'_> {
     fn returned(&mut self) -> Returned {
-        if !self.rich {
+        if self.language < Language::Rich {
             return Returned::Vector;
         }
         match self.choices.below(10) {
@@ -407,7 +436,7 @@ impl Maker<'_> {
     }
 
     fn body(&mut self, callees: usize, functions: &Rc<[Returned]>, returns: Returned, most: usize) -> Body {
-        let kinds = Var::params(self.rich).iter().copied().map(Some).collect();
+        let kinds = Var::params(self.language).iter().copied().map(Some).collect();
         let mut scope = Scope { kinds, callees, functions: functions.clone() };
         let mut statements = self.block(&mut scope, most, 2);
         let fitting = scope.of(|kind| kind == returns.kind());
@@ -449,9 +478,27 @@ impl Maker<'_> {
     }
 
     fn statement(&mut self, scope: &mut Scope, depth: usize) -> Option<Statement> {
+        if self.language < Language::Queues {
+            return self.of_any(scope, depth);
+        }
+        let forks = scope.callees < scope.functions.len();
+        match self.choices.below(12) {
+            0..=2 if forks => Some(self.fork(scope)),
+            3..=7 => self.queue(scope, depth),
+            // A wait that did not happen shows where the parent of a fork that only reads writes.
+            8..=9 if scope.callees > 0 => {
+                let of = self.tensor(scope);
+                Some(self.fresh(of, scope))
+            }
+            8..=9 => Some(self.in_place(scope)),
+            _ => self.of_any(scope, depth),
+        }
+    }
+
+    fn of_any(&mut self, scope: &mut Scope, depth: usize) -> Option<Statement> {
         let futures = scope.of(|kind| matches!(kind, Kind::Future(_)));
         let forks = scope.callees < scope.functions.len();
-        Some(match self.choices.below(if self.rich { 18 } else { 12 }) {
+        Some(match self.choices.below(if self.language >= Language::Rich { 18 } else { 12 }) {
             0..=2 if forks => self.fork(scope),
             3..=4 if !futures.is_empty() => {
                 let future = self.choices.one(&futures);
@@ -534,14 +581,16 @@ impl Maker<'_> {
                 Operand::Tensor(from) => Statement::Copy(to, from),
                 Operand::Number(number) => Statement::Fill(to, number),
             },
-            3 => {
-                let operand = self.operand(to, scope);
-                let sizes = scope.sizes(to);
-                let combine = self.combine();
-                Statement::Fresh(scope.add(Kind::Tensor(sizes)), combine, to, operand)
-            }
+            3 => self.fresh(to, scope),
             _ => Statement::Update(self.combine(), to, self.operand(to, scope)),
         }
+    }
+
+    fn fresh(&mut self, of: Var, scope: &mut Scope) -> Statement {
+        let operand = self.operand(of, scope);
+        let sizes = scope.sizes(of);
+        let combine = self.combine();
+        Statement::Fresh(scope.add(Kind::Tensor(sizes)), combine, of, operand)
     }
 
     fn combine(&mut self) -> Combine {
@@ -698,10 +747,61 @@ impl Maker<'_> {
         let mut body = self.inner(scope, depth);
         if queue {
             // That is what one goes through futures for.
-            body.insert(0, Statement::Wait(Var(UNSEEN + item.0), item));
+            body.insert(0, wait_unseen(item));
         }
         scope.kinds[outer..].fill(None);
-        Statement::Each(item, list, body)
+        Statement::Each(item, list, None, body)
+    }
+
+    /// Futures in lists: what was waited for depends on the way, on the length that was taken, and on who else is at the list.
+    fn queue(&mut self, scope: &mut Scope, depth: usize) -> Option<Statement> {
+        let vector = Kind::Future(Returned::Vector);
+        let futures = scope.of(|kind| kind == vector);
+        // Mostly what was forked last: otherwise few are ever put into a list.
+        let future = match self.choices.below(2) {
+            0 => futures.last().copied(),
+            _ => (!futures.is_empty()).then(|| self.choices.one(&futures)),
+        };
+        let queues = scope.of(|kind| kind == Kind::Futures);
+        let queue = self.choices.one(&queues);
+        Some(match self.choices.below(16) {
+            0..=2 => Statement::Append(queue, future?),
+            3..=4 => Statement::Measure(scope.add(Kind::Int), queue),
+            5..=7 if depth > 0 => self.each_of(queue, scope, depth),
+            8..=9 if depth > 0 => {
+                let condition = self.condition(scope);
+                let wait = vec![wait_unseen(future?)];
+                let otherwise = self.inner(scope, depth);
+                Statement::If(condition, wait, otherwise)
+            }
+            10 => Statement::Pop(scope.add(vector), queue),
+            11 => Statement::Extend(queue, self.choices.one(&queues)),
+            12 => Statement::Clear(queue),
+            13 => Statement::SetItem(queue, self.choices.below(2), future?),
+            14 => {
+                let other = self.choices.one(&queues);
+                Statement::Concat(scope.add(Kind::Futures), queue, other)
+            }
+            15 => Statement::Head(scope.add(Kind::Futures), queue),
+            _ => return None,
+        })
+    }
+
+    /// A loop over futures that waits for each, or for some, and as far as the list is long or once was.
+    fn each_of(&mut self, queue: Var, scope: &mut Scope, depth: usize) -> Statement {
+        let outer = scope.kinds.len();
+        let ints = scope.of(|kind| kind == Kind::Int);
+        let turns = (self.choices.below(2) == 1).then(|| self.choices.one(&ints));
+        let item = scope.add(Kind::Future(Returned::Vector));
+        let mut body = self.inner(scope, depth);
+        let wait = wait_unseen(item);
+        let wait = match self.choices.below(4) {
+            0 => Statement::If(self.condition(scope), vec![wait], Vec::new()),
+            _ => wait,
+        };
+        body.insert(self.choices.below(body.len() + 1), wait);
+        scope.kinds[outer..].fill(None);
+        Statement::Each(item, queue, turns, body)
     }
 
     fn branch(&mut self, scope: &mut Scope, depth: usize) -> Statement {
@@ -714,7 +814,7 @@ impl Maker<'_> {
     }
 
     fn condition(&mut self, scope: &Scope) -> Condition {
-        match self.choices.below(if self.rich { 6 } else { 5 }) {
+        match self.choices.below(if self.language >= Language::Rich { 6 } else { 5 }) {
             5 => Condition::K(self.holder(scope), 1 + self.choices.below(4) as i64),
             0..=1 => Condition::Sum(self.tensor(scope), 3 * self.choices.below(6) as i64),
             2 => Condition::N(1 + 2 * self.choices.below(4) as i64),
@@ -732,7 +832,7 @@ impl Maker<'_> {
     fn fork(&mut self, scope: &mut Scope) -> Statement {
         let callee = scope.callees + self.choices.below(scope.functions.len() - scope.callees);
         let returned = scope.functions[callee];
-        let args = Var::params(self.rich)
+        let args = Var::params(self.language)
             .iter()
             .map(|&param| {
                 let fitting = scope.of(|kind| kind == param);
@@ -763,6 +863,11 @@ impl Scope {
             other => unreachable!("a tensor, not {other:?}"),
         }
     }
+}
+
+/// A wait whose result nobody looks at.
+fn wait_unseen(future: Var) -> Statement {
+    Statement::Wait(Var(UNSEEN + future.0), future)
 }
 
 /// Whether a tensor of the sizes `from` can be stored to one of the sizes `to`.

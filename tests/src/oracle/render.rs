@@ -41,8 +41,8 @@ pub enum Op {
     StoreK(Holder, i64),
     /// Fills the tensor with the register.
     FillRegister(Var),
-    /// Begins this loop over the items of the list.
-    Begin(usize, Var),
+    /// Begins this loop over the items of the list, with as many turns as the int says.
+    Begin(usize, Var, Option<Var>),
     /// The next turn of this loop, or on elsewhere.
     Turn(usize, usize),
     /// Takes the item of the list for this turn of this loop.
@@ -86,13 +86,12 @@ impl Rendered {
         writer.line(2, &format!("v3: Dict[str, Tensor]) -> {}:", annotation(sample.main.returns.kind())));
         writer.line(2, "v4 = annotate(List[Future[Tensor]], [])");
         let mut main = sample.main.clone();
-        if sample.rich {
-            main.statements.insert(0, Statement::NewObject(Var::OBJECT, Var(1)));
-        }
+        let made = [Statement::NewObject(Var::OBJECT, Var(1)), Statement::Measure(Var::LENGTH, Var::LIST)];
+        main.statements.splice(0..0, made.into_iter().take(Var::params(sample.language).len() - Var::OBJECT.0));
         let mut codes = vec![writer.body(&main, 2)];
         for (i, function) in sample.functions.iter().enumerate() {
             writer.line(0, &format!("def f{i}(self: __torch__.M,"));
-            let params = Var::params(sample.rich);
+            let params = Var::params(sample.language);
             for (number, &kind) in params.iter().enumerate() {
                 let last = number + 1 == params.len();
                 let end = if last { format!(") -> {}:", annotation(function.returns.kind())) } else { ",".to_string() };
@@ -209,10 +208,11 @@ impl Writer {
                 let line = self.line(depth, &format!("{place} = torch.add({place}, {number})"));
                 self.code.extend([(Op::LoadK(*holder), line), (Op::StoreK(*holder, *number), line)]);
             }
-            Statement::Each(to, list, body) => {
+            Statement::Each(to, list, turns, body) => {
                 let number = self.lines as usize;
-                let line = self.line(depth, &format!("for i{number} in range(torch.len(v{})):", list.0));
-                self.code.push((Op::Begin(number, *list), line));
+                let count = turns.map_or_else(|| format!("torch.len(v{})", list.0), |turns| format!("v{}", turns.0));
+                let line = self.line(depth, &format!("for i{number} in range({count}):"));
+                self.code.push((Op::Begin(number, *list, *turns), line));
                 let turn = self.code.len();
                 self.code.push((Op::Turn(number, 0), line));
                 let line = self.line(depth + 1, &format!("v{} = v{}[i{number}]", to.0, list.0));
@@ -281,6 +281,7 @@ fn annotation(kind: Kind) -> &'static str {
         Kind::Future(Returned::Vector) => "Future[Tensor]",
         Kind::Futures => "List[Future[Tensor]]",
         Kind::Object => "__torch__.C",
+        Kind::Int => "int",
         Kind::Nest | Kind::Future(_) => unreachable!("no function is given or returns such a thing"),
     }
 }
@@ -366,6 +367,7 @@ fn expression(statement: &Statement) -> (Option<String>, String) {
         Statement::Unpack(to, pair, i) => (Some(name(to)), format!("({})[{i}]", name(pair))),
         Statement::Unbind(to, of, dim) => (Some(name(to)), format!("torch.unbind({}, {dim})", name(of))),
         Statement::Contiguous(to, of) => (Some(name(to)), format!("torch.contiguous({})", name(of))),
+        Statement::Measure(to, list) => (Some(name(to)), format!("torch.len({})", name(list))),
         Statement::Pop(to, list) => (Some(name(to)), format!("torch.pop({})", name(list))),
         Statement::Extend(list, other) => (None, format!("torch.extend({}, {})", name(list), name(other))),
         Statement::Clear(list) => (None, format!("torch.clear({})", name(list))),

@@ -28,7 +28,7 @@ impl Names {
 pub enum Slot {
     /// Nothing yet.
     None,
-    /// An int, in the register of `self.n`.
+    /// An int.
     Int(i64),
     /// A tensor.
     Tensor(usize),
@@ -577,18 +577,21 @@ impl State {
             Op::StoreN(_) => touch(Place::N, WRITE),
             Op::LoadK(holder) | Op::Unless(Condition::K(holder, _), _) => touch(k(holder), READ),
             Op::StoreK(holder, _) | Op::Plain(Statement::SetK(holder, _)) => touch(k(holder), WRITE),
-            Op::Begin(_, a) | Op::Item(_, _, a) => touch(list(a), READ),
+            Op::Begin(_, a, None) | Op::Item(_, _, a) => touch(list(a), READ),
             Op::FillRegister(a) => elements.push((tensor(a), WRITE)),
             Op::Unless(Condition::Sum(a, _), _) => elements.push((tensor(a), READ)),
             Op::Unless(Condition::N(_), _) => touch(Place::N, READ),
             Op::Unless(Condition::Length(a, _) | Condition::Key(a, _), _) => touch(list(a), READ),
-            Op::Jump(_) | Op::Turn(..) | Op::Return(_) => {}
+            Op::Begin(..) | Op::Jump(_) | Op::Turn(..) | Op::Return(_) => {}
             Op::Plain(statement) => match statement {
                 Statement::Concat(_, a, b) => {
                     touch(list(a), READ);
                     touch(list(b), READ);
                 }
-                Statement::Head(_, a) | Statement::Values(_, a) | Statement::Get(_, a, ..) => touch(list(a), READ),
+                Statement::Head(_, a)
+                | Statement::Values(_, a)
+                | Statement::Get(_, a, ..)
+                | Statement::Measure(_, a) => touch(list(a), READ),
                 Statement::SetDefault(_, a, ..) => touch(list(a), BOTH),
                 Statement::AddOut(to, a, b) => {
                     elements.extend([(tensor(a), READ), (tensor(b), READ), (tensor(to), WRITE)]);
@@ -672,6 +675,11 @@ impl State {
         let (op, line) = frame.code[frame.next].clone();
         match op {
             Op::Jump(to) => frame.next = to,
+            Op::Begin(number, _, Some(turns)) => {
+                let Slot::Int(turns) = frame.vars[turns.0] else { unreachable!("an int") };
+                frame.turns.insert(number, (turns as usize, 0));
+                frame.next += 1;
+            }
             Op::Turn(number, to) => {
                 let (all, done) = frame.turns[&number];
                 frame.next = if done < all { frame.next + 1 } else { to };
@@ -807,7 +815,7 @@ impl State {
         match op {
             Op::LoadK(holder) => frame.register = *self.k(frame, *holder),
             Op::StoreK(holder, k) => *self.k(frame, *holder) = frame.register + k,
-            Op::Begin(number, list) => {
+            Op::Begin(number, list, _) => {
                 let turns = self.lists[container(frame, list)].0.len();
                 frame.turns.insert(*number, (turns, 0));
             }
@@ -864,6 +872,10 @@ impl State {
                     self.check_overlap(to, second)?;
                     let elements = self.combined(Combine::Add, first, Operand::Tensor(*b), frame);
                     self.store_or_keep(name, to, elements);
+                }
+                Statement::Measure(to, list) => {
+                    let length = self.lists[container(frame, list)].0.len();
+                    frame.vars_set(*to, Slot::Int(length as i64));
                 }
                 Statement::GetT(to, of) => frame.vars_set(*to, self.objects[object(frame, of)].0.0),
                 Statement::SetT(of, from) => self.objects[object(frame, of)].0.0 = frame.vars[from.0],
