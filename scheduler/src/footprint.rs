@@ -104,12 +104,14 @@ impl Footprint {
     }
 
     /// Adds one access.
+    #[inline]
     pub fn push(&mut self, access: Access) {
         let place = self.accesses.partition_point(|a| a.location <= access.location);
         self.accesses.insert(place, access);
     }
 
     /// Forgets all accesses and keeps the room.
+    #[inline]
     pub fn clear(&mut self) {
         self.accesses.clear();
     }

@@ -381,7 +381,7 @@ impl Run {
     fn begin(&mut self, way: Way, watched: bool) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Tasks that are in the middle of something are taken down; their destructors see no execution.
-        self.stacks.clear();
+        self.stacks.iter_mut().for_each(|stack| *stack = None);
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
         stack::drop_left(self.state_mut().reset(serial));
         self.main.given.iter().for_each(|given| given.restore());

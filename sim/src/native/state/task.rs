@@ -1,6 +1,6 @@
 //! A task of an execution: how it stands, what it is about to do, and what it has made so far.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::mem::offset_of;
 use std::panic::Location as Caller;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub(in crate::native) struct Parked {
     pub(in crate::native) half: bool,
     /// By number, if anybody guides or watches.
     pub(in crate::native) site: Option<Site>,
+    /// Room for the next footprint that is asked for.
+    room: RefCell<Option<Box<Footprint>>>,
     /// All that is touched, if anybody guides.
     pub(in crate::native) touched: Footprint,
 }
@@ -83,8 +85,12 @@ pub(in crate::native) struct Parked {
 impl Parked {
     /// Of what is touched, that for which others race.
     pub(in crate::native) fn footprint(&self) -> &Footprint {
-        let one = || self.one.iter().map(|&(location, kind)| Access::whole(location, kind)).collect();
-        self.footprint.get_or_init(|| Box::new(one()))
+        self.footprint.get_or_init(|| {
+            let mut footprint = self.room.take().unwrap_or_default();
+            footprint.clear();
+            self.one.iter().for_each(|&(location, kind)| footprint.push(Access::whole(location, kind)));
+            footprint
+        })
     }
 
     /// Sets the footprint; says whether it is not empty.
@@ -99,10 +105,8 @@ impl Parked {
     #[inline]
     pub(super) fn is_about_one(&mut self, location: Location, kind: Kind) {
         self.one = Some((location, kind));
-        if let Some(footprint) = self.footprint.get_mut() {
-            // Who asked before will ask again, and its room is used again.
-            footprint.clear();
-            footprint.push(Access::whole(location, kind));
+        if let Some(footprint) = self.footprint.take() {
+            *self.room.get_mut() = Some(footprint);
         }
     }
 }
