@@ -42,6 +42,8 @@ pub(super) const ROWS: &[(&str, Kernel)] = rows! {
     xlogy: "xlogy.Tensor" "xlogy.Scalar_Self" "xlogy.Scalar_Other" "xlogy_.Tensor" "xlogy_.Scalar_Other"
         "xlogy.OutTensor" "xlogy.OutScalar_Self" "xlogy.OutScalar_Other"
         "special_xlogy" "special_xlogy.self_scalar" "special_xlogy.other_scalar";
+    xlog1py: "special_xlog1py" "special_xlog1py.self_scalar" "special_xlog1py.other_scalar"
+        "special_xlog1py.out" "special_xlog1py.self_scalar_out" "special_xlog1py.other_scalar_out";
     logaddexp: "logaddexp" "logaddexp.out";
     logaddexp2: "logaddexp2" "logaddexp2.out";
     heaviside: "heaviside" "heaviside_" "heaviside.out";
@@ -317,6 +319,7 @@ float_functions! {
     hypot: Common |a, b, math| math.hypot(a, b);
     copysign: Float |a, b| a.copysign(b);
     xlogy: Float |a, b, math| if b.is_nan() { b } else if a == zero(a) { zero(a) } else { a * math.ln(b) };
+    xlog1py: Float |a, b, math| if b.is_nan() { b } else if a == zero(a) { zero(a) } else { a * math.ln_1p(b) };
     logaddexp: Common |a, b, math| {
         if a.is_infinite() && a == b { a } else { larger(a, b) + math.ln_1p(math.exp(-(a - b).abs())) }
     };

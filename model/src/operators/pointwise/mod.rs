@@ -2,12 +2,17 @@
 
 mod activation;
 mod arithmetic;
+mod bessel;
 mod calculate;
 mod compare;
 mod complex;
 mod functions;
+mod gamma;
 mod logic;
+mod normal;
 mod plan;
+mod polynomials;
+mod rare;
 mod rounding;
 mod select;
 mod special;
@@ -45,8 +50,11 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
     compare::ROWS,
     functions::FORMS,
     functions::ROWS,
+    gamma::ROWS,
     logic::FORMS,
     logic::ROWS,
+    polynomials::ROWS,
+    rare::ROWS,
     rounding::FORMS,
     rounding::ROWS,
     select::FORMS,
@@ -78,6 +86,12 @@ mod tests {
     #[test]
     fn comparing_is_pytorchs() {
         replay(include_str!("../fixtures/compare.txt"));
+    }
+
+    /// The values were worked out in arithmetic of fifty digits; none is recorded.
+    #[test]
+    fn special_functions_are_as_worked_out() {
+        replay(include_str!("worked_out.txt"));
     }
 
     #[test]
