@@ -29,6 +29,7 @@ mod container;
 mod creation;
 mod curves;
 mod effects_only;
+mod foreach;
 mod historic;
 mod index;
 mod linalg;

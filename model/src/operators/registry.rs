@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use rustc_hash::FxHashMap;
 
 use super::scalar::plain::{IDENTITY, PLAIN};
-use super::{Correction, Kernel, Kinds, Operator, Plain, Schema, historic, out, quantized, scripted};
+use super::{Correction, Kernel, Kinds, Operator, Plain, Schema, foreach, historic, out, quantized, scripted};
 
 /// Every schema of PyTorch 2.7, one a line, sorted by name; the overloads of a name stand in the order in which
 /// PyTorch registers and tries them.
@@ -33,6 +33,7 @@ families!(
     container,
     creation,
     effects_only,
+    foreach,
     historic,
     index,
     linalg,
@@ -64,6 +65,11 @@ pub fn overloads(name: &str) -> Option<&'static [Operator]> {
     Some(group.operators.get_or_init(|| {
         let mut operators: Vec<Operator> = group.lines.iter().map(|line| operator(name, line)).collect();
         restrict_versions(&mut operators);
+        for operator in &mut operators {
+            if operator.kernel.is_none() && foreach::single(operator).is_some() {
+                operator.kernel = Some(foreach::each);
+            }
+        }
         let derived =
             |operator: &Operator| operator.kernel.is_none() && out::functional(operator, &operators).is_some();
         let derived: Vec<usize> = (0..operators.len()).filter(|&i| derived(&operators[i])).collect();
