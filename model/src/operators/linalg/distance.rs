@@ -5,7 +5,7 @@ use crate::operators::reduce::moments::norm_of;
 use crate::operators::{Call, Fault};
 use crate::tensor::broadcast::broadcast;
 use crate::tensor::promote::result_type;
-use crate::tensor::{Dims, Tensor};
+use crate::tensor::{DType, Dims, Tensor};
 use crate::value::Value;
 
 /// The distance of every row of one batch to every row of the other.
@@ -52,6 +52,33 @@ pub(super) fn cdist(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     result.store(&distances)?;
     Ok(Value::Tensor(result))
+}
+
+/// The distance of every row to every later one.
+pub(super) fn pdist(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (x, p) = (call.tensor(0)?, call.float(1)?);
+    let &[rows, length] = &x.sizes()[..] else {
+        return Err(Fault::raised(format!("pdist only supports 2D tensors, got: {}D", x.sizes().len())));
+    };
+    if !x.dtype().is_floating_point() {
+        return Err(Fault::raised("pdist only supports floating-point dtypes"));
+    }
+    if p < 0.0 {
+        return Err(Fault::raised("pdist only supports non-negative p values"));
+    }
+    if matches!(x.dtype(), DType::Float16 | DType::BFloat16) {
+        return Err(Fault::no_kernel(call.operator.name, x.dtype()));
+    }
+    let (elements, rows, length) = (call.read::<f64>(x)?, rows as usize, length as usize);
+    let row = |i: usize| &elements[i * length..][..length];
+    let mut distances = Vec::with_capacity(rows * rows.saturating_sub(1) / 2);
+    for i in 0..rows {
+        for j in i + 1..rows {
+            let differences: Vec<f64> = row(i).iter().zip(row(j)).map(|(a, b)| a - b).collect();
+            distances.push(norm_of(&differences, p));
+        }
+    }
+    call.create(x.dtype(), &[distances.len() as i64], &distances).map(Value::Tensor)
 }
 
 /// A number for each pair of lines along `dim` of two tensors that are broadcast.

@@ -434,6 +434,28 @@ pub(super) fn bilinear(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::Tensor(result))
 }
 
+/// `_trilinear`: the product of three tensors, each with new dimensions, summed over some.
+pub(super) fn trilinear(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let mut product = None;
+    for i in 0..3 {
+        let mut factor = call.args[i].clone();
+        let mut dims = call.ints(3 + i)?;
+        dims.sort_unstable();
+        for dim in dims {
+            factor = call.run("aten::unsqueeze", &[factor, Value::Int(dim)])?;
+        }
+        product = Some(match product {
+            Some(product) => call.run("aten::mul.Tensor", &[product, factor])?,
+            None => factor,
+        });
+    }
+    let product = product.expect("three factors");
+    if call.ints(6)?.is_empty() {
+        return Ok(product);
+    }
+    call.run("aten::sum.dim_IntList", &[product, call.args[6].clone()])
+}
+
 /// `kron`: every product of two elements, block by block.
 pub(super) fn kron(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);

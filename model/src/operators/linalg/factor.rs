@@ -50,7 +50,7 @@ impl Matrix {
         result
     }
 
-    fn swap_rows(&mut self, a: usize, b: usize) {
+    pub(super) fn swap_rows(&mut self, a: usize, b: usize) {
         if a != b {
             (0..self.columns)
                 .for_each(|column| self.elements.swap(a * self.columns + column, b * self.columns + column));
@@ -60,8 +60,8 @@ impl Matrix {
 
 /// `P A = L U`, both factors in one matrix; the row that each step exchanged its own with; the first pivot that is zero.
 pub(super) struct Lu {
-    factors: Matrix,
-    pivots: Vec<usize>,
+    pub(super) factors: Matrix,
+    pub(super) pivots: Vec<usize>,
     pub(super) zero: Option<usize>,
 }
 
@@ -110,10 +110,42 @@ impl Lu {
         let b = triangular(&self.factors, b, false, true);
         triangular(&self.factors, b, true, false)
     }
+
+    /// The same for the transposed matrix.
+    pub(super) fn solve_transposed(&self, b: Matrix) -> Matrix {
+        let turned = self.factors.transposed();
+        let b = triangular(&turned, b, false, false);
+        let mut b = triangular(&turned, b, true, true);
+        self.pivots.iter().enumerate().rev().for_each(|(k, &pivot)| b.swap_rows(k, pivot));
+        b
+    }
+
+    /// The exchange of rows as a matrix, and both factors: `A = P L U`.
+    pub(super) fn parts(&self) -> [Matrix; 3] {
+        let (rows, columns) = (self.factors.rows, self.factors.columns);
+        let inner = rows.min(columns);
+        let mut order = Matrix::identity(rows);
+        self.pivots.iter().enumerate().for_each(|(k, &pivot)| order.swap_rows(k, pivot));
+        let (mut lower, mut upper) = (Matrix::zeros(rows, inner), Matrix::zeros(inner, columns));
+        for row in 0..rows {
+            for column in 0..columns {
+                let factor = self.factors.at(row, column);
+                if row > column && column < inner {
+                    *lower.at_mut(row, column) = factor;
+                } else if row <= column && row < inner {
+                    *upper.at_mut(row, column) = factor;
+                }
+            }
+            if row < inner {
+                *lower.at_mut(row, row) = 1.0;
+            }
+        }
+        [order.transposed(), lower, upper]
+    }
 }
 
 /// Solves `T X = B` for a triangular matrix; `unit` takes ones for its diagonal.
-fn triangular(t: &Matrix, mut b: Matrix, upper: bool, unit: bool) -> Matrix {
+pub(super) fn triangular(t: &Matrix, mut b: Matrix, upper: bool, unit: bool) -> Matrix {
     let n = t.rows;
     for step in 0..n {
         let row = if upper { n - 1 - step } else { step };
@@ -145,11 +177,14 @@ fn cholesky_of(a: &Matrix) -> (Matrix, Option<usize>) {
     (l, None)
 }
 
-/// `A = Q R` with so many columns of `Q`.
-fn qr_of(a: &Matrix, columns: usize) -> (Matrix, Matrix) {
+/// Reflections, each of the rows from its own number on.
+pub(super) type Reflections = Vec<(Vec<f64>, f64)>;
+
+/// The reflections that make a matrix triangular, and what they make of it.
+pub(super) fn reflections_of(a: &Matrix) -> (Reflections, Matrix) {
     let (m, n) = (a.rows, a.columns);
     let mut r = a.clone();
-    let mut reflections: Vec<(Vec<f64>, f64)> = Vec::new();
+    let mut reflections = Reflections::new();
     for k in 0..m.min(n) {
         let norm = (k..m).map(|i| r.at(i, k) * r.at(i, k)).sum::<f64>().sqrt();
         let below = (k + 1..m).map(|i| r.at(i, k).abs()).sum::<f64>();
@@ -168,11 +203,24 @@ fn qr_of(a: &Matrix, columns: usize) -> (Matrix, Matrix) {
         (k + 1..m).for_each(|i| *r.at_mut(i, k) = 0.0);
         reflections.push((v, tau));
     }
-    let mut q = Matrix::zeros(m, columns);
-    (0..m.min(columns)).for_each(|i| *q.at_mut(i, i) = 1.0);
+    (reflections, r)
+}
+
+/// The first columns of the product of reflections.
+pub(super) fn product_of(reflections: &Reflections, (rows, columns): (usize, usize)) -> Matrix {
+    let mut q = Matrix::zeros(rows, columns);
+    (0..rows.min(columns)).for_each(|i| *q.at_mut(i, i) = 1.0);
     for (k, (v, tau)) in reflections.iter().enumerate().rev() {
         reflect(&mut q, k, v, *tau);
     }
+    q
+}
+
+/// `A = Q R` with so many columns of `Q`.
+fn qr_of(a: &Matrix, columns: usize) -> (Matrix, Matrix) {
+    let (m, n) = (a.rows, a.columns);
+    let (reflections, r) = reflections_of(a);
+    let q = product_of(&reflections, (m, columns));
     let mut cut = Matrix::zeros(columns, n);
     for i in 0..columns.min(m) {
         (i..n).for_each(|j| *cut.at_mut(i, j) = r.at(i, j));
@@ -181,7 +229,7 @@ fn qr_of(a: &Matrix, columns: usize) -> (Matrix, Matrix) {
 }
 
 /// Applies `I - tau v vᵀ` to the rows from `k` on.
-fn reflect(a: &mut Matrix, k: usize, v: &[f64], tau: f64) {
+pub(super) fn reflect(a: &mut Matrix, k: usize, v: &[f64], tau: f64) {
     for column in 0..a.columns {
         let dot: f64 = v.iter().enumerate().map(|(i, v)| v * a.at(k + i, column)).sum();
         v.iter().enumerate().for_each(|(i, v)| *a.at_mut(k + i, column) -= tau * v * dot);
@@ -214,7 +262,7 @@ impl Batch {
     }
 
     /// Reads matrices for a batch of these sizes.
-    fn read(call: &Call<'_>, tensor: &Tensor, batch: Dims) -> Result<Self, Fault> {
+    pub(super) fn read(call: &Call<'_>, tensor: &Tensor, batch: Dims) -> Result<Self, Fault> {
         let sizes = tensor.sizes();
         let (rows, columns) = (sizes[sizes.len() - 2] as usize, sizes[sizes.len() - 1] as usize);
         let mut all = batch.clone();
@@ -576,24 +624,8 @@ pub(super) fn lu_parts(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (rows, columns) = size_of(call, 0)?;
     let inner = rows.min(columns);
     let (mut p, mut l, mut u) = (Vec::new(), Vec::new(), Vec::new());
-    for lu in batch.matrices.iter().cloned().map(Lu::of) {
-        let mut order = Matrix::identity(rows);
-        lu.pivots.iter().enumerate().for_each(|(k, &pivot)| order.swap_rows(k, pivot));
-        let (mut lower, mut upper) = (Matrix::zeros(rows, inner), Matrix::zeros(inner, columns));
-        for row in 0..rows {
-            for column in 0..columns {
-                let factor = lu.factors.at(row, column);
-                if row > column && column < inner {
-                    *lower.at_mut(row, column) = factor;
-                } else if row <= column && row < inner {
-                    *upper.at_mut(row, column) = factor;
-                }
-            }
-            if row < inner {
-                *lower.at_mut(row, row) = 1.0;
-            }
-        }
-        p.push(order.transposed());
+    for [order, lower, upper] in batch.matrices.iter().cloned().map(|a| Lu::of(a).parts()) {
+        p.push(order);
         l.push(lower);
         u.push(upper);
     }

@@ -2,11 +2,15 @@
 
 mod complex;
 mod distance;
+mod eigen;
 mod einsum;
 mod factor;
+mod least_squares;
 pub(super) mod matmul;
+mod norms;
 pub(super) mod product;
 mod spectrum;
+mod stored;
 
 use super::corrections::When;
 use super::{Correction, Kernel};
@@ -55,6 +59,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::vdot.out", matmul::vdot),
     ],
     &[
+        ("aten::_trilinear", einsum::trilinear),
         ("aten::bilinear", einsum::bilinear),
         ("aten::einsum", einsum::einsum),
         ("aten::kron", einsum::kron),
@@ -63,6 +68,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::tensordot.out", einsum::tensordot),
     ],
     &[
+        ("aten::_pdist_forward", distance::pdist),
         ("aten::cdist", distance::cdist),
         ("aten::cosine_similarity", distance::cosine_similarity),
         ("aten::cross", distance::cross),
@@ -72,7 +78,12 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::linalg_vecdot", distance::vecdot),
         ("aten::linalg_vecdot.out", distance::vecdot),
         ("aten::pairwise_distance", distance::pairwise_distance),
+        ("aten::pdist", distance::pdist),
     ],
+    eigen::ROWS,
+    least_squares::ROWS,
+    norms::ROWS,
+    stored::ROWS,
     &[
         ("aten::cholesky", factor::older_cholesky),
         ("aten::cholesky_inverse", factor::cholesky_inverse),
@@ -93,8 +104,12 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::linalg_matrix_power", spectrum::power),
         ("aten::linalg_matrix_rank", spectrum::rank),
         ("aten::linalg_matrix_rank.atol_rtol_float", spectrum::rank),
+        ("aten::linalg_matrix_rank.atol_rtol_tensor", spectrum::rank),
+        ("aten::linalg_matrix_rank.tol_tensor", spectrum::rank),
         ("aten::linalg_pinv", spectrum::pseudoinverse),
         ("aten::linalg_pinv.atol_rtol_float", spectrum::pseudoinverse),
+        ("aten::linalg_pinv.atol_rtol_tensor", spectrum::pseudoinverse),
+        ("aten::linalg_pinv.rcond_tensor", spectrum::pseudoinverse),
         ("aten::linalg_qr", factor::qr),
         ("aten::linalg_slogdet", factor::sign_and_log_determinant),
         ("aten::linalg_solve", factor::solve),

@@ -6,6 +6,7 @@
 use super::super::results::tuple;
 use super::super::{Call, Fault};
 use super::factor::{Batch, Lu, Matrix, size_of};
+use crate::tensor::broadcast::broadcast;
 use crate::tensor::{DType, Dims, Tensor};
 use crate::value::Value;
 
@@ -13,7 +14,7 @@ fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
     Err(Fault::raised(words))
 }
 
-fn product(a: &Matrix, b: &Matrix) -> Matrix {
+pub(super) fn product(a: &Matrix, b: &Matrix) -> Matrix {
     let mut result = Matrix::zeros(a.rows, b.columns);
     for row in 0..a.rows {
         for k in 0..a.columns {
@@ -162,7 +163,7 @@ fn widened(a: &Matrix, columns: usize) -> Matrix {
 }
 
 /// A tensor of a row of numbers for each matrix.
-fn rows(call: &mut Call<'_>, batch: &Batch, length: usize, values: &[f64]) -> Result<Tensor, Fault> {
+pub(super) fn rows(call: &mut Call<'_>, batch: &Batch, length: usize, values: &[f64]) -> Result<Tensor, Fault> {
     let mut sizes = batch.sizes.clone();
     sizes.push(length as i64);
     call.create(batch.dtype, &sizes, values)
@@ -239,47 +240,71 @@ pub(super) fn older_svd(call: &mut Call<'_>) -> Result<Value, Fault> {
     decomposed(call, !some, false)
 }
 
-/// What counts as zero beside the greatest singular value: absolutely, and as a part of it.
-fn tolerances(call: &Call<'_>, dtype: DType) -> Result<(f64, f64), Fault> {
-    let (m, n) = size_of(call, 0)?;
-    let epsilon = if dtype == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
-    if let Some(i) = call.position("rcond") {
-        return Ok((0.0, call.float(i)?));
+/// What counts as zero beside the greatest singular value, absolutely and as a part of it, for each matrix; and the matrices, as
+/// many as there are tolerances for.
+fn with_tolerances(call: &Call<'_>, name: &str) -> Result<(Batch, Vec<(f64, f64)>), Fault> {
+    let (mut batch, (m, n)) = (Batch::of(call, 0, name, false)?, size_of(call, 0)?);
+    let epsilon = if batch.dtype == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
+    let mut given = [None, None];
+    for (i, names) in [["atol", "tol"], ["rtol", "rcond"]].into_iter().enumerate() {
+        given[i] = names.iter().find_map(|name| call.position(name)).filter(|&i| call.given(i));
     }
-    if let Some(i) = call.position("tol") {
-        return Ok((call.float(i)?, 0.0));
+    for i in given.into_iter().flatten() {
+        if let Value::Tensor(tolerance) = call.value(i) {
+            let together = broadcast(&batch.sizes, &tolerance.sizes())?;
+            batch = Batch::read(call, call.tensor(0)?, together)?;
+        }
     }
-    let (atol, rtol) = (call.opt_float(1)?, call.opt_float(2)?);
-    let default = if atol.is_some_and(|atol| atol > 0.0) { 0.0 } else { epsilon * m.max(n) as f64 };
-    Ok((atol.unwrap_or(0.0), rtol.unwrap_or(default)))
+    let count = batch.matrices.len();
+    let each = |i: Option<usize>| -> Result<Option<Vec<f64>>, Fault> {
+        let Some(i) = i else { return Ok(None) };
+        match call.value(i) {
+            Value::Tensor(tolerance) => {
+                Ok(Some(tolerance.read_expanded::<f64>(&batch.sizes, &call.memory())?.to_vec()))
+            }
+            _ => Ok(Some(vec![call.float(i)?; count])),
+        }
+    };
+    let (absolute, relative) = (each(given[0])?, each(given[1])?);
+    // One that is given alone has none beside it.
+    let only = call.position("tol").or(call.position("rcond")).is_some();
+    let tolerance = |i: usize| {
+        let atol = absolute.as_ref().map_or(0.0, |each| each[i]);
+        let default = if only || atol > 0.0 { 0.0 } else { epsilon * m.max(n) as f64 };
+        (atol, relative.as_ref().map_or(default, |each| each[i]))
+    };
+    let tolerances = (0..count).map(tolerance).collect();
+    Ok((batch, tolerances))
 }
 
 /// The pseudoinverse of Moore and Penrose.
 pub(super) fn pseudoinverse(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let batch = Batch::of(call, 0, "linalg.pinv", false)?;
-    let ((atol, rtol), (m, n)) = (tolerances(call, batch.dtype)?, size_of(call, 0)?);
-    let inverse = |a: &Matrix| {
-        let Svd { u, values, mut v } = singular(a);
-        let least = atol.max(rtol * values.first().copied().unwrap_or(0.0));
-        for (column, &value) in values.iter().enumerate() {
-            let factor = if value > least { 1.0 / value } else { 0.0 };
-            (0..v.rows).for_each(|row| *v.at_mut(row, column) *= factor);
-        }
-        product(&v, &u.transposed())
-    };
-    let results: Vec<Matrix> = batch.matrices.iter().map(inverse).collect();
+    let ((batch, tolerances), (m, n)) = (with_tolerances(call, "linalg.pinv")?, size_of(call, 0)?);
+    let results: Vec<Matrix> =
+        batch.matrices.iter().zip(tolerances).map(|(a, tolerances)| pseudoinverse_of(a, tolerances).0).collect();
     batch.matrices(call, (n, m), &results).map(Value::Tensor)
 }
 
+/// The pseudoinverse, the singular values, and how many of them are not taken for zero.
+pub(super) fn pseudoinverse_of(a: &Matrix, (atol, rtol): (f64, f64)) -> (Matrix, Vec<f64>, usize) {
+    let Svd { u, values, mut v } = singular(a);
+    let least = atol.max(rtol * values.first().copied().unwrap_or(0.0));
+    for (column, &value) in values.iter().enumerate() {
+        let factor = if value > least { 1.0 / value } else { 0.0 };
+        (0..v.rows).for_each(|row| *v.at_mut(row, column) *= factor);
+    }
+    let rank = values.iter().filter(|&&value| value > least).count();
+    (product(&v, &u.transposed()), values, rank)
+}
+
 pub(super) fn rank(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let batch = Batch::of(call, 0, "torch.linalg.matrix_rank", false)?;
-    let (atol, rtol) = tolerances(call, batch.dtype)?;
-    let count = |a: &Matrix| {
+    let (batch, tolerances) = with_tolerances(call, "torch.linalg.matrix_rank")?;
+    let count = |(a, (atol, rtol)): (&Matrix, (f64, f64))| {
         let values = singular(a).values;
         let least = atol.max(rtol * values.first().copied().unwrap_or(0.0));
         values.iter().filter(|&&value| value > least).count() as i64
     };
-    let ranks: Vec<i64> = batch.matrices.iter().map(count).collect();
+    let ranks: Vec<i64> = batch.matrices.iter().zip(tolerances).map(count).collect();
     call.create(DType::Int64, &batch.sizes, &ranks).map(Value::Tensor)
 }
 

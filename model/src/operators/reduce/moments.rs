@@ -146,45 +146,36 @@ pub(super) fn linalg_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     let dims = call.opt_ints(2)?;
     let over = over(call)?;
     let order = match call.value(1) {
-        Value::Str(name) if &**name == "fro" => return norms(call, tensor, 2.0, over, dtype),
-        Value::Str(name) => return Err(Fault::unsupported(format!("linalg.norm of order {name}"))),
+        Value::Str(_) => return matrix_norm(call, "aten::linalg_matrix_norm.str_ord"),
         _ => call.opt_scalar(1)?.map(|order| order.to_f64()),
     };
     let vector = dims.as_ref().map_or(rank == 1, |dims| dims.len() == 1);
     match order {
         None => norms(call, tensor, 2.0, over, dtype),
         Some(p) if vector => norms(call, tensor, p, over, dtype),
-        Some(p) => matrix_norm(call, tensor, p, dims.as_deref().unwrap_or(&[0, 1]), over.1, dtype),
+        Some(_) => matrix_norm(call, "aten::linalg_matrix_norm"),
     }
 }
 
-/// The greatest or least sum of a row or a column of magnitudes.
-fn matrix_norm(
-    call: &mut Call<'_>,
-    tensor: &Tensor,
-    p: f64,
-    dims: &[i64],
-    keepdim: bool,
-    dtype: DType,
-) -> Result<Value, Fault> {
-    let rank = tensor.sizes().len();
-    let &[row, column] = dims else {
-        return Err(Fault::raised("linalg.norm: If ord is specified, dim must be of length 1 or 2"));
+/// Of the last two dimensions if none are given, which are all there may be then.
+fn matrix_norm(call: &mut Call<'_>, full_name: &str) -> Result<Value, Fault> {
+    let rank = call.tensor(0)?.sizes().len();
+    let dims = match call.opt_ints(2)? {
+        None if rank != 2 => {
+            return Err(Fault::raised(format!(
+                "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {rank}D."
+            )));
+        }
+        Some(dims) if dims.len() != 2 => {
+            return Err(Fault::raised(format!(
+                "linalg.norm: If ord is specified, dim must be of length 1 or 2. Got {dims:?}"
+            )));
+        }
+        None => call.int_list(&[-2, -1]),
+        Some(_) => call.args[2].clone(),
     };
-    let (summed, compared) = match p.abs() {
-        1.0 => (row, column),
-        f64::INFINITY => (column, row),
-        _ => return Err(Fault::unsupported(format!("linalg.norm of a matrix of order {p}"))),
-    };
-    let (first, second) = (Reduced::these(&[summed], rank)?, Reduced::these(&[compared], rank)?);
-    let rows = Rows::<f64>::of(call, tensor, &first)?;
-    let sums: Vec<f64> = rows.iter().map(|row| norm_of(row, 1.0)).collect();
-    let sums = call.create(DType::Float64, &first.result_sizes(&tensor.sizes(), true), &sums)?;
-    let rows = Rows::<f64>::of(call, &sums, &second)?;
-    let sign = if p > 0.0 { f64::INFINITY } else { f64::NEG_INFINITY };
-    let results: Vec<f64> = rows.iter().map(|row| norm_of(row, sign)).collect();
-    let both = Reduced::these(dims, rank)?;
-    let result = call.create(dtype, &both.result_sizes(&tensor.sizes(), keepdim), &results)?;
+    let [x, order, _, keepdim, dtype] = &call.args[..5] else { unreachable!("five arguments") };
+    let result = call.run_tensor(full_name, &[x.clone(), order.clone(), dims, keepdim.clone(), dtype.clone()])?;
     call.deliver(result)
 }
 

@@ -1,0 +1,236 @@
+//! Factors in the form that LAPACK stores them in: made, unpacked, multiplied, solved with.
+
+use super::super::results::tuple;
+use super::super::{Call, Fault, Kernel};
+use super::factor::{Batch, Lu, Matrix, Reflections, product_of, reflect, reflections_of, size_of};
+use crate::tensor::DType;
+use crate::tensor::broadcast::broadcast;
+use crate::value::Value;
+
+type Result<T = Value> = std::result::Result<T, Fault>;
+
+pub(super) const ROWS: &[(&str, Kernel)] = &[
+    ("aten::geqrf", stored_qr),
+    ("aten::linalg_householder_product", householder_product),
+    ("aten::linalg_lu_solve", |call| {
+        let (left, adjoint) = (call.bool(3)?, call.bool(4)?);
+        lu_solve(call, [0, 1, 2], left, adjoint)
+    }),
+    ("aten::lu_solve", |call| lu_solve(call, [1, 2, 0], true, false)),
+    ("aten::lu_unpack", lu_unpack),
+    ("aten::orgqr", householder_product),
+    ("aten::ormqr", times_q),
+];
+
+fn raised<R>(words: impl Into<String>) -> Result<R> {
+    Err(Fault::raised(words))
+}
+
+/// The factors at a position with their pivots, for a batch of these sizes.
+fn factors(call: &Call<'_>, [lu, pivots]: [usize; 2], batch: &[i64]) -> Result<Vec<Lu>> {
+    let (rows, columns) = size_of(call, lu)?;
+    let steps = rows.min(columns);
+    let mut sizes = batch.to_vec();
+    sizes.push(steps as i64);
+    let exchanged = call.tensor(pivots)?.read_expanded::<i64>(&sizes, &call.memory())?;
+    if exchanged.iter().any(|&row| !(1..=rows as i64).contains(&row)) {
+        return raised("pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive.");
+    }
+    let matrices = Batch::read(call, call.tensor(lu)?, batch.into())?.matrices;
+    let of = |(i, factors): (usize, Matrix)| {
+        let pivots = exchanged[i * steps..][..steps].iter().map(|&row| row as usize - 1).collect();
+        Lu { factors, pivots, zero: None }
+    };
+    Ok(matrices.into_iter().enumerate().map(of).collect())
+}
+
+fn check_pivots(call: &Call<'_>, i: usize, name: &str) -> Result<()> {
+    match call.tensor(i)?.dtype() {
+        DType::Int32 => Ok(()),
+        _ => raised(format!("{name} should be a Tensor of scalar type torch.int32")),
+    }
+}
+
+/// Solves `A X = B` or `X A = B`, or the same with `Aᵀ`, by the factors of `A`.
+fn lu_solve(call: &mut Call<'_>, [lu, pivots, b]: [usize; 3], left: bool, adjoint: bool) -> Result {
+    let batch = Batch::of(call, lu, "torch.linalg.lu_solve", true)?;
+    let right = Batch::of(call, b, "torch.linalg.lu_solve", false)?;
+    if batch.dtype != right.dtype {
+        return raised(format!(
+            "linalg.lu_solve: Expected LU and B to have the same dtype, but found LU of type {} and B of type {} instead",
+            batch.dtype.scalar_type_name(),
+            right.dtype.scalar_type_name()
+        ));
+    }
+    check_pivots(call, pivots, "linalg.lu_solve: pivots")?;
+    let ((n, _), (rows, columns)) = (size_of(call, lu)?, size_of(call, b)?);
+    if n != if left { rows } else { columns } {
+        return raised(format!(
+            "linalg.lu_solve: Incompatible shapes of A and B for the equation {} ({n}x{n} and {rows}x{columns})",
+            if left { "AX = B" } else { "XA = B" }
+        ));
+    }
+    let together = broadcast(&batch.sizes, &right.sizes)?;
+    let factors = factors(call, [lu, pivots], &together)?;
+    let right = Batch::read(call, call.tensor(b)?, together)?;
+    let solved = |(lu, b): (&Lu, &Matrix)| match (left, adjoint) {
+        (true, false) => lu.solve(b.clone()),
+        (true, true) => lu.solve_transposed(b.clone()),
+        (false, false) => lu.solve_transposed(b.transposed()).transposed(),
+        (false, true) => lu.solve(b.transposed()).transposed(),
+    };
+    let results: Vec<Matrix> = factors.iter().zip(&right.matrices).map(solved).collect();
+    right.matrices(call, (rows, columns), &results).map(Value::Tensor)
+}
+
+/// The three factors, of which those that are not wanted are empty.
+fn lu_unpack(call: &mut Call<'_>) -> Result {
+    let (data, pivots) = (call.bool(2)?, call.bool(3)?);
+    let batch = Batch::of(call, 0, "torch.lu_unpack", false)?;
+    if pivots && call.tensor(1)?.dtype() != DType::Int32 {
+        return raised(
+            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\nNote: this function is \
+             intended to be used with the output produced by torch.linalg.lu_factor",
+        );
+    }
+    let (rows, columns) = size_of(call, 0)?;
+    let inner = rows.min(columns);
+    let (mut p, mut l, mut u) = (Vec::new(), Vec::new(), Vec::new());
+    for [order, lower, upper] in factors(call, [0, 1], &batch.sizes)?.iter().map(Lu::parts) {
+        p.push(order);
+        l.push(lower);
+        u.push(upper);
+    }
+    let mut part = |wanted: bool, size: (usize, usize), matrices: &[Matrix]| match wanted {
+        true => batch.matrices(call, size, matrices),
+        false => call.zeros(batch.dtype, &[0]),
+    };
+    Ok(tuple([part(pivots, (rows, rows), &p)?, part(data, (rows, inner), &l)?, part(data, (inner, columns), &u)?]))
+}
+
+/// `R`, under its diagonal the reflections without their first elements, which are ones; and the factors of these.
+fn stored_qr(call: &mut Call<'_>) -> Result {
+    let batch = Batch::of(call, 0, "torch.geqrf", false)?;
+    let (rows, columns) = size_of(call, 0)?;
+    let (mut stored, mut taus) = (Vec::new(), Vec::new());
+    for a in &batch.matrices {
+        let (reflections, mut r) = reflections_of(a);
+        for (k, (v, tau)) in reflections.iter().enumerate() {
+            (1..v.len()).for_each(|i| *r.at_mut(k + i, k) = v[i]);
+            taus.push(*tau);
+        }
+        stored.push(r);
+    }
+    let stored = batch.matrices(call, (rows, columns), &stored)?;
+    Ok(tuple([stored, super::spectrum::rows(call, &batch, rows.min(columns), &taus)?]))
+}
+
+/// The reflections of each matrix: below the diagonals of the first argument, with the factors of the second.
+fn reflections(call: &Call<'_>, batch: &Batch) -> Result<Vec<Reflections>> {
+    let tau = call.tensor(1)?;
+    let count = tau.sizes().last().copied().unwrap_or(0) as usize;
+    let factors = call.read::<f64>(tau)?;
+    let of = |(i, a): (usize, &Matrix)| {
+        let reflection = |k: usize| {
+            let v = (k..a.rows).map(|row| if row == k { 1.0 } else { a.at(row, k) }).collect();
+            (v, factors[i * count + k])
+        };
+        (0..count).map(reflection).collect()
+    };
+    Ok(batch.matrices.iter().enumerate().map(of).collect())
+}
+
+fn check_factors(call: &Call<'_>, name: &str, most: usize) -> Result<()> {
+    let (a, tau) = (call.tensor(0)?, call.tensor(1)?);
+    let (sizes, taus) = (a.sizes(), tau.sizes());
+    let count = taus.last().copied().unwrap_or(0) as usize;
+    if taus.is_empty() || count > most {
+        return raised(format!("{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]"));
+    }
+    if taus[..taus.len() - 1] != sizes[..sizes.len() - 2] {
+        return raised(format!(
+            "{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got {:?}",
+            &taus[..taus.len() - 1]
+        ));
+    }
+    if tau.dtype() != a.dtype() {
+        return raised(format!(
+            "{name}: tau dtype {} does not match input dtype {}",
+            tau.dtype().scalar_type_name(),
+            a.dtype().scalar_type_name()
+        ));
+    }
+    Ok(())
+}
+
+/// The first columns of `Q`.
+fn householder_product(call: &mut Call<'_>) -> Result {
+    let name = "torch.linalg.householder_product";
+    let batch = Batch::of(call, 0, name, false)?;
+    let (rows, columns) = size_of(call, 0)?;
+    if rows < columns {
+        return raised(format!("{name}: input.shape[-2] must be greater than or equal to input.shape[-1]"));
+    }
+    check_factors(call, name, columns)?;
+    let results: Vec<Matrix> = reflections(call, &batch)?.iter().map(|all| product_of(all, (rows, columns))).collect();
+    batch.matrices(call, (rows, columns), &results).map(Value::Tensor)
+}
+
+/// `Q C` or `C Q`, or the same with `Qᵀ`.
+fn times_q(call: &mut Call<'_>) -> Result {
+    let (left, transpose) = (call.bool(3)?, call.bool(4)?);
+    let batch = Batch::of(call, 0, "torch.ormqr", false)?;
+    let ((rows, columns), other) = (size_of(call, 0)?, Batch::of(call, 2, "torch.ormqr", false)?);
+    check_factors(call, "torch.ormqr", rows.min(columns))?;
+    let size = size_of(call, 2)?;
+    if rows != if left { size.0 } else { size.1 } {
+        let dim = if left { -2 } else { -1 };
+        return raised(format!("torch.ormqr: other.shape[{dim}] must be equal to input.shape[-2]"));
+    }
+    if batch.sizes != other.sizes {
+        return raised(format!(
+            "torch.ormqr: batch dimensions of other to be equal to input.shape[:-2], but got {:?}",
+            &other.sizes[..]
+        ));
+    }
+    let turned = |c: &Matrix| if left { c.clone() } else { c.transposed() };
+    let multiplied = |(all, c): (Reflections, &Matrix)| {
+        let mut c = turned(c);
+        // `C Q` is the transpose of `Qᵀ Cᵀ`, which takes the reflections in their order.
+        let in_order = left == transpose;
+        let order: Vec<usize> = if in_order { (0..all.len()).collect() } else { (0..all.len()).rev().collect() };
+        order.into_iter().for_each(|k| reflect(&mut c, k, &all[k].0, all[k].1));
+        turned(&c)
+    };
+    let results: Vec<Matrix> = reflections(call, &batch)?.into_iter().zip(&other.matrices).map(multiplied).collect();
+    other.matrices(call, size, &results).map(Value::Tensor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::spectrum::product;
+    use super::*;
+
+    /// What is stored is taken apart again, whatever the shape is.
+    #[test]
+    fn stored_factors_make_the_matrix_again() {
+        for (rows, columns) in [(4, 4), (5, 3), (3, 5)] {
+            let mut a = Matrix::zeros(rows, columns);
+            a.elements.iter_mut().enumerate().for_each(|(i, x)| *x = ((i * i * 7 + 3 * i + 1) % 11) as f64 / 4.0 - 1.0);
+            let close = |b: &Matrix| a.elements.iter().zip(&b.elements).all(|(a, b)| (a - b).abs() < 1e-12);
+            let (all, r) = reflections_of(&a);
+            assert!(close(&product(&product_of(&all, (rows, rows)), &r)), "{rows} {columns}");
+            let [p, l, u] = Lu::of(a.clone()).parts();
+            assert!(close(&product(&product(&p, &l), &u)), "{rows} {columns}");
+        }
+    }
+
+    #[test]
+    fn solving_with_the_transposed_is_solving_the_transposed() {
+        let a = Matrix { rows: 3, columns: 3, elements: vec![0.0, 2.0, 1.0, 4.0, -1.0, 3.0, 2.0, 5.0, -2.0] };
+        let b = Matrix { rows: 3, columns: 1, elements: vec![1.0, 2.0, 3.0] };
+        let x = Lu::of(a.clone()).solve_transposed(b.clone());
+        let again = product(&a.transposed(), &x).elements;
+        assert!(again.iter().zip(&b.elements).all(|(x, y)| (x - y).abs() < 1e-12), "{again:?}");
+    }
+}
