@@ -11,6 +11,7 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
     ("aten::ctc_loss.Tensor", ctc),
     ("aten::multi_margin_loss", multi_margin),
     ("aten::multilabel_margin_loss", multilabel_margin),
+    ("aten::multilabel_margin_loss_forward", multilabel_margin_forward),
 ];
 
 fn raised<R>(words: impl Into<String>) -> Result<R> {
@@ -200,4 +201,18 @@ fn multilabel_margin(call: &mut Call<'_>) -> Result {
         return call.create(x.dtype(), &[], &losses).map(Value::Tensor);
     }
     reduced(call, x.dtype(), &losses, reduction, mean)
+}
+
+/// The loss, and which classes are wanted: one for them, in the sizes of the labels.
+fn multilabel_margin_forward(call: &mut Call<'_>) -> Result {
+    let loss = multilabel_margin(call)?;
+    let (x, target) = (call.tensor(0)?, call.tensor(1)?);
+    let classes = rows(x).1.max(1);
+    let labels = target.to_i64s(&call.memory())?;
+    let mut wanted = vec![0.0; labels.len()];
+    for (row, labels) in wanted.chunks_mut(classes).zip(labels.chunks(classes)) {
+        labels.iter().take_while(|&&label| label >= 0).for_each(|&label| row[label as usize] = 1.0);
+    }
+    let wanted = call.create(x.dtype(), &target.sizes(), &wanted)?;
+    Ok(Value::tuple([loss, Value::Tensor(wanted)]))
 }

@@ -4,6 +4,8 @@
 //! What they read and write is what their schemas say, whatever the calls inside do.
 
 mod convolutions;
+mod copies;
+mod gradient;
 mod grid;
 mod interpolate;
 mod losses;
@@ -22,6 +24,8 @@ use super::{Correction, Kernel};
 /// Full names and kernels.
 pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
     convolutions::ROWS,
+    copies::ROWS,
+    gradient::ROWS,
     grid::ROWS,
     interpolate::ROWS,
     losses::ROWS,
@@ -37,7 +41,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
 /// Full names and corrections.
 pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &joined::<{ count(TABLES) }>(TABLES);
 
-const TABLES: &[&[Row]] = &[names::CORRECTIONS, sets::CORRECTIONS];
+const TABLES: &[&[Row]] = &[copies::CORRECTIONS, names::CORRECTIONS, sets::CORRECTIONS];
 
 #[cfg(test)]
 mod tests {
