@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use forkcheck_model::Error;
 use forkcheck_model::effects::{self, Analysis, ForkId, Place, World, Write};
-use forkcheck_model::graph::Span;
 use forkcheck_model::graph::parse::GraphText;
+use forkcheck_model::graph::{NodeKind, Span};
 use forkcheck_model::module::{FunctionId, Module};
+use forkcheck_model::operators::Correction;
 
 use crate::check::{Deed, Kind, Severity};
 use crate::config::{Config, Library};
@@ -216,7 +217,14 @@ impl Teller<'_> {
 
     fn opaque(&mut self, stack: &[Place], fork: ForkId) -> (Key, FindingReport) {
         let mut finding = self.finding(Kind::OpaqueOperator, stack, fork, &[]);
-        finding.set_targets(vec!["nobody knows what it reads and writes".to_string()]);
+        let rebinds = |correction: &Correction| matches!(correction, Correction::Rebinds);
+        let target = match &self.words.node(stack[0]).kind {
+            NodeKind::Operator(operator) if operator.corrections.iter().any(rebinds) => {
+                "a tensor shows the memory of another from here on, which is not followed"
+            }
+            _ => "nobody knows what it reads and writes",
+        };
+        finding.set_targets(vec![target.to_string()]);
         finding.certainty = "may";
         (self.key(Kind::OpaqueOperator, stack, &[]), finding)
     }

@@ -1,10 +1,12 @@
 //! What is said without running anything: every effect that a run can show, and nothing of what is pure.
 
 use forkcheck::audit::audit;
-use forkcheck::report::{Assurance, Report};
+use forkcheck::report::{Assurance, Report, Verdict};
 use forkcheck::{Config, meet, static_audit};
+use forkcheck_model::slot::{Allocator, Memory};
+use forkcheck_model::tensor::Tensor;
 use forkcheck_model::value::Value;
-use forkcheck_tests::archive::archive_of;
+use forkcheck_tests::archive::{archive_of, program_of};
 use forkcheck_tests::{Effects, cases};
 
 /// The effects that a report names.
@@ -64,13 +66,26 @@ fn what_a_run_shows_was_foreseen() {
 
 /// What is said of a module whose `forward` does as `main` says; `functions` can be forked by `fork_NAME`.
 fn said(main: &str, functions: &str) -> Report {
+    said_of(&code(main, functions), &[])
+}
+
+/// The code of such a module.
+fn code(main: &str, functions: &str) -> String {
     let indented = |text: &str, by: &str| text.lines().map(|line| format!("{by}{line}\n")).collect::<String>();
-    let code = format!(
+    format!(
         "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    x: Tensor,\n    \
          flag: bool,\n    n: int) -> Tensor:\n{}{functions}",
         indented(main, "    ")
-    );
-    said_of(&code, &[])
+    )
+}
+
+/// The kinds of errors of a module of this code when it runs, on two numbers and these.
+fn ran(code: &str, more: &[Value]) -> Vec<&'static str> {
+    let mut allocator = Allocator::new(0, Memory::unlimited());
+    let x = Tensor::from_vec(&mut allocator, &[2], &[1i64, 2]).expect("it is small");
+    let inputs = [&[Value::Tensor(x)][..], more].concat();
+    let report = audit(&program_of(code, &[], inputs), &Config::default());
+    report.findings.iter().filter(|finding| finding.severity == "error").map(|finding| finding.kind).collect()
 }
 
 /// What is said of a module of this code.
@@ -408,4 +423,149 @@ fn attributes_are_told_apart() {
     assert_eq!(targets(&report), [("attribute-mutation", "self.n")]);
     // The caller reads another attribute meanwhile.
     assert!(report.findings[0].race.is_none());
+}
+
+/// Lines further to the right.
+fn indented(text: &str, depth: usize) -> String {
+    text.lines().map(|line| format!("{}{line}\n", "  ".repeat(depth))).collect()
+}
+
+#[test]
+fn a_loop_waits_for_one_list_of_those_that_are_made_in_one_place() {
+    let futures = "annotate(List[Future[Tensor]], [])";
+    let (fork, write) = (fork("f", "read", "y"), "_9 = torch.add_(y, 1)\nreturn y");
+    let wait = |list: &str| format!("for j in range(torch.len({list})):\n  g = {list}[j]\n  z = torch.wait(g)\n");
+    let begin = format!("y = torch.add(x, 1)\nbase = {futures}\nls = annotate(List[List[Future[Tensor]]], [])\n");
+    for (main, found) in [
+        // Each trip waits for all that it has forked.
+        (
+            format!(
+                "for i in range(2):\n  l = {futures}\n{}  _1 = torch.append(l, f)\n{}",
+                indented(&fork, 1),
+                indented(&wait("l"), 1)
+            ),
+            vec![],
+        ),
+        // The future is in the first list, and the loop is over the second.
+        (
+            format!(
+                "for i in range(2):\n  l = {futures}\n  _1 = torch.append(ls, l)\n{fork}a = ls[0]\n_2 = torch.append(a, f)\nb = \
+                 ls[1]\n{}",
+                wait("b")
+            ),
+            vec!["parent-mutation"],
+        ),
+        // The list of the last trip has the last future.
+        (
+            format!(
+                "l = annotate(Optional[List[Future[Tensor]]], None)\nfor i in range(2):\n  l1 = torch.list(base)\n{}  _1 = \
+                 torch.append(l1, f)\n  l = l1\nl2 = unchecked_cast(List[Future[Tensor]], l)\n{}",
+                indented(&fork, 1),
+                wait("l2")
+            ),
+            vec!["parent-mutation"],
+        ),
+    ] {
+        let main = format!("{begin}{main}{write}");
+        assert_eq!(kinds(&said(&main, READ)), found, "{main}");
+        assert_eq!(ran(&code(&main, READ), &[Value::Bool(true), Value::Int(2)]), found, "{main}");
+    }
+}
+
+/// A module whose `forward` does as `main` says with objects of the classes `A` and `B`, which are both of an interface `I`: their
+/// method `go(y, f)` does as these say. `A` has an object of the interface in its attribute `next`.
+fn interface(main: &str, a: &str, b: &str) -> String {
+    let go = |class: &str, body: &str| {
+        format!(
+            "  def go(self: __torch__.{class},\n    y: Tensor,\n    f: Future[Tensor]) -> Future[Tensor]:\n{}",
+            indented(body, 2)
+        )
+    };
+    format!(
+        "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    x: Tensor,\n    flag: \
+         bool) -> Tensor:\n    y = torch.add(x, 1)\n    a = __torch__.A.__new__(__torch__.A)\n    b = \
+         __torch__.B.__new__(__torch__.B)\n    b.k = 1\n    a.next = annotate(__torch__.I, b)\n{}    _9 = torch.add_(y, 1)\n    \
+         return y\nclass I(Interface):\n{}class A:\n  next : __torch__.I\n{}class B:\n  k : int\n{}{READ}",
+        indented(main, 2),
+        go("I", "pass"),
+        go("A", a),
+        go("B", b),
+    )
+}
+
+#[test]
+fn a_call_of_one_of_two_methods_has_waited_if_both_do() {
+    let main = format!(
+        "{}if flag:\n  c = annotate(__torch__.I, a)\nelse:\n  c = annotate(__torch__.I, b)\n_1 = (c).go(y, f, )\n",
+        fork("f", "read", "y")
+    );
+    let (wait, nothing) = ("z = torch.wait(f)\nreturn f", "return f");
+    // `a` is chosen, and then `b`.
+    for (a, b, runs) in
+        [(wait, wait, [0, 0]), (wait, nothing, [0, 1]), (nothing, wait, [1, 0]), (nothing, nothing, [1, 1])]
+    {
+        let code = interface(&main, a, b);
+        let found = |count| vec!["parent-mutation"; count];
+        assert_eq!(kinds(&said_of(&code, &[])), found(runs[0] | runs[1]), "{a} {b}");
+        for (flag, count) in [true, false].into_iter().zip(runs) {
+            assert_eq!(ran(&code, &[Value::Bool(flag)]), found(count), "{a} {b} {flag}");
+        }
+    }
+}
+
+#[test]
+fn what_a_call_from_within_has_forked_may_be_running() {
+    // `a` has another of its class, so that its method calls itself; that one has `b`.
+    let main = "c = __torch__.A.__new__(__torch__.A)\nc.next = annotate(__torch__.I, a)\n";
+    let main = format!("{main}{}z = torch.wait(f)\n_1 = (c).go(y, f, )\n", fork("f", "read", "y"));
+    let (inner, own) = ("h = (self.next).go(y, f, )\n", fork("e", "read", "y"));
+    for (a, said, runs) in [
+        (format!("{inner}return h"), 0, 0),
+        // Each call waits for its own: that both do is only known when it runs.
+        (format!("{inner}{own}z = torch.wait(e)\nreturn e"), 1, 0),
+        // Each call waits for that of the one within, and the outermost is waited for by nobody.
+        (format!("{inner}{own}z = torch.wait(h)\nreturn e"), 1, 1),
+        // The outer call writes while the fork of the inner one reads; so does `forward`.
+        (format!("{inner}_0 = torch.add_(y, 1)\n{own}return e"), 2, 2),
+    ] {
+        let code = interface(&main, &a, "return f");
+        let found = |count| vec!["parent-mutation"; count];
+        assert_eq!(kinds(&said_of(&code, &[])), found(said), "{a}");
+        assert_eq!(ran(&code, &[Value::Bool(true)]), found(runs), "{a}");
+    }
+}
+
+#[test]
+fn parts_of_a_tensor_are_not_known_once_its_sizes_are_written() {
+    // Two numbers, and twice these; the fork reads the first row.
+    let begin = "y = torch.add(torch.stack([x, x]), 1)\na = torch.select(y, 0, 0)\n";
+    let write = "b = torch.select(y, 0, 1)\n_9 = torch.add_(b, 1)\nreturn y";
+    for (change, said_of_it, runs) in [
+        ("", 0, 0),
+        ("_1 = torch.t_(y)\n", 1, 1),
+        ("_1 = torch.transpose_(y, 0, 1)\n", 1, 1),
+        ("_1 = torch.as_strided_(y, [2, 2], [1, 2])\n", 1, 1),
+        // The rows are where they were, and nothing is written to memory that is new: that is only known when it runs.
+        ("_1 = torch.resize_(y, [2, 2])\n", 2, 0),
+        // Another tensor's sizes are of no interest.
+        ("z = torch.add(y, 1)\n_1 = torch.t_(z)\n", 0, 0),
+    ] {
+        let main = format!("{begin}{}{change}{write}", fork("f", "read", "a"));
+        let found = |count| vec!["parent-mutation"; count];
+        assert_eq!(kinds(&said(&main, READ)), found(said_of_it), "{change}");
+        assert_eq!(ran(&code(&main, READ), &[Value::Bool(true), Value::Int(2)]), found(runs), "{change}");
+    }
+}
+
+#[test]
+fn what_a_tensor_shows_is_not_followed_once_it_is_given_other_memory() {
+    let write = format!("{}_9 = torch.add_(y, 1)\nreturn y", fork("f", "read", "z"));
+    for change in
+        ["_1 = torch.set_(y, z)", "_1 = torch.set_(y, z, 0, [2], [1])", "torch.set_data(y, z)", "torch.set_data(z, y)"]
+    {
+        let main = format!("y = torch.add(x, 1)\nz = torch.add(x, 2)\n{change}\n{write}");
+        let report = said(&main, READ);
+        assert_eq!((kinds(&report), report.verdict), (vec!["opaque-operator"], Some(Verdict::Unknown)), "{change}");
+        assert_eq!(ran(&code(&main, READ), &[Value::Bool(true), Value::Int(2)]), ["parent-mutation"], "{change}");
+    }
 }

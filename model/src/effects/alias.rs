@@ -105,9 +105,11 @@ impl<'a> Aliases<'a> {
 
     /// Whether the order of two accesses can be seen.
     fn conflict(&self, a: &Touch, b: &Touch) -> bool {
-        let apart = matches!((&a.region, &b.region), (Some(a), Some(b)) if a.is_apart_from(b));
+        let heap = &self.interpreter.heap;
+        let apart =
+            matches!((&a.region, &b.region), (Some(one), Some(other)) if heap.are_apart(a.location, one, other));
         let writes = a.access.writes() || b.access.writes();
-        writes && a.cell == b.cell && !apart && self.interpreter.heap.may_be_same(a.location, b.location)
+        writes && a.cell == b.cell && !apart && heap.may_be_same(a.location, b.location)
     }
 
     /// Every thing that can be reached from a value.

@@ -131,6 +131,8 @@ pub(super) struct Heap {
     linked: FxHashSet<(LocationId, LocationId)>,
     /// Where from what came out of its fork while that, or a fork below it, may still run.
     leaked: FxHashSet<(Origin, Sort)>,
+    /// Where memory comes from of which some tensor's metadata are written: which part of it that tensor shows is not known then.
+    reshaped: FxHashSet<Origin>,
     /// Cells of what the program was given or loaded which were written.
     pub(super) written: FxHashSet<(LocationId, u32)>,
     /// Counts changes of contents.
@@ -602,13 +604,24 @@ impl Heap {
         one.sort == other.sort && (inputs || one.origin == other.origin && self.is_leaked(a))
     }
 
+    /// Notes that the metadata of a tensor are written which shows a part of this memory.
+    pub(super) fn reshape(&mut self, storage: LocationId) {
+        let origin = self.location(storage).origin.clone();
+        self.reshaped.insert(origin);
+    }
+
+    /// Whether two parts of a memory have no element in common.
+    pub(super) fn are_apart(&self, storage: LocationId, a: &Region, b: &Region) -> bool {
+        a.is_apart_from(b) && !self.reshaped.contains(&self.location(storage).origin)
+    }
+
     /// Whether the things may be one and the same, or show the same elements.
     pub(super) fn may_alias(&self, a: ThingId, b: ThingId) -> bool {
         match (self.thing(a), self.thing(b)) {
             (
                 Thing::Tensor { storage, region, .. },
                 Thing::Tensor { storage: other_storage, region: other_region, .. },
-            ) => self.may_be_same(*storage, *other_storage) && !region.is_apart_from(other_region),
+            ) => self.may_be_same(*storage, *other_storage) && !self.are_apart(*storage, region, other_region),
             (Thing::Whole(a), Thing::Whole(b)) | (Thing::Foreign(a), Thing::Foreign(b)) => self.may_be_same(*a, *b),
             (a, b) => a == b,
         }

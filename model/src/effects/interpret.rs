@@ -280,10 +280,11 @@ impl<'a> Interpreter<'a> {
             NodeKind::ListConstruct(_) | NodeKind::DictConstruct(..) => {
                 let made = self.heap.made(self.output_type(frame, node), self.maker(frame, node), 0);
                 let skip = usize::from(matches!(node.kind, NodeKind::DictConstruct(..)));
-                self.renew(&made);
+                self.renew(frame, &made);
+                let list = self.locations(&made)[0];
                 for i in (skip..node.inputs.len()).step_by(skip + 1) {
                     let value = self.input(frame, node, i);
-                    self.append(&made, &value);
+                    self.append(list, &value);
                     self.store_all(&made, 0, &value);
                 }
                 made
@@ -310,11 +311,7 @@ impl<'a> Interpreter<'a> {
                 let tuple = self.input(frame, node, 0);
                 Abstract::tuple((*begin..*end).map(|i| tuple.item(i)).collect::<Vec<_>>())
             }
-            NodeKind::CreateObject(_) => {
-                let made = self.heap.made(self.output_type(frame, node), self.maker(frame, node), 0);
-                self.renew(&made);
-                made
-            }
+            NodeKind::CreateObject(_) => self.heap.made(self.output_type(frame, node), self.maker(frame, node), 0),
             NodeKind::UncheckedCast => self.cast(frame, node),
             NodeKind::Uninitialized | NodeKind::RaiseException => Abstract::default(),
             NodeKind::IsInstance(_) | NodeKind::EnumName | NodeKind::EnumValue => Abstract::any(),
@@ -344,23 +341,33 @@ impl<'a> Interpreter<'a> {
         if condition.is_never() {
             return Ok(());
         }
+        let taken = |row: &(usize, _)| known.is_none_or(|known| known == (row.0 == 0));
+        self.each_way(node.blocks.iter().enumerate().filter(taken), |this, (_, block)| {
+            this.block(Frame { certain: frame.certain && known.is_some(), ..frame }, block)?;
+            for (&output, &returned) in node.outputs.iter().zip(&block.returns) {
+                let value = this.value(frame.instance, returned).clone();
+                this.set(frame, output, &value);
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes each of some ways, of which an execution takes one.
+    fn each_way<W>(
+        &mut self,
+        ways: impl IntoIterator<Item = W>,
+        mut take: impl FnMut(&mut Self, W) -> Result<(), TooLarge>,
+    ) -> Result<(), TooLarge> {
         let before = self.recorder.as_ref().map(|recorder| recorder.running().clone());
         let mut after = Vec::new();
-        for (i, block) in node.blocks.iter().enumerate() {
-            if known.is_some_and(|known| known != (i == 0)) {
-                continue;
-            }
+        for way in ways {
             if let (Some(recorder), Some(before)) = (&mut self.recorder, &before) {
                 recorder.resume(before.clone());
             }
-            self.block(Frame { certain: frame.certain && known.is_some(), ..frame }, block)?;
+            take(self, way)?;
             after.extend(self.recorder.as_ref().map(|recorder| recorder.running().clone()));
-            for (&output, &returned) in node.outputs.iter().zip(&block.returns) {
-                let value = self.value(frame.instance, returned).clone();
-                self.set(frame, output, &value);
-            }
         }
-        if let Some(recorder) = &mut self.recorder {
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| !after.is_empty()) {
             recorder.merge(after);
         }
         Ok(())
@@ -425,10 +432,21 @@ impl<'a> Interpreter<'a> {
                 && item.inputs == [list, body.params[0]]
         })?;
         body.nodes.iter().find(|wait| matches!(wait.kind, NodeKind::Wait) && wait.inputs == item.outputs)?;
-        match self.heap.thing(self.value(frame.instance, list).things.single()?) {
-            Thing::Whole(location) => Some((*location, len.id)),
-            _ => None,
+        Some((self.only_list(frame, list)?, len.id))
+    }
+
+    /// The location of the list that a value is, if every value that is known to be of it now is that list: one alone is made there,
+    /// or the value is what was made there last.
+    pub(super) fn only_list(&self, frame: Frame, id: ValueId) -> Option<LocationId> {
+        let Thing::Whole(location) = *self.heap.thing(self.value(frame.instance, id).things.single()?) else {
+            return None;
+        };
+        let Origin::Made { instance, node, .. } = self.heap.location(location).origin else { return None };
+        if !self.recorder.as_ref()?.is_remade(location) {
+            return Some(location);
         }
+        let made = || self.graph(instance).body.nodes_within().find(|maker| maker.id == node);
+        (instance == frame.instance && made()?.outputs.contains(&id)).then_some(location)
     }
 
     fn older(&mut self, value: &Abstract) -> Abstract {
@@ -547,13 +565,14 @@ impl<'a> Interpreter<'a> {
         }
         let certain = frame.certain && by_function.len() == 1;
         let mut result = Abstract::default();
-        for (function, things) in by_function {
+        self.each_way(by_function, |this, (function, things)| {
             let mut args = args.clone();
             args[0] = Abstract { things: things.into_iter().collect(), ..Abstract::default() };
-            args.truncate(self.world.function(function).params.len());
-            let returned = self.call(Frame { certain, ..frame }, node, function, &args)?;
+            args.truncate(this.world.function(function).params.len());
+            let returned = this.call(Frame { certain, ..frame }, node, function, &args)?;
             result.join(&returned);
-        }
+            Ok(())
+        })?;
         Ok(result)
     }
 
@@ -596,7 +615,10 @@ impl<'a> Interpreter<'a> {
                 known.clean = None;
                 self.changed = true;
             }
-            return Ok(self.instances[instance as usize].result.clone());
+            self.start_within(instance);
+            // A future is that of a call within this one.
+            let result = self.instances[instance as usize].result.clone();
+            return Ok(self.older(&result));
         }
         let key = (frame.instance, node.id, function);
         let instance = match self.calls.get(&key) {
@@ -627,6 +649,15 @@ impl<'a> Interpreter<'a> {
             at = instance.caller.map(|(caller, _)| caller);
         }
         None
+    }
+
+    /// A function is called from within: whatever its calls fork may be running.
+    fn start_within(&mut self, instance: u32) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let callers = |at: u32| std::iter::successors(Some(at), |&at| Some(self.instances[at as usize].caller?.0));
+        let within = |&fork: &ForkId| callers(self.forks.get(fork).place.0).any(|caller| caller == instance);
+        let begun: Vec<ForkId> = self.forks.ids().skip(1).filter(within).collect();
+        recorder.start_lost(&begun, &self.forks);
     }
 
     fn fork(&mut self, frame: Frame, node: &Node, body: FunctionId) -> Result<Abstract, TooLarge> {
@@ -737,9 +768,14 @@ impl<'a> Interpreter<'a> {
             if let Some(&body) = self.awaitables.get(&self.heap.location(location).origin) {
                 let captures = self.world.function(body).params.len() as u32;
                 let args: Vec<_> = (0..captures).map(|i| self.heap.content(location, 1 + i, None)).collect();
-                let returned = self.call(Frame { certain: false, ..frame }, node, body, &args)?;
-                self.store_all(&awaited, 0, &returned);
-                value.join(&returned);
+                self.each_way([false, true], |this, computes| {
+                    if computes {
+                        let returned = this.call(Frame { certain: false, ..frame }, node, body, &args)?;
+                        this.store_all(&awaited, 0, &returned);
+                        value.join(&returned);
+                    }
+                    Ok(())
+                })?;
             }
         }
         Ok(value)

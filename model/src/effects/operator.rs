@@ -2,10 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
+use super::forks::ForkId;
 use super::heap::{LocationId, Maker, Origin, Sort, Thing, ThingId};
 use super::interpret::{Frame, Interpreter};
 use super::lattice::{Abstract, Constant};
-use super::record::Touch;
+use super::record::{Touch, is_one};
 use super::region::{Region, Step};
 use crate::graph::Node;
 use crate::operators::possible::{Hint, Holds, Possible};
@@ -85,7 +86,8 @@ impl Interpreter<'_> {
             Hint { ty: &value.ty, value: arg.constant().map(Constant::value), none: arg.may_be_none() }
         };
         let hints: Vec<Hint<'_>> = node.inputs.iter().zip(&args).map(hint).collect();
-        if operator.corrections.iter().any(|correction| matches!(correction, Correction::Unknown)) {
+        let beyond = |correction: &Correction| matches!(correction, Correction::Unknown | Correction::Rebinds);
+        if operator.corrections.iter().any(beyond) {
             self.note_opaque(frame, node);
         }
         if self.recorder.is_some() {
@@ -96,7 +98,7 @@ impl Interpreter<'_> {
         if let Some(recorder) = self.recorder.as_mut().filter(|_| operator.name == "aten::len") {
             recorder.measure(frame.instance, node.id);
         }
-        self.store_arguments(operator, &args);
+        self.store_arguments(frame, node, operator, &args);
         for (k, returned) in operator.schema.returns.iter().enumerate() {
             if let Some(&output) = node.outputs.get(k) {
                 let ty = &graph.value(output).ty;
@@ -123,7 +125,7 @@ impl Interpreter<'_> {
     }
 
     /// What is put into containers by the call.
-    fn store_arguments(&mut self, operator: &'static Operator, args: &[Abstract]) {
+    fn store_arguments(&mut self, frame: Frame, node: &Node, operator: &'static Operator, args: &[Abstract]) {
         if !is_generic(operator) {
             return;
         }
@@ -132,7 +134,7 @@ impl Interpreter<'_> {
             if !argument.alias.as_ref().is_some_and(|alias| alias.writes) || !is_container(&argument.ty) {
                 continue;
             }
-            self.note_write(operator, &args[i], args);
+            self.note_write(frame, node, operator, &args[i]);
             for (j, other) in arguments.iter().enumerate() {
                 let value = match &other.ty {
                     Type::Variable(_) => args[j].clone(),
@@ -158,7 +160,7 @@ impl Interpreter<'_> {
         let maker = Maker { overlaps, ..self.maker(frame, node) };
         let part = k as u16 * 8;
         if is_generic(operator) {
-            return self.generic_result(operator, returned, ty, args, maker, part);
+            return self.generic_result(frame, operator, Result { returned, k, ty }, args, maker);
         }
         let sources = Sources { operator, args };
         let Some(alias) = &returned.alias else {
@@ -207,13 +209,13 @@ impl Interpreter<'_> {
     /// Of an operator on lists and dicts of any type.
     fn generic_result(
         &mut self,
+        frame: Frame,
         operator: &'static Operator,
-        returned: &Return,
-        ty: &Type,
+        Result { returned, k, ty }: Result<'_>,
         args: &[Abstract],
         maker: Maker,
-        part: u16,
     ) -> Abstract {
+        let part = k as u16 * 8;
         let writes = returned.alias.as_ref().is_some_and(|alias| alias.writes);
         if writes && is_container(&returned.ty) {
             let first = operator.schema.arguments.iter().position(|argument| is_container(&argument.ty));
@@ -247,6 +249,7 @@ impl Interpreter<'_> {
         match ty {
             Type::List(item) | Type::Dict(_, item) if !matches!(returned.ty, Type::Variable(_)) => {
                 let made = self.heap.made(ty, maker, part);
+                self.renew(frame, &made);
                 let item = match &**item {
                     // `items()`: keys with values.
                     Type::Tuple(_) => Abstract::tuple([Abstract::any(), held.clone()]),
@@ -335,7 +338,7 @@ impl Interpreter<'_> {
     }
 
     fn touch_fixed(&mut self, frame: Frame, node: &Node, origin: Origin, access: Access, certain: bool) {
-        let location = self.heap.at(origin, Sort::Generator, super::forks::ForkId::MAIN);
+        let location = self.heap.at(origin, Sort::Generator, ForkId::MAIN);
         self.touch(frame, node, location, 0, None, access, certain);
     }
 
@@ -360,7 +363,10 @@ impl Interpreter<'_> {
     fn touch_shapes(&mut self, frame: Frame, node: &Node, value: &Abstract, access: Access, certain: bool) {
         let only = certain && value.things.len() == 1 && value.items.is_none();
         for (thing, direct) in self.tensors_within(value) {
-            if let Thing::Tensor { shape, .. } = *self.heap.thing(thing) {
+            if let Thing::Tensor { storage, shape, .. } = *self.heap.thing(thing) {
+                if access.writes() {
+                    self.heap.reshape(storage);
+                }
                 self.touch(frame, node, shape, 0, None, access, only && direct);
             }
         }
@@ -445,7 +451,7 @@ impl Interpreter<'_> {
     }
 
     /// An operator writes a container, which may be a list of futures.
-    fn note_write(&mut self, operator: &Operator, written: &Abstract, args: &[Abstract]) {
+    fn note_write(&mut self, frame: Frame, node: &Node, operator: &Operator, written: &Abstract) {
         if self.recorder.is_none() {
             return;
         }
@@ -457,26 +463,26 @@ impl Interpreter<'_> {
                 recorder.lose(list);
             }
         }
-        if appends {
-            self.append(written, &args[1]);
+        if let Some(list) = self.only_list(frame, node.inputs[0]).filter(|_| appends) {
+            let value = self.input(frame, node, 1);
+            self.append(list, &value);
         }
     }
 
     /// A value is put into a list: if it is a future, the list has it now.
-    pub(super) fn append(&mut self, list: &Abstract, value: &Abstract) {
+    pub(super) fn append(&mut self, list: LocationId, value: &Abstract) {
         let Some(recorder) = &mut self.recorder else { return };
-        let future = value.things.single().map(|thing| self.heap.thing(thing));
-        let list = list.things.single().map(|thing| self.heap.thing(thing));
-        if let (Some(Thing::Future { fork, last: true }), Some(Thing::Whole(list))) = (future, list) {
-            recorder.hold(*fork, *list);
+        if let Some(&Thing::Future { fork, last: true }) = value.things.single().map(|thing| self.heap.thing(thing)) {
+            recorder.hold(fork, list);
         }
     }
 
-    /// Something is made anew where it was made before: futures in the one before are lost.
-    pub(super) fn renew(&mut self, made: &Abstract) {
+    /// A list is made, perhaps where one was made before.
+    pub(super) fn renew(&mut self, frame: Frame, made: &Abstract) {
+        let locations = self.locations(made);
         let Some(recorder) = &mut self.recorder else { return };
-        if let Some(Thing::Whole(location)) = made.things.single().map(|thing| self.heap.thing(thing)) {
-            recorder.lose(*location);
+        for list in locations {
+            recorder.renew(list, frame.repeats || !is_one(frame.fork, ForkId::MAIN, &self.forks));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! to when it may be running while the task above it goes on. A wait ends a fork if it is surely for the last task that was
 //! forked there; a loop over a list of futures ends all that was counted in it.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::forks::{ForkId, Forks};
@@ -53,6 +53,8 @@ pub(super) struct Recorder {
     put: FxHashMap<LocationId, u64>,
     /// When a length was last taken, by calling context and node.
     measured: FxHashMap<(u32, u32), u64>,
+    /// Lists of which there may be several at once, made at one place. Only asked.
+    remade: FxHashSet<LocationId>,
     /// Nodes that nobody knows, with their contexts.
     pub(super) opaque: Vec<(u32, u32, ForkId)>,
 }
@@ -157,6 +159,16 @@ impl Recorder {
         }
     }
 
+    /// Tasks of these forks may have been forked, nobody knows how many, and anything may have been done to lists.
+    pub(super) fn start_lost(&mut self, some: &[ForkId], forks: &Forks) {
+        some.iter().for_each(|&fork| self.start(fork, forks));
+        for (fork, hold) in &mut self.running {
+            if matches!(hold.rest, Held::In(_)) || some.contains(fork) {
+                *hold = Hold::LOST;
+            }
+        }
+    }
+
     /// A future is waited for: that of the last task that was forked there, or of some. Whether this task surely comes here is
     /// `certain`; what it has forked itself is known to be running, or not, on each way.
     pub(super) fn wait(&mut self, fork: ForkId, last: bool, certain: bool, forks: &Forks) {
@@ -229,7 +241,20 @@ impl Recorder {
         *last = time.max(*last);
     }
 
-    /// A list is made anew, or something may be taken out of it.
+    /// A list is made: futures in the one that was made there before are lost. Whether there may be several at once is `remade`.
+    pub(super) fn renew(&mut self, list: LocationId, remade: bool) {
+        self.lose(list);
+        if remade {
+            self.remade.insert(list);
+        }
+    }
+
+    /// Whether a location may stand for several lists.
+    pub(super) fn is_remade(&self, list: LocationId) -> bool {
+        self.remade.contains(&list)
+    }
+
+    /// Something may be taken out of a list.
     pub(super) fn lose(&mut self, list: LocationId) {
         for (_, hold) in &mut self.running {
             if hold.rest == Held::In(list) {
@@ -318,7 +343,7 @@ impl Recorder {
 }
 
 /// Whether a task of `owner` has exactly one task of `fork` below it.
-fn is_one(mut fork: ForkId, owner: ForkId, forks: &Forks) -> bool {
+pub(super) fn is_one(mut fork: ForkId, owner: ForkId, forks: &Forks) -> bool {
     while fork != owner {
         if forks.get(fork).many {
             return false;

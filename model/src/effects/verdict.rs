@@ -255,10 +255,12 @@ impl Judge<'_> {
     }
 
     fn overlap(&self, a: &Touch, b: &Touch) -> bool {
-        let apart = matches!((&a.region, &b.region), (Some(a), Some(b)) if a.is_apart_from(b));
+        let heap = &self.interpreter.heap;
+        let apart =
+            matches!((&a.region, &b.region), (Some(one), Some(other)) if heap.are_apart(a.location, one, other));
         // Two tasks of one fork: what each has made is not the other's, unless it got out.
         let own = a.fork == b.fork && self.owns(a.fork, a.location);
-        !apart && !own && self.interpreter.heap.may_be_same(a.location, b.location)
+        !apart && !own && heap.may_be_same(a.location, b.location)
     }
 
     /// Whether a thing is its own for every task of the fork.

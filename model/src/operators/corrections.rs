@@ -16,6 +16,8 @@ pub enum Correction {
     Overwrites(&'static [&'static str]),
     /// Writes the metadata of these arguments, and leaves their elements alone.
     WritesShape(&'static [&'static str]),
+    /// Makes its first argument show the memory of another from then on.
+    Rebinds,
     /// Writes these arguments (after reading them) when the condition holds; only reads them otherwise.
     Writes(&'static [&'static str], When),
     /// The schema promises a view; when the condition holds the call copies, and so reads the elements.

@@ -21,6 +21,7 @@ use super::truth::{Draws, Truth};
 /// What a function gives, or the error that it raises.
 type Out = Result<Val, String>;
 type List = Attr<Vec<Tensor>>;
+type Queue = Attr<Vec<Future<Out>>>;
 type Dict = Attr<Vec<(usize, Tensor)>>;
 
 /// What a variable holds.
@@ -31,8 +32,9 @@ enum Val {
     Dict(Dict),
     Pair(Tensor, Tensor),
     Future(Future<Out>),
-    Futures(Attr<Vec<Future<Out>>>),
+    Futures(Queue),
     Nest(Attr<Vec<List>>),
+    Queues(Attr<Vec<Queue>>),
     Object(Attr<Tensor>, Attr<i64>),
     Int(i64),
 }
@@ -47,6 +49,7 @@ impl Outcome for Val {
             Val::Future(future) => future.look(look),
             Val::Futures(futures) => futures.look(look),
             Val::Nest(nest) => nest.look(look),
+            Val::Queues(nest) => nest.look(look),
             Val::Object(t, k) => (t, k).look(look),
             Val::Int(number) => number.look(look),
         }
@@ -63,6 +66,7 @@ impl Input for Val {
             Val::Future(future) => future.visit_input(visitor),
             Val::Futures(futures) => futures.visit_input(visitor),
             Val::Nest(nest) => nest.visit_input(visitor),
+            Val::Queues(nest) => nest.visit_input(visitor),
             Val::Object(t, k) => (t.clone(), k.clone()).visit_input(visitor),
             Val::Int(number) => number.visit_input(visitor),
         }
@@ -240,6 +244,7 @@ impl Frame {
         list -> List: Val::List(list) => list;
         dict -> Dict: Val::Dict(dict) => dict;
         future -> Future<Out>: Val::Future(future) => future;
+        queue -> Queue: Val::Futures(queue) => queue;
     }
 
     fn get(&self, var: Var) -> Val {
@@ -420,7 +425,14 @@ impl Frame {
             Statement::NewTensors(to, first) => self.set_list(to, vec![self.tensor(first)]),
             Statement::NewDict(to) => self.set(to, Val::Dict(Attr::new(Vec::new()))),
             Statement::NewFutures(to) => self.set(to, Val::Futures(Attr::new(Vec::new()))),
-            Statement::NewNest(to, first) => self.set(to, Val::Nest(Attr::new(vec![self.list(first)]))),
+            Statement::NewNest(to, first) => {
+                let nest = match self.get(first) {
+                    Val::List(list) => Val::Nest(Attr::new(vec![list])),
+                    Val::Futures(queue) => Val::Queues(Attr::new(vec![queue])),
+                    _ => unreachable!("a list"),
+                };
+                self.set(to, nest);
+            }
             Statement::NewObject(to, first) => {
                 self.set(to, Val::Object(Attr::new(self.tensor(first)), Attr::new(1)));
             }
@@ -435,6 +447,7 @@ impl Frame {
                 Val::List(list) => list.modify(|list| list.push(self.tensor(item))),
                 Val::Futures(list) => list.modify(|list| list.push(self.future(item))),
                 Val::Nest(list) => list.modify(|list| list.push(self.list(item))),
+                Val::Queues(list) => list.modify(|list| list.push(self.queue(item))),
                 _ => unreachable!("a list"),
             },
             Statement::SetItem(list, i, item) => {
@@ -450,6 +463,7 @@ impl Frame {
                     Val::List(list) => list.get().get(i).cloned().map(Val::Tensor),
                     Val::Futures(list) => list.get().get(i).cloned().map(Val::Future),
                     Val::Nest(list) => list.get().get(i).cloned().map(Val::List),
+                    Val::Queues(list) => list.get().get(i).cloned().map(Val::Futures),
                     _ => unreachable!("a list"),
                 };
                 self.set(to, item.ok_or_else(missing)?);

@@ -132,6 +132,8 @@ pub enum Kind {
     Futures,
     /// A list of lists of vectors.
     Nest,
+    /// A list of lists of futures of vectors.
+    Queues,
     /// An object of a class with a vector `t` and an int `k`.
     Object,
     /// The length that a list had.
@@ -246,7 +248,7 @@ pub enum Statement {
     SetDefault(Var, Var, usize, Var),
     /// `torch.add(a, b, out=to)`, all of the same sizes.
     AddOut(Var, Var, Var),
-    /// `to = [l]`, a new list of lists.
+    /// `to = [l]`, a new list of lists, also of futures.
     NewNest(Var, Var),
     /// `for to in l`, also of futures; with an int `for i in range(int)`, and `to` is `l[i]`.
     Each(Var, Var, Option<Var>, Vec<Statement>),
@@ -764,7 +766,9 @@ impl Maker<'_> {
         };
         let queues = scope.of(|kind| kind == Kind::Futures);
         let queue = self.choices.one(&queues);
-        Some(match self.choices.below(16) {
+        let nests = scope.of(|kind| kind == Kind::Queues);
+        let nest = (!nests.is_empty()).then(|| self.choices.one(&nests));
+        Some(match self.choices.below(22) {
             0..=2 => Statement::Append(queue, future?),
             3..=4 => Statement::Measure(scope.add(Kind::Int), queue),
             5..=7 if depth > 0 => self.each_of(queue, scope, depth),
@@ -783,6 +787,13 @@ impl Maker<'_> {
                 Statement::Concat(scope.add(Kind::Futures), queue, other)
             }
             15 => Statement::Head(scope.add(Kind::Futures), queue),
+            16..=17 => Statement::NewFutures(scope.add(Kind::Futures)),
+            18 => Statement::NewNest(scope.add(Kind::Queues), queue),
+            19 => Statement::Append(nest?, queue),
+            20..=21 => {
+                let nest = nest?;
+                Statement::GetItem(scope.add(Kind::Futures), nest, self.choices.below(2))
+            }
             _ => return None,
         })
     }

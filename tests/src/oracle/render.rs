@@ -282,7 +282,7 @@ fn annotation(kind: Kind) -> &'static str {
         Kind::Futures => "List[Future[Tensor]]",
         Kind::Object => "__torch__.C",
         Kind::Int => "int",
-        Kind::Nest | Kind::Future(_) => unreachable!("no function is given or returns such a thing"),
+        Kind::Nest | Kind::Queues | Kind::Future(_) => unreachable!("no function is given or returns such a thing"),
     }
 }
 

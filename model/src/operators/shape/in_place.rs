@@ -24,13 +24,15 @@ pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
     ("aten::resize_", RESIZES),
     ("aten::resize_as_", RESIZES),
     ("aten::set_", WRITES_SHAPE),
-    ("aten::set_.source_Tensor", WRITES_SHAPE),
-    ("aten::set_.source_Tensor_storage_offset", WRITES_SHAPE),
-    ("aten::set_data", WRITES_SHAPE),
+    ("aten::set_.source_Tensor", REBINDS),
+    ("aten::set_.source_Tensor_storage_offset", REBINDS),
+    ("aten::set_data", REBINDS),
 ];
 
 /// Only the metadata of `self` are written, and only those of others are read.
 pub(super) const WRITES_SHAPE: &[Correction] = &[Correction::WritesShape(&["self"]), Correction::ShapeOnly];
+
+const REBINDS: &[Correction] = &[Correction::WritesShape(&["self"]), Correction::ShapeOnly, Correction::Rebinds];
 
 const RESIZES: &[Correction] =
     &[Correction::Writes(&["self"], When::Arguments(grows)), Correction::WritesShape(&["self"]), Correction::ShapeOnly];
