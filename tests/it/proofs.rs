@@ -569,3 +569,29 @@ fn what_a_tensor_shows_is_not_followed_once_it_is_given_other_memory() {
         assert_eq!(ran(&code(&main, READ), &[Value::Bool(true), Value::Int(2)]), ["parent-mutation"], "{change}");
     }
 }
+
+#[test]
+fn parts_of_a_tensor_meet_if_an_element_is_in_both() {
+    // A fork reads one part of the numbers from 0 to 9 while main writes the other.
+    let every = |k: i64| format!("torch.slice(y, 0, 0, 10, {k})");
+    for (a, b, said_of_it, runs) in [
+        ("torch.select(y, 0, 1)".to_string(), "torch.select(y, 0, 2)".to_string(), 0, 0),
+        (format!("torch.select({}, 0, 1)", every(2)), format!("torch.select({}, 0, 2)", every(2)), 0, 0),
+        // The fourth of every second number and the third of every third.
+        (format!("torch.select({}, 0, 3)", every(2)), format!("torch.select({}, 0, 2)", every(3)), 1, 1),
+        (format!("torch.select({}, 0, 2)", every(3)), "torch.select(y, 0, 6)".into(), 1, 1),
+        ("torch.slice(y, 0, 6, 7)".into(), "torch.slice(y, 0, -6, 7)".into(), 1, 1),
+        ("torch.narrow(torch.narrow(y, 0, 2, 3), 0, 1, 1)".into(), "torch.select(y, 0, 3)".into(), 1, 1),
+        ("torch.select(torch.view(y, [2, 5]), 0, 0)".into(), "torch.select(y, 0, 1)".into(), 1, 1),
+        // Which parts these are is only known when it runs.
+        ("torch.unbind(y)[0]".into(), "torch.unbind(y)[1]".into(), 1, 0),
+    ] {
+        let main = format!(
+            "y = torch.arange(10)\na = {a}\nb = {b}\n{}_1 = torch.add_(b, 1)\nreturn y",
+            fork("f", "read", "a")
+        );
+        let found = |count| vec!["parent-mutation"; count];
+        assert_eq!(kinds(&said(&main, READ)), found(said_of_it), "{a} {b}");
+        assert_eq!(ran(&code(&main, READ), &[Value::Bool(true), Value::Int(2)]), found(runs), "{a} {b}");
+    }
+}

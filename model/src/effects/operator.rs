@@ -531,18 +531,24 @@ fn step(operator: &Operator, args: &[Abstract]) -> Option<Step> {
     match (operator.name, operator.overload) {
         ("aten::select", "int") => {
             let (dimension, index) = (at(1)?, at(2)?);
-            Some(Step { dimension, start: index, end: index.checked_add(1)?, select: true })
+            Some(Step { dimension, start: index, end: index.checked_add(1)?, stride: 1, select: true })
         }
         ("aten::slice", "Tensor") => {
             let bound = |i: usize, none: i64| match args.get(i)?.constant()? {
                 Constant::None => Some(none),
                 _ => at(i),
             };
-            Some(Step { dimension: at(1)?, start: bound(2, 0)?, end: bound(3, i64::MAX)?, select: false })
+            Some(Step {
+                dimension: at(1)?,
+                start: bound(2, 0)?,
+                end: bound(3, i64::MAX)?,
+                stride: at(4)?,
+                select: false,
+            })
         }
         ("aten::narrow", "") => {
             let (dimension, start, length) = (at(1)?, at(2)?, at(3)?);
-            Some(Step { dimension, start, end: start.checked_add(length)?, select: false })
+            Some(Step { dimension, start, end: start.checked_add(length)?, stride: 1, select: false })
         }
         _ => None,
     }

@@ -18,7 +18,7 @@ pub(super) struct Region {
     sealed: bool,
 }
 
-/// Indices `start..end` of one dimension.
+/// Indices of `start..end` in one dimension: the first, and from there each so many further on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Step {
     /// Which dimension, of what the steps before it show.
@@ -27,6 +27,8 @@ pub(super) struct Step {
     pub(super) start: i64,
     /// The first index that is not in it.
     pub(super) end: i64,
+    /// How far from one to the next.
+    pub(super) stride: i64,
     /// Whether the dimension is gone.
     pub(super) select: bool,
 }
@@ -67,11 +69,15 @@ mod tests {
     use super::*;
 
     fn select(dimension: i64, index: i64) -> Option<Step> {
-        Some(Step { dimension, start: index, end: index + 1, select: true })
+        Some(Step { dimension, start: index, end: index + 1, stride: 1, select: true })
     }
 
     fn slice(dimension: i64, start: i64, end: i64) -> Option<Step> {
-        Some(Step { dimension, start, end, select: false })
+        every(1, start, end).map(|step| Step { dimension, ..step })
+    }
+
+    fn every(stride: i64, start: i64, end: i64) -> Option<Step> {
+        Some(Step { dimension: 0, start, end, stride, select: false })
     }
 
     #[test]
@@ -90,6 +96,9 @@ mod tests {
             (at(&[None, select(0, 0)]), at(&[None, select(0, 1)]), false),
             (at(&[select(0, 0), None]), at(&[select(0, 1), None]), true),
             (at(&[slice(0, 0, 2)]), at(&[slice(0, 1, 3)]), false),
+            // The fourth of every second and the third of every third are one; the first two of every second are not.
+            (at(&[every(2, 0, 10), select(0, 3)]), at(&[every(3, 0, 10), select(0, 2)]), false),
+            (at(&[every(2, 0, 10), select(0, 0)]), at(&[every(2, 0, 10), select(0, 1)]), true),
         ] {
             assert_eq!((a.is_apart_from(&b), b.is_apart_from(&a)), (apart, apart), "{a:?} {b:?}");
         }
