@@ -1,6 +1,6 @@
-//! Eigenvalues and eigenvectors of general real matrices, which are complex.
+//! Eigenvalues and eigenvectors of general matrices, which are complex.
 //!
-//! A matrix is made Hessenberg's form by reflections, and that almost triangular by Francis's steps with two shifts (Golub and Van Loan,
+//! A real matrix is made Hessenberg's form by reflections, and that almost triangular by Francis's steps with two shifts (Golub and Van Loan,
 //! "Matrix Computations", 7.4 and 7.5). Two rows that are left together are turned to be triangular, too, with complex numbers; then
 //! the vectors are those of a triangular matrix. They have the length one, and the greatest element of a complex one is real, as
 //! LAPACK leaves them. Values come in the order in which they stand on the diagonal, which LAPACK's need not have.
@@ -9,7 +9,7 @@ use num_complex::Complex64;
 
 use super::super::{Call, Fault, Kernel};
 use super::factor::{Batch, Matrix, size_of};
-use crate::tensor::{DType, Layout, Tensor};
+use crate::tensor::{DType, Dims, Layout, Tensor};
 use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
@@ -20,45 +20,85 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
     ("aten::linalg_eigvals", eigenvalues),
 ];
 
-/// The eigenvalues of each matrix, and the vectors as rows of numbers one after the other.
-fn of_batch(call: &Call<'_>) -> Result<(Batch, Vec<Complex64>, Vec<Complex64>)> {
-    let batch = Batch::of(call, 0, "linalg.eig", true)?;
-    let (mut values, mut vectors) = (Vec::new(), Vec::new());
-    for a in &batch.matrices {
-        if a.elements.iter().any(|x| !x.is_finite()) {
-            return Err(Fault::raised("torch.linalg.eig: input tensor should not contain infs or NaNs."));
+/// The eigenvalues of matrices one after the other, and the vectors.
+struct Found {
+    /// The sizes of the batch.
+    batch: Dims,
+    n: usize,
+    dtype: DType,
+    values: Vec<Complex64>,
+    /// Column by column, as LAPACK leaves them.
+    vectors: Vec<Complex64>,
+}
+
+fn find(call: &Call<'_>) -> Result<Found> {
+    let (tensor, mut all) = (call.tensor(0)?, Vec::new());
+    let (dtype, batch, n) = if tensor.dtype().is_complex() {
+        let sizes = tensor.sizes();
+        check_square(&sizes)?;
+        let (batch, n) = sizes.split_at(sizes.len() - 2);
+        let n = n[0] as usize;
+        let elements = call.read::<Complex64>(tensor)?;
+        for i in 0..batch.iter().product::<i64>() as usize {
+            let rows = elements[i * n * n..][..n * n].chunks(n.max(1)).map(<[_]>::to_vec).collect();
+            all.push(eigen_of_complex(rows)?);
         }
-        let (of_matrix, columns) = eigen(a)?;
-        values.extend(of_matrix);
-        // Column by column, as LAPACK leaves them.
-        columns.iter().for_each(|column| vectors.extend(column));
+        (tensor.dtype(), batch.into(), n)
+    } else {
+        let batch = Batch::of(call, 0, NAME, true)?;
+        for a in &batch.matrices {
+            all.push(eigen(a)?);
+        }
+        let complex = if batch.dtype == DType::Float64 { DType::Complex128 } else { DType::Complex64 };
+        (complex, batch.sizes, size_of(call, 0)?.0)
+    };
+    let (values, vectors): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+    Ok(Found { batch, n, dtype, values: values.concat(), vectors: vectors.concat().concat() })
+}
+
+/// What PyTorch calls it.
+const NAME: &str = "linalg.eig";
+
+fn check_square(sizes: &[i64]) -> Result<()> {
+    let &[.., rows, columns] = sizes else {
+        return raised(format!("{NAME}: The input tensor A must have at least 2 dimensions."));
+    };
+    if rows != columns {
+        return raised(format!(
+            "{NAME}: A must be batches of square matrices, but they are {rows} by {columns} matrices"
+        ));
     }
-    Ok((batch, values, vectors))
+    Ok(())
 }
 
-fn complex(dtype: DType) -> DType {
-    if dtype == DType::Float64 { DType::Complex128 } else { DType::Complex64 }
+fn raised<R>(words: impl Into<String>) -> Result<R> {
+    Err(Fault::raised(words))
 }
 
-fn value_tensor(call: &mut Call<'_>, batch: &Batch, n: usize, values: &[Complex64]) -> Result<Tensor> {
-    let mut sizes = batch.sizes.clone();
-    sizes.push(n as i64);
-    call.create(complex(batch.dtype), &sizes, values)
+fn check_finite(mut elements: impl Iterator<Item = f64>) -> Result<()> {
+    if elements.any(|x| !x.is_finite()) {
+        return raised("torch.linalg.eig: input tensor should not contain infs or NaNs.");
+    }
+    Ok(())
+}
+
+fn value_tensor(call: &mut Call<'_>, found: &Found) -> Result<Tensor> {
+    let mut sizes = found.batch.clone();
+    sizes.push(found.n as i64);
+    call.create(found.dtype, &sizes, &found.values)
 }
 
 fn eigenvalues(call: &mut Call<'_>) -> Result {
-    let (batch, values, _) = of_batch(call)?;
-    let (n, _) = size_of(call, 0)?;
-    value_tensor(call, &batch, n, &values).map(Value::Tensor)
+    let found = find(call)?;
+    value_tensor(call, &found).map(Value::Tensor)
 }
 
 fn eigenvectors(call: &mut Call<'_>) -> Result {
-    let (batch, values, vectors) = of_batch(call)?;
-    let (n, _) = size_of(call, 0)?;
-    let values = value_tensor(call, &batch, n, &values)?;
-    let mut sizes = batch.sizes.clone();
-    sizes.extend([n as i64, n as i64]);
-    let turned = call.create(complex(batch.dtype), &sizes, &vectors)?;
+    let found = find(call)?;
+    let values = value_tensor(call, &found)?;
+    let mut sizes = found.batch.clone();
+    sizes.extend([found.n as i64, found.n as i64]);
+    let turned = call.create(found.dtype, &sizes, &found.vectors)?;
     let mut strides = turned.metadata().layout.strides().to_vec();
     let rank = strides.len();
     strides.swap(rank - 2, rank - 1);
@@ -67,6 +107,7 @@ fn eigenvectors(call: &mut Call<'_>) -> Result {
 }
 
 fn eigen(a: &Matrix) -> Result<(Vec<Complex64>, Vec<Vec<Complex64>>)> {
+    check_finite(a.elements.iter().copied())?;
     let n = a.rows;
     let (mut h, mut z) = (a.clone(), Matrix::identity(n));
     hessenberg(&mut h, &mut z);
@@ -84,6 +125,17 @@ fn eigen(a: &Matrix) -> Result<(Vec<Complex64>, Vec<Vec<Complex64>>)> {
         };
         vectors.push(vector);
     }
+    Ok(((0..n).map(|k| schur.t[k][k]).collect(), vectors))
+}
+
+fn eigen_of_complex(a: Vec<Vec<Complex64>>) -> Result<(Vec<Complex64>, Vec<Vec<Complex64>>)> {
+    check_finite(a.iter().flatten().flat_map(|x| [x.re, x.im]))?;
+    let n = a.len();
+    let z = (0..n).map(|i| (0..n).map(|j| f64::from(u8::from(i == j)).into()).collect()).collect();
+    let mut schur = Schur { t: a, z };
+    schur.make_hessenberg();
+    schur.chase()?;
+    let vectors = (0..n).map(|k| normal(schur.vector(k), false)).collect();
     Ok(((0..n).map(|k| schur.t[k][k]).collect(), vectors))
 }
 
@@ -133,6 +185,12 @@ fn hessenberg(h: &mut Matrix, z: &mut Matrix) {
 /// So many steps for one eigenvalue are more than any matrix needs.
 const STEPS: usize = 100;
 
+fn no_end<R>() -> Result<R> {
+    raised(format!(
+        "{NAME}: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated eigenvalues."
+    ))
+}
+
 /// Leaves one or two rows together along the diagonal.
 fn almost_triangular(h: &mut Matrix, z: &mut Matrix) -> Result<()> {
     let norm = h.elements.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -152,10 +210,7 @@ fn almost_triangular(h: &mut Matrix, z: &mut Matrix) -> Result<()> {
         }
         steps += 1;
         if steps > STEPS {
-            return Err(Fault::raised(
-                "linalg.eig: The algorithm failed to converge because the input matrix is ill-conditioned or has too many repeated \
-                 eigenvalues.",
-            ));
+            return no_end();
         }
         francis(h, z, start, end, steps);
     }
@@ -228,27 +283,92 @@ impl Schur {
                 let near = if far == 0.0 { 0.0 } else { b * c / far };
                 [Complex64::from(d + far), Complex64::from(d - near)]
             };
-            self.turn(k, [values[0] - d, c.into()]);
+            self.turn(k, [values[0] - d, c.into()], k);
             (self.t[k][k], self.t[k + 1][k + 1], self.t[k + 1][k]) = (values[0], values[1], 0.0.into());
         }
         pairs
     }
 
-    /// Makes this vector of two rows the first of their axes.
-    fn turn(&mut self, k: usize, [x, y]: [Complex64; 2]) {
+    /// Makes this vector of two rows the first of their axes. Columns before `from` are zero in both.
+    fn turn(&mut self, k: usize, [x, y]: [Complex64; 2], from: usize) {
         let length = (x.norm_sqr() + y.norm_sqr()).sqrt();
-        let (x, y) = (x / length, y / length);
-        for column in k..self.t.len() {
+        if length == 0.0 {
+            return;
+        }
+        let (x, y, n) = (x / length, y / length, self.t.len());
+        for column in from..n {
             let (p, q) = (self.t[k][column], self.t[k + 1][column]);
             self.t[k][column] = x.conj() * p + y.conj() * q;
             self.t[k + 1][column] = x * q - y * p;
         }
-        let above = self.t[..k + 2].iter_mut();
-        for row in above.chain(self.z.iter_mut()) {
+        for row in self.t.iter_mut().chain(self.z.iter_mut()) {
             let (p, q) = (row[k], row[k + 1]);
             row[k] = x * p + y * q;
             row[k + 1] = x.conj() * q - y.conj() * p;
         }
+    }
+
+    /// Makes zeros below the first diagonal under the main one.
+    fn make_hessenberg(&mut self) {
+        let n = self.t.len();
+        for column in 0..n.saturating_sub(2) {
+            for row in (column + 2..n).rev() {
+                self.turn(row - 1, [self.t[row - 1][column], self.t[row][column]], column);
+                self.t[row][column] = 0.0.into();
+            }
+        }
+    }
+
+    /// Makes zeros of the first diagonal under the main one, by steps with one shift of Wilkinson's.
+    fn chase(&mut self) -> Result<()> {
+        let norm = self.t.iter().flatten().map(|x| x.norm_sqr()).sum::<f64>().sqrt();
+        let (mut end, mut steps) = (self.t.len(), 0);
+        while end > 1 {
+            let small = |k: usize| {
+                let beside = size(self.t[k][k]) + size(self.t[k - 1][k - 1]);
+                size(self.t[k][k - 1]) <= f64::EPSILON * if beside == 0.0 { norm } else { beside }
+            };
+            let start = (1..end).rev().find(|&k| small(k)).unwrap_or(0);
+            if start > 0 {
+                self.t[start][start - 1] = 0.0.into();
+            }
+            if start == end - 1 {
+                (end, steps) = (start, 0);
+                continue;
+            }
+            steps += 1;
+            if steps > STEPS {
+                return no_end();
+            }
+            let mut vector = [self.t[start][start] - self.shift(end - 1, steps), self.t[start + 1][start]];
+            for k in start..end - 1 {
+                self.turn(k, vector, if k > start { k - 1 } else { start });
+                if k > start {
+                    self.t[k + 1][k - 1] = 0.0.into();
+                }
+                if k + 2 < end {
+                    vector = [self.t[k + 1][k], self.t[k + 2][k]];
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The eigenvalue of the last two rows that is nearer to the last element.
+    fn shift(&self, last: usize, step: usize) -> Complex64 {
+        let [a, b] = [self.t[last - 1][last - 1], self.t[last - 1][last]];
+        let [c, d] = [self.t[last][last - 1], self.t[last][last]];
+        if step.is_multiple_of(10) {
+            // Where the shifts go in circles, another ends that.
+            return d + size(c);
+        }
+        let half = (a - d) / 2.0;
+        let mut far = root(half * half + b * c);
+        if (half.conj() * far).re < 0.0 {
+            far = -far;
+        }
+        let far = half + far;
+        if size(far) == 0.0 { d } else { d - b * c / far }
     }
 
     /// The eigenvector of a value on the diagonal.
@@ -270,6 +390,18 @@ impl Schur {
 
 fn size(x: Complex64) -> f64 {
     libm::hypot(x.re, x.im)
+}
+
+/// The square root to the right of zero.
+fn root(x: Complex64) -> Complex64 {
+    let part = ((size(x) + x.re.abs()) / 2.0).sqrt();
+    if part == 0.0 {
+        Complex64::default()
+    } else if x.re >= 0.0 {
+        Complex64::new(part, x.im / (2.0 * part))
+    } else {
+        Complex64::new(x.im.abs() / (2.0 * part), part.copysign(x.im))
+    }
 }
 
 /// A vector of length one: real, or with a real greatest element.
@@ -319,6 +451,28 @@ mod tests {
                 check(&Matrix { rows: n, columns: n, elements: (0..n * n).map(element).collect() });
             }
         }
+    }
+
+    #[test]
+    fn values_and_vectors_are_those_of_a_complex_matrix() {
+        for n in 1..10 {
+            for shift in 0..12 {
+                let element = |i: usize| ((i * i * 7 + i * (shift + 3) + shift) % 23) as f64 / 4.0 - 3.0;
+                let number = |i: usize| Complex64::new(element(i), element(i + shift + 1));
+                let a: Vec<Vec<Complex64>> = (0..n).map(|row| (0..n).map(|k| number(row * n + k)).collect()).collect();
+                let (values, vectors) = eigen_of_complex(a.clone()).expect("it converges");
+                for (value, vector) in values.iter().zip(&vectors) {
+                    for row in 0..n {
+                        let product: Complex64 = (0..n).map(|k| a[row][k] * vector[k]).sum();
+                        assert!(size(product - value * vector[row]) < 1e-11, "{n} {shift}");
+                    }
+                }
+            }
+        }
+        let turned = vec![vec![0.0.into(), Complex64::i()], vec![Complex64::i(), 0.0.into()]];
+        let (mut values, _) = eigen_of_complex(turned).expect("it converges");
+        values.sort_by(|x, y| x.im.total_cmp(&y.im));
+        assert!(size(values[0] + Complex64::i()) < 1e-15 && size(values[1] - Complex64::i()) < 1e-15);
     }
 
     #[test]

@@ -34,6 +34,9 @@ fn right_side(call: &mut Call<'_>) -> Result<(Tensor, bool)> {
             b.dtype().scalar_type_name()
         ));
     }
+    if b_sizes.len() > a_sizes.len() || b_sizes.len() + 1 < a_sizes.len() {
+        return raised("input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1");
+    }
     let rows = a_sizes[a_sizes.len() - 2];
     let vector = b_sizes.len() == 1 || b_sizes[..] == a_sizes[..a_sizes.len() - 1];
     if vector {

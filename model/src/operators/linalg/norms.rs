@@ -155,6 +155,9 @@ fn cond(call: &mut Call<'_>) -> Result {
         let (above, below) = if greatest { (most, least) } else { (least, most) };
         return call.run("aten::div.Tensor", &[above, below]);
     }
+    if call.tensor(0)?.sizes().len() < 2 {
+        return raised("linalg.cond: The input tensor A must have at least 2 dimensions.");
+    }
     let (rows, columns) = size_of(call, 0)?;
     if rows != columns {
         return raised(format!(
@@ -179,10 +182,13 @@ fn cond(call: &mut Call<'_>) -> Result {
 fn tensor_inverse(call: &mut Call<'_>) -> Result {
     let (x, first) = (call.tensor(0)?, call.int(1)?);
     if first <= 0 {
-        return raised("Expected a strictly positive integer for 'ind'");
+        return raised(format!("Expected a strictly positive integer for 'ind', but got {first}"));
     }
     let sizes = x.sizes();
-    let (rows, columns) = sizes.split_at((first as usize).min(sizes.len()));
+    if first as usize > sizes.len() {
+        return raised(format!("ArrayRef: invalid slice, N = {first}; size = {}", sizes.len()));
+    }
+    let (rows, columns) = sizes.split_at(first as usize);
     let (height, width): (i64, i64) = (rows.iter().product(), columns.iter().product());
     if height != width {
         return raised(format!(
