@@ -4,6 +4,7 @@ mod attention;
 mod convolution;
 mod depthwise;
 mod embedding;
+mod fractional;
 mod loss;
 mod normalize;
 mod packing;
@@ -56,6 +57,8 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::max_pool2d_with_indices", pool::max_pool_with_indices),
         ("aten::max_pool3d", pool::max_pool),
         ("aten::max_pool3d_with_indices", pool::max_pool_with_indices),
+        ("aten::fractional_max_pool2d", fractional::pool),
+        ("aten::fractional_max_pool3d", fractional::pool),
         ("aten::max_unpool2d", unpool::max_unpool),
         ("aten::max_unpool3d", unpool::max_unpool),
     ],

@@ -70,7 +70,10 @@ fn mvlgamma(call: &mut Call<'_>) -> Result {
     if p < 1 {
         return Err(Fault::raised("p has to be greater than or equal to 1"));
     }
-    let constant = (p * (p - 1)) as f64 / 4.0 * libm::log(PI);
+    // PyTorch makes a tensor of all terms; so many that it could not are refused.
+    let terms = (p as u64).saturating_mul(call.tensor(0)?.numel() as u64);
+    let _charge = call.memory().charge(terms.saturating_mul(size_of::<f64>() as u64))?;
+    let constant = p as f64 * (p as f64 - 1.0) / 4.0 * libm::log(PI);
     let of = |x: f64| (0..p).map(|j| libm::lgamma(x - j as f64 / 2.0)).sum::<f64>() + constant;
     let plan = Plan::unary(call, Rule::Float)?;
     compute!(floats plan, call, T => plan.map(call, |x: T| in_f64(x, of)))
@@ -94,7 +97,8 @@ fn derivative(n: i64, x: f64) -> f64 {
         1 => zeta(2.0, x),
         _ => {
             let sign = if n % 2 == 1 { 1.0 } else { -1.0 };
-            sign * libm::exp(libm::lgamma((n + 1) as f64)) * zeta((n + 1) as f64, x)
+            let order = n as f64 + 1.0;
+            sign * libm::exp(libm::lgamma(order)) * zeta(order, x)
         }
     }
 }

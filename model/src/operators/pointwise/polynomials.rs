@@ -84,11 +84,11 @@ fn chebyshev<F: Wide>(kind: Kind, x: F, n: i64, math: Math) -> F {
     if x.abs() == one {
         let at_one = match kind {
             Kind::T => one,
-            Kind::U => number(n + 1),
+            Kind::U => number::<F>(n) + one,
             // Mirrored, the third kind is the fourth.
             Kind::V if x > F::of(0.0) => one,
             Kind::W if x < F::of(0.0) => one,
-            Kind::V | Kind::W => number(n + n + 1),
+            Kind::V | Kind::W => number::<F>(n) + number(n) + one,
         };
         return if x > F::of(0.0) { at_one } else { sign * at_one };
     }
@@ -111,10 +111,10 @@ fn of_angle<F: Wide>(kind: Kind, angle: F, n: i64, sign: F, math: Math) -> F {
     let odd = (number::<F>(n) + F::of(0.5)) * angle;
     match kind {
         Kind::T => math.cos(number::<F>(n) * angle),
-        Kind::U => math.sin(number::<F>(n + 1) * angle) / math.sin(angle),
-        Kind::V if math.sin(half) == F::of(1.0) => sign * number(n + n + 1),
+        Kind::U => math.sin((number::<F>(n) + F::of(1.0)) * angle) / math.sin(angle),
+        Kind::V if math.sin(half) == F::of(1.0) => sign * (number::<F>(n) + number(n) + F::of(1.0)),
         Kind::V => math.cos(odd) / math.cos(half),
-        Kind::W if math.cos(half) == F::of(1.0) => number(n + n + 1),
+        Kind::W if math.cos(half) == F::of(1.0) => number::<F>(n) + number(n) + F::of(1.0),
         Kind::W => math.sin(odd) / math.sin(half),
     }
 }

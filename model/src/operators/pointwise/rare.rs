@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use super::super::results::tuple;
 use super::super::{Call, Fault, Kernel};
 use super::functions::in_f64;
 use super::gamma::check_dtype;
@@ -18,6 +19,7 @@ pub(super) const ROWS: &[(&str, Kernel)] = rows! {
     bessel_j1: "special_bessel_j1" "special_bessel_j1.out";
     bessel_y0: "special_bessel_y0" "special_bessel_y0.out";
     bessel_y1: "special_bessel_y1" "special_bessel_y1.out";
+    frexp: "frexp.Tensor";
     erfcx: "special_erfcx" "special_erfcx.out";
     i0e: "special_i0e" "special_i0e.out";
     i1: "special_i1" "special_i1.out";
@@ -66,6 +68,20 @@ functions! {
     scaled_k0: wide bessel::scaled_k0;
     scaled_k1: wide bessel::scaled_k1;
     spherical_j0: wide bessel::spherical_j0;
+}
+
+/// A number between a half and one, and the power of two that it is multiplied with.
+fn frexp(call: &mut Call<'_>) -> Result {
+    let x = call.tensor(0)?;
+    if !x.dtype().is_floating_point() {
+        return Err(Fault::raised("torch.frexp() only supports floating-point dtypes"));
+    }
+    let parts: Vec<(f64, i32)> = x.to_f64s(&call.memory())?.into_iter().map(libm::frexp).collect();
+    let (fractions, exponents): (Vec<f64>, Vec<i64>) = parts.iter().map(|part| (part.0, part.1 as i64)).unzip();
+    let (fraction, exponent) = (call.zeros_like(x, x.dtype())?, call.zeros_like(x, DType::Int32)?);
+    fraction.store(&fractions)?;
+    exponent.store(&exponents)?;
+    Ok(tuple([fraction, exponent]))
 }
 
 /// The neighbour of `self` on the way to `other`, in the dtype of both.

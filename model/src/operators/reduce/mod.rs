@@ -1,6 +1,7 @@
 //! Operators that make few numbers of many: sums, extremes, norms, sorting, softmax.
 
 mod extremes;
+mod histogram;
 pub(super) mod moments;
 pub(super) mod number;
 mod order;
@@ -26,6 +27,11 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::count_nonzero", sums::count_nonzero),
         ("aten::count_nonzero.dim_IntList", sums::count_nonzero),
         ("aten::histc", sums::histc),
+        ("aten::histogram.bin_ct", histogram::of_count),
+        ("aten::histogram.bins_tensor", histogram::of_edges),
+        ("aten::histogramdd", histogram::of_rows),
+        ("aten::histogramdd.TensorList_bins", histogram::of_rows),
+        ("aten::histogramdd.int_bins", histogram::of_rows),
         ("aten::mean", sums::mean),
         ("aten::mean.dim", sums::mean),
         ("aten::mean.out", sums::mean),
@@ -121,5 +127,11 @@ mod tests {
     #[test]
     fn results_are_those_of_pytorch() {
         crate::operators::recorded::check(include_str!("recorded.txt"), 1e-5);
+    }
+
+    /// The values were counted by hand; none is recorded.
+    #[test]
+    fn histograms_are_as_worked_out() {
+        crate::operators::fixture::replay(include_str!("worked_out.txt"));
     }
 }

@@ -37,6 +37,7 @@ pub(super) const VIEWS: &[(&str, Kernel)] = &[
     ("aten::expand", kernel!(view expand)),
     ("aten::expand_as", kernel!(view expand_as)),
     ("aten::expand_copy", kernel!(copy expand)),
+    ("aten::linalg_diagonal", kernel!(view diagonal)),
     ("aten::mT", kernel!(view matrix_transpose)),
     ("aten::mT.a", kernel!(view matrix_transpose)),
     ("aten::moveaxis.int", kernel!(view movedim_int)),
