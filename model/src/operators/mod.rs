@@ -21,6 +21,8 @@ pub mod schema;
 pub(crate) mod fixture;
 #[cfg(test)]
 pub(crate) mod observe;
+#[cfg(test)]
+mod sweep;
 
 mod complex;
 mod compose;

@@ -146,7 +146,12 @@ impl Operator {
                     push(Place::Generator(Some(i)), access, certain);
                 }
             }
-            ArgumentKind::Plain if looks_inside => read_all(i, possible),
+            ArgumentKind::Plain if looks_inside => {
+                // It may be a number all the same.
+                let from = possible.len();
+                read_all(i, possible);
+                possible[from..].iter_mut().for_each(|read| read.certain = false);
+            }
             ArgumentKind::Plain => {}
         }
     }

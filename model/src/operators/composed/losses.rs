@@ -144,6 +144,17 @@ fn rows(x: &Tensor) -> (usize, usize) {
     }
 }
 
+/// A vector or a matrix with some classes, of any number of samples.
+fn check_classes(x: &Tensor, classes: usize) -> Result<()> {
+    match classes == 0 || x.sizes().len() > 2 {
+        true => raised(format!(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: {:?}",
+            x.sizes()
+        )),
+        false => Ok(()),
+    }
+}
+
 fn multi_margin(call: &mut Call<'_>) -> Result {
     let (x, target) = (call.tensor(0)?, call.tensor(1)?);
     let (p, margin) = (call.scalar(2)?.cast::<i64>(), call.scalar(3)?.cast::<f64>());
@@ -152,13 +163,17 @@ fn multi_margin(call: &mut Call<'_>) -> Result {
         return raised("multi_margin_loss: Invalid p, expected 1 or 2");
     }
     let (samples, classes) = rows(x);
+    check_classes(x, classes)?;
     let (scores, labels) = (call.read::<f64>(x)?, target.to_i64s(&call.memory())?);
     if labels.len() != samples {
         return raised(format!("inconsistent target size, expected {samples} but got {:?}", target.sizes()));
     }
+    if let Some(weight) = weight.filter(|weight| weight.sizes().len() > 1 || weight.numel() != classes as i64) {
+        return raised(format!("inconsistent weight size, expected {classes} but got {:?}", weight.sizes()));
+    }
     let weights = weight.map(|weight| weight.to_f64s(&call.memory())).transpose()?;
     let mut losses = Vec::with_capacity(samples);
-    for (row, &label) in scores.chunks(classes.max(1)).zip(&labels) {
+    for (row, &label) in scores.chunks(classes).zip(&labels) {
         if !(0..classes as i64).contains(&label) {
             return raised(format!("target out of range: {label} of {classes} classes"));
         }
@@ -184,9 +199,10 @@ fn multilabel_margin(call: &mut Call<'_>) -> Result {
     if target.sizes() != x.sizes() {
         return raised(format!("inconsistent target size: {:?} for input of size: {:?}", target.sizes(), x.sizes()));
     }
+    check_classes(x, classes)?;
     let (scores, labels) = (call.read::<f64>(x)?, target.to_i64s(&call.memory())?);
     let mut losses = Vec::with_capacity(samples);
-    for (row, labels) in scores.chunks(classes.max(1)).zip(labels.chunks(classes.max(1))) {
+    for (row, labels) in scores.chunks(classes).zip(labels.chunks(classes)) {
         let wanted: Vec<i64> = labels.iter().copied().take_while(|&label| label >= 0).collect();
         if wanted.iter().any(|&label| label >= classes as i64) {
             return raised("target out of range");
@@ -207,7 +223,7 @@ fn multilabel_margin(call: &mut Call<'_>) -> Result {
 fn multilabel_margin_forward(call: &mut Call<'_>) -> Result {
     let loss = multilabel_margin(call)?;
     let (x, target) = (call.tensor(0)?, call.tensor(1)?);
-    let classes = rows(x).1.max(1);
+    let classes = rows(x).1;
     let labels = target.to_i64s(&call.memory())?;
     let mut wanted = vec![0.0; labels.len()];
     for (row, labels) in wanted.chunks_mut(classes).zip(labels.chunks(classes)) {

@@ -1,8 +1,8 @@
 //! Operators that are others under another name, or nearly.
 
 use super::of;
-use crate::operators::arguments::wrap_dim;
 use crate::operators::corrections::When;
+use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Correction, Fault, Kernel};
 use crate::tensor::{DType, Tensor};
 use crate::value::Value;
@@ -102,7 +102,7 @@ fn assert_true(call: &mut Call<'_>) -> Result {
 
 fn dim_arange(call: &mut Call<'_>) -> Result {
     let sizes = call.tensor(0)?.sizes();
-    let dim = wrap_dim(call.int(1)?, sizes.len())?;
+    let dim = wrap_existing_dim(call.int(1)?, sizes.len())?;
     call.run("aten::arange", &[Value::Int(sizes[dim]), Value::Int(DType::Int64.code())])
 }
 

@@ -57,7 +57,7 @@ fn quantile(call: &mut Call<'_>, skip: bool) -> Result {
             let dim = wrap_dim(dim, rank)?;
             let mut sizes = x.sizes().to_vec();
             match keep {
-                true => sizes[dim] = 1,
+                true => sizes.get_mut(dim).into_iter().for_each(|size| *size = 1),
                 false if rank > 0 => drop(sizes.remove(dim)),
                 false => {}
             }

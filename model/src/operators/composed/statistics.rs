@@ -2,6 +2,7 @@
 
 use super::of;
 use crate::operators::arguments::wrap_dim;
+use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault, Kernel};
 use crate::tensor::{DType, Tensor};
 use crate::value::Value;
@@ -66,7 +67,7 @@ fn trapezoid(call: &mut Call<'_>, cumulated: bool) -> Result {
     let sums = call.run("aten::add.Tensor", &[of(&left), of(&right)])?;
     let areas = match call.value(1) {
         Value::Tensor(x) => {
-            let x_dim = if x.sizes().len() == 1 { 0 } else { wrap_dim(call.int(2)?, x.sizes().len())? };
+            let x_dim = if x.sizes().len() == 1 { 0 } else { wrap_existing_dim(call.int(2)?, x.sizes().len())? };
             let points = x.sizes()[x_dim];
             if points != size {
                 return Err(Fault::raised("There must be one `x` value for each sample point"));

@@ -29,7 +29,7 @@ pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
     ("aten::remove.Tensor", LOOKS_INSIDE),
     ("aten::sort.Tensor", LOOKS_INSIDE),
     ("aten::sort.any", LOOKS_INSIDE),
-    ("aten::sorted.Tensor", LOOKS_INSIDE),
+    ("aten::sorted.Tensor", &[Correction::ReadsElements, Correction::AliasesWhen(When::Always)]),
     ("aten::sorted.any", LOOKS_INSIDE),
     // The schemas say that the second dict is written; it is only read.
     ("aten::update.str", READS_SECOND),

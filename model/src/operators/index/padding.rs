@@ -225,6 +225,9 @@ fn circular(call: &mut Call<'_>, amounts: &[i64]) -> Result<Tensor, Fault> {
         // What is cut off at an end is not wrapped around to the other.
         let (first, kept) =
             (before.min(0).saturating_neg(), size.saturating_add(before.min(0)).saturating_add(after.min(0)));
+        if kept <= 0 && wanted > 0 {
+            return Err(Fault::raised("Padding value causes wrapping around more than once."));
+        }
         let from = |i: i64| first + (i - before.max(0)).rem_euclid(kept.max(1));
         grid = grid.with(dim, (0..wanted).map(|i| from(i) * stride).collect());
     }

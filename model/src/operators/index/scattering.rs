@@ -1,6 +1,5 @@
 //! Picking, placing and reducing along one dimension, by an index of its own for every element.
 
-use super::super::arguments::wrap_dim;
 use super::super::shape::views::over;
 use super::super::shape::{layouts, reshaping};
 use super::super::{Call, Fault, Kernel};
@@ -124,7 +123,7 @@ fn take_along_dim(call: &mut Call<'_>) -> Result<Value, Fault> {
                     wanted.len()
                 )));
             }
-            let dim = wrap_dim(dim, own.len())?;
+            let dim = layouts::wrap_existing_dim(dim, own.len())?;
             let mut common = Dims::from_slice(&own);
             common[dim] = wanted[dim];
             let index_sizes = broadcast(&common, &wanted)?;

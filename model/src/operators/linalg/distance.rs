@@ -2,6 +2,7 @@
 
 use crate::operators::arguments::wrap_dim;
 use crate::operators::reduce::moments::norm_of;
+use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault};
 use crate::tensor::broadcast::broadcast;
 use crate::tensor::promote::result_type;
@@ -159,7 +160,7 @@ pub(super) fn cross(call: &mut Call<'_>) -> Result<Value, Fault> {
     if a_sizes.len() != b_sizes.len() {
         return Err(Fault::raised("linalg.cross: inputs must have the same number of dimensions."));
     }
-    let dim = wrap_dim(given, a_sizes.len())?;
+    let dim = wrap_existing_dim(given, a_sizes.len())?;
     if a_sizes[dim] != 3 || b_sizes[dim] != 3 {
         let (x, y) = (a_sizes[dim], b_sizes[dim]);
         return Err(Fault::raised(format!(

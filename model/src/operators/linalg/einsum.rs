@@ -3,6 +3,7 @@
 use super::matmul::known;
 use super::product::{Factor, Shape, products};
 use crate::operators::reduce::number::compute;
+use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault, Operator};
 use crate::tensor::{Dims, Layout, Math, Tensor};
 use crate::value::Value;
@@ -376,8 +377,8 @@ pub(super) fn tensordot(call: &mut Call<'_>) -> Result<Value, Fault> {
     let a_labels: Vec<Label> = (0..ranks.0 as Label).collect();
     let mut b_labels: Vec<Label> = (0..ranks.1 as Label).map(|label| label + 500).collect();
     for (&i, &j) in a_dims.iter().zip(&b_dims) {
-        let i = crate::operators::arguments::wrap_dim(i, ranks.0)?;
-        let j = crate::operators::arguments::wrap_dim(j, ranks.1)?;
+        let i = wrap_existing_dim(i, ranks.0)?;
+        let j = wrap_existing_dim(j, ranks.1)?;
         if a.sizes()[i] != b.sizes()[j] {
             return Err(Fault::raised(format!(
                 "contracted dimensions need to match, but first has size {} in dim {i} and second has size {} in dim {j}",

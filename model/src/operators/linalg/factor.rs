@@ -346,8 +346,13 @@ fn inverted(call: &mut Call<'_>, check: bool) -> Result<[Tensor; 2], Fault> {
 
 /// Rows and columns of the matrices of an argument, also of none.
 pub(super) fn size_of(call: &Call<'_>, i: usize) -> Result<(usize, usize), Fault> {
-    let sizes = call.tensor(i)?.sizes();
-    Ok((sizes[sizes.len() - 2] as usize, sizes[sizes.len() - 1] as usize))
+    match call.tensor(i)?.sizes()[..] {
+        [.., rows, columns] => Ok((rows as usize, columns as usize)),
+        _ => Err(Fault::raised(format!(
+            "{}: The input tensor A must have at least 2 dimensions.",
+            call.name().trim_start_matches("aten::")
+        ))),
+    }
 }
 
 /// `linalg_inv`, `inverse`
@@ -406,6 +411,9 @@ fn solved(call: &mut Call<'_>, check: bool) -> Result<[Tensor; 2], Fault> {
         b.clone()
     };
     let sizes = right.sizes();
+    if sizes.len() < 2 {
+        return raised(format!("{name}: The input tensor B must have at least 2 dimensions."));
+    }
     let (n, (rows, columns)) = (a_sizes[a_sizes.len() - 1], (sizes[sizes.len() - 2], sizes[sizes.len() - 1]));
     if n != if left { rows } else { columns } {
         return raised(format!(

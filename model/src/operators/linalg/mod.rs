@@ -44,7 +44,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::inner.out", matmul::inner),
         ("aten::linalg_matmul", matmul::matmul),
         ("aten::linalg_matmul.out", matmul::matmul),
-        ("aten::linalg_multi_dot", matmul::chain),
+        ("aten::linalg_multi_dot", matmul::multi_dot),
         ("aten::linear", matmul::linear),
         ("aten::linear.out", matmul::linear),
         ("aten::matmul", matmul::matmul),
@@ -130,8 +130,11 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
 ];
 
 /// Full names and corrections.
-pub(super) const CORRECTIONS: &[(&str, &[Correction])] =
-    &[("aten::einsum", &[Correction::AliasesWhen(When::Arguments(einsum::is_view))])];
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
+    // The product of one matrix is that matrix.
+    ("aten::chain_matmul", &[Correction::AliasesWhen(When::Arguments(matmul::is_one))]),
+    ("aten::einsum", &[Correction::AliasesWhen(When::Arguments(einsum::is_view))]),
+];
 
 #[cfg(test)]
 mod tests {

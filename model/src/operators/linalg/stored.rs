@@ -4,7 +4,7 @@ use super::super::results::tuple;
 use super::super::{Call, Fault, Kernel};
 use super::factor::{Batch, Lu, Matrix, Reflections, product_of, reflect, reflections_of, size_of};
 use crate::tensor::DType;
-use crate::tensor::broadcast::broadcast;
+use crate::tensor::broadcast::{broadcast, expands_to};
 use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
@@ -32,6 +32,10 @@ fn factors(call: &Call<'_>, [lu, pivots]: [usize; 2], batch: &[i64]) -> Result<V
     let steps = rows.min(columns);
     let mut sizes = batch.to_vec();
     sizes.push(steps as i64);
+    let found = call.tensor(pivots)?.sizes();
+    if !expands_to(&found, &sizes) {
+        return raised(format!("pivots of sizes {sizes:?} were expected for this matrix, but got {found:?}"));
+    }
     let exchanged = call.tensor(pivots)?.read_expanded::<i64>(&sizes, &call.memory())?;
     if exchanged.iter().any(|&row| !(1..=rows as i64).contains(&row)) {
         return raised("pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive.");

@@ -44,7 +44,7 @@ pub(super) fn conv(call: &mut Call<'_>) -> Result<Value, Fault> {
     let spatial = weight.sizes().len().saturating_sub(2);
     let (stride, dilation) = (expanded(call, 3, spatial, "stride")?, expanded(call, 5, spatial, "dilation")?);
     let (padding, padding_after) = match call.value(4) {
-        Value::Str(name) => named_padding(name, &weight.sizes()[2..], &stride, &dilation)?,
+        Value::Str(name) => named_padding(name, &weight.sizes()[weight.sizes().len() - spatial..], &stride, &dilation)?,
         _ => {
             let padding = expanded(call, 4, spatial, "padding")?;
             (padding.clone(), padding)
@@ -89,7 +89,8 @@ pub(super) fn convolution_mode(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (input, weight, bias) = (call.tensor(0)?, call.tensor(1)?, call.opt_tensor(2)?);
     let spatial = weight.sizes().len().saturating_sub(2);
     let (stride, dilation) = (expanded(call, 3, spatial, "stride")?, expanded(call, 5, spatial, "dilation")?);
-    let (padding, padding_after) = named_padding(call.str(4)?, &weight.sizes()[2..], &stride, &dilation)?;
+    let (padding, padding_after) =
+        named_padding(call.str(4)?, &weight.sizes()[weight.sizes().len() - spatial..], &stride, &dilation)?;
     let groups = call.int(6)?;
     let convolution =
         Convolution { input, weight, bias, stride, padding, padding_after, dilation, transposed: None, groups };

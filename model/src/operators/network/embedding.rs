@@ -83,6 +83,9 @@ pub(super) fn embedding_bag(call: &mut Call<'_>) -> Result<Value, Fault> {
     let end = |bag: usize| starts.get(bag + 1).map_or(chosen.len(), |&start| start as usize);
     let table = call.read::<f64>(weight)?;
     let scales = weights.map(|weights| call.read::<f64>(weights)).transpose()?;
+    if scales.as_ref().is_some_and(|scales| scales.len() != chosen.len()) {
+        return raised("embedding_bag: expected per_sample_weights of as many elements as there are indices");
+    }
     let columns = columns as usize;
     let mut elements = vec![0.0f64; bags * columns];
     for (bag, sums) in elements.chunks_mut(columns.max(1)).enumerate() {

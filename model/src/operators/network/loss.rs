@@ -189,7 +189,9 @@ pub(super) fn binary_cross_entropy(call: &mut Call<'_>) -> Result<Value, Fault> 
     let loss = |(&x, &y): (&f64, &f64)| (y - 1.0) * libm::log1p(-x).max(-100.0) - y * libm::log(x).max(-100.0);
     let mut losses: Vec<f64> = x.iter().zip(&*y).map(loss).collect();
     if let Some(weight) = weight {
-        broadcast(&sizes, &weight.sizes())?;
+        if broadcast(&sizes, &weight.sizes())? != sizes {
+            return Err(Fault::unsupported("aten::binary_cross_entropy with weights of more sizes"));
+        }
         let weights = weight.read_expanded::<f64>(&sizes, &memory)?;
         losses.iter_mut().zip(&*weights).for_each(|(loss, weight)| *loss *= weight);
     }

@@ -298,6 +298,9 @@ pub(super) fn native_layer_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     let kept = sizes.len() - normalized;
     sizes[kept..].fill(1);
     let dtype = output.dtype();
+    if sizes.iter().product::<i64>() != rows.means.len() as i64 {
+        return Err(Fault::unsupported("aten::native_layer_norm of rows without elements"));
+    }
     let means = call.create(dtype, &sizes, &rows.means)?;
     let scales = call.create(dtype, &sizes, &rows.scales)?;
     Ok(tuple([output, means, scales]))
@@ -385,6 +388,9 @@ pub(super) fn native_group_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     check_groups(input, groups, affine)?;
     let (output, rows) = group(call, affine, groups, eps)?;
     let sizes: Dims = [input.sizes()[0], groups].into_iter().collect();
+    if sizes.iter().product::<i64>() != rows.means.len() as i64 {
+        return Err(Fault::unsupported("aten::native_group_norm of groups without elements"));
+    }
     let means = call.create(input.dtype(), &sizes, &rows.means)?;
     let scales = call.create(input.dtype(), &sizes, &rows.scales)?;
     Ok(tuple([output, means, scales]))

@@ -155,17 +155,21 @@ fn max_pooled(call: &mut Call<'_>) -> Result<(Tensor, Vec<i64>, Dims), Fault> {
         for plane in elements.chunks(window.input()) {
             window.for_each_output(|_, o| {
                 let place = greatest(&window, o, plane);
-                places.push(place as i64);
-                values.push(plane[place]);
+                places.push(place.map_or(-1, |place| place as i64));
+                values.push(place.map_or(T::LOWEST, |place| plane[place]));
             });
         }
         output.store(&values)?;
     });
-    Ok((output, places, sizes))
+    // One whose elements lie far apart may step over all there is; PyTorch gives it a place outside.
+    match places.contains(&-1) {
+        true => Err(Fault::unsupported("aten::max_pool with places, where a window sees padding alone")),
+        false => Ok((output, places, sizes)),
+    }
 }
 
 /// The first of the greatest elements that a window sees; the last NaN, if it sees any.
-fn greatest<T: Computed>(window: &Window, o: [i64; 3], plane: &[T]) -> usize {
+fn greatest<T: Computed>(window: &Window, o: [i64; 3], plane: &[T]) -> Option<usize> {
     let mut best: Option<usize> = None;
     window.for_each_element(o, |_, i| {
         let better = best.is_none_or(|best| plane[i].is_nan() || plane[i].order(plane[best]).is_gt());
@@ -173,7 +177,7 @@ fn greatest<T: Computed>(window: &Window, o: [i64; 3], plane: &[T]) -> usize {
             best = Some(i);
         }
     });
-    best.expect("a window sees at least one element")
+    best
 }
 
 pub(super) fn max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -185,7 +189,7 @@ pub(super) fn max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
         let elements = call.read::<T>(input)?;
         let result = call.write::<T>(input.dtype(), &sizes, |result| {
             let (mut plane, mut run) = (Scratch::<T>::of(planes.plane()), Scratch::<T>::of(planes.run()));
-            // What a window sees of the padding is never the greatest; and it always sees something else.
+            // What a window sees of the padding is never the greatest; and it mostly sees something else.
             plane.fill(T::LOWEST);
             for (input, output) in elements.chunks(window.input()).zip(result.chunks_mut(window.output())) {
                 planes.lay_out(input, &mut plane);

@@ -139,7 +139,7 @@ impl Sizes {
             (Some(output), None) => Ok(Sizes { output, scales: vec![None; spatial] }),
             (None, Some(scales)) if scales.len() == spatial => {
                 let size = |(&size, scale): (&i64, &f64)| (size as f32 as f64 * scale) as i64;
-                let output = input[2..].iter().zip(&scales).map(size).collect();
+                let output = input.iter().skip(2).zip(&scales).map(size).collect();
                 Ok(Sizes { output, scales: scales.into_iter().map(Some).collect() })
             }
             _ => raised(words),

@@ -233,7 +233,11 @@ fn scores(
     let minus_infinity = Value::Float(f64::NEG_INFINITY);
     if causal {
         let sizes = scores.sizes();
-        let square = call.int_list(&sizes[sizes.len() - 2..]);
+        let [.., rows, columns] = sizes[..] else {
+            let rank = sizes.len();
+            return raised(format!("causal attention of scores with {rank} dimensions; there must be at least two"));
+        };
+        let square = call.int_list(&[rows, columns]);
         let kind = Value::Int(DType::Bool.code());
         let ones = call.run("aten::ones", &[square, kind])?;
         let later = call.run("aten::triu", &[ones, Value::Int(1)])?;

@@ -208,6 +208,12 @@ fn prelu(call: &mut Call<'_>) -> Result {
         let text = format!("prelu: Type promoting not supported. Got {a} and {b}");
         return Err(Fault::raised(text));
     }
+    if weight.sizes().len() > 1 {
+        let found = weight.sizes().len();
+        return Err(Fault::raised(format!(
+            "prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {found}"
+        )));
+    }
     let mut weight_sizes = Dims::from_elem(1, sizes.len());
     if count != 1 {
         if sizes.is_empty() {

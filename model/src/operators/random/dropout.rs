@@ -173,6 +173,11 @@ pub(super) fn rrelu_with_noise_(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// The bounds of the slope stand from argument `i`, then whether it trains.
 fn leak(call: &mut Call<'_>, input: &Tensor, noise: Option<&Tensor>, output: &Tensor, i: usize) -> Result<(), Fault> {
     let (lower, upper, training) = (call.scalar(i)?.to_f64(), call.scalar(i + 1)?.to_f64(), call.bool(i + 2)?);
+    if let Some(noise) = noise.filter(|noise| noise.numel() != input.numel()) {
+        let (own, other) = (input.sizes(), noise.sizes());
+        let words = "noise tensor shape must match self tensor shape.";
+        return Err(Fault::raised(format!("{words} Got self.shape = {own:?} noise.shape = {other:?}")));
+    }
     let dtype = input.dtype();
     let generator = call.drawn_from();
     dispatch!(floats dtype, "aten::rrelu", T => {

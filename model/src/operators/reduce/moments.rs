@@ -195,6 +195,10 @@ pub(super) fn dist(call: &mut Call<'_>) -> Result<Value, Fault> {
 pub(super) fn renorm(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (tensor, p, limit) = (call.tensor(0)?, call.scalar(1)?.to_f64(), call.scalar(3)?.to_f64());
     let sizes = tensor.sizes();
+    if sizes.len() < 2 {
+        let found = sizes.len();
+        return Err(Fault::raised(format!("renorm: input needs at least 2 dimensions, got {found} dimensions")));
+    }
     let dim = call.dim(2, sizes.len())?;
     let elements = tensor.to_f64s(&call.memory())?;
     let inner: usize = sizes[dim + 1..].iter().product::<i64>() as usize;

@@ -80,6 +80,8 @@ pub(super) fn topk(call: &mut Call<'_>) -> Result<Value, Fault> {
     if !(0..=sizes.get(dim).copied().unwrap_or(1)).contains(&k) {
         return Err(Fault::raised("selected index k out of range"));
     }
+    // Of a number alone there is nothing to choose.
+    let k = if sizes.is_empty() { 1 } else { k };
     if tensor.dtype() == DType::Bool {
         return Err(Fault::raised("\"topk_cpu\" not implemented for 'Bool'"));
     }
