@@ -1,4 +1,4 @@
-//! Products of matrices and vectors, distances between them.
+//! Products of matrices and vectors, factors and eigenvalues of matrices, distances between vectors.
 
 mod complex;
 mod distance;

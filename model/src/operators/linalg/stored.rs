@@ -114,6 +114,9 @@ fn lu_unpack(call: &mut Call<'_>) -> Result {
 
 /// `R`, under its diagonal the reflections without their first elements, which are ones; and the factors of these.
 fn stored_qr(call: &mut Call<'_>) -> Result {
+    if call.tensor(0)?.sizes().len() < 2 {
+        return raised("torch.geqrf: input must have at least 2 dimensions.");
+    }
     let batch = Batch::of(call, 0, "torch.geqrf", false)?;
     let (rows, columns) = size_of(call, 0)?;
     let (mut stored, mut taus) = (Vec::new(), Vec::new());

@@ -144,6 +144,11 @@ pub(super) fn linalg_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     check_float(tensor, "linalg.norm: Expected a floating point or complex tensor as input")?;
     let dtype = call.dtype_or(4, tensor.dtype())?;
     let dims = call.opt_ints(2)?;
+    if let Some(dims) = dims.as_ref().filter(|dims| !(1..=2).contains(&dims.len())) {
+        return Err(Fault::raised(format!(
+            "linalg.norm: If dim is specified, it must be of length 1 or 2. Got {dims:?}"
+        )));
+    }
     let over = over(call)?;
     let order = match call.value(1) {
         Value::Str(_) => return matrix_norm(call, "aten::linalg_matrix_norm.str_ord"),
@@ -160,20 +165,12 @@ pub(super) fn linalg_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// Of the last two dimensions if none are given, which are all there may be then.
 fn matrix_norm(call: &mut Call<'_>, full_name: &str) -> Result<Value, Fault> {
     let rank = call.tensor(0)?.sizes().len();
-    let dims = match call.opt_ints(2)? {
-        None if rank != 2 => {
-            return Err(Fault::raised(format!(
-                "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {rank}D."
-            )));
-        }
-        Some(dims) if dims.len() != 2 => {
-            return Err(Fault::raised(format!(
-                "linalg.norm: If ord is specified, dim must be of length 1 or 2. Got {dims:?}"
-            )));
-        }
-        None => call.int_list(&[-2, -1]),
-        Some(_) => call.args[2].clone(),
-    };
+    if !call.given(2) && !(1..=2).contains(&rank) {
+        return Err(Fault::raised(format!(
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {rank}D."
+        )));
+    }
+    let dims = if call.given(2) { call.args[2].clone() } else { call.int_list(&[-2, -1]) };
     let [x, order, _, keepdim, dtype] = &call.args[..5] else { unreachable!("five arguments") };
     let result = call.run_tensor(full_name, &[x.clone(), order.clone(), dims, keepdim.clone(), dtype.clone()])?;
     call.deliver(result)
