@@ -455,6 +455,16 @@ fn a_loop_waits_for_one_list_of_those_that_are_made_in_one_place() {
             ),
             vec!["parent-mutation"],
         ),
+        // The same, where each list comes from another task.
+        (
+            format!(
+                "for i in range(2):\n{}  l = torch.wait(m)\n  _1 = torch.append(ls, l)\n{fork}a = ls[0]\n_2 = torch.append(a, f)\nb = \
+                 ls[1]\n{}",
+                indented(&self::fork("m", "make", "x").replace("function", "function0"), 1),
+                wait("b")
+            ),
+            vec!["parent-mutation"],
+        ),
         // The list of the last trip has the last future.
         (
             format!(
@@ -467,8 +477,9 @@ fn a_loop_waits_for_one_list_of_those_that_are_made_in_one_place() {
         ),
     ] {
         let main = format!("{begin}{main}{write}");
-        assert_eq!(kinds(&said(&main, READ)), found, "{main}");
-        assert_eq!(ran(&code(&main, READ), &[Value::Bool(true), Value::Int(2)]), found, "{main}");
+        let functions = format!("{READ}def make(x: Tensor) -> List[Future[Tensor]]:\n  l = {futures}\n  return l\n");
+        assert_eq!(kinds(&said(&main, &functions)), found, "{main}");
+        assert_eq!(ran(&code(&main, &functions), &[Value::Bool(true), Value::Int(2)]), found, "{main}");
     }
 }
 

@@ -409,7 +409,8 @@ impl<'a> Interpreter<'a> {
             }
         }
         if let (Some(recorder), Some((list, len))) = (&mut self.recorder, joins) {
-            recorder.join_list(list, (frame.instance, len), &self.forks);
+            let origin = &self.heap.location(list).origin;
+            recorder.join_list(list, origin, (frame.instance, len), &self.forks);
         }
         Ok(())
     }
@@ -441,8 +442,9 @@ impl<'a> Interpreter<'a> {
         let Thing::Whole(location) = *self.heap.thing(self.value(frame.instance, id).things.single()?) else {
             return None;
         };
-        let Origin::Made { instance, node, .. } = self.heap.location(location).origin else { return None };
-        if !self.recorder.as_ref()?.is_remade(location) {
+        let origin = &self.heap.location(location).origin;
+        let &Origin::Made { instance, node, .. } = origin else { return None };
+        if !self.recorder.as_ref()?.is_remade(origin) {
             return Some(location);
         }
         let made = || self.graph(instance).body.nodes_within().find(|maker| maker.id == node);

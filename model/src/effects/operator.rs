@@ -457,8 +457,8 @@ impl Interpreter<'_> {
         }
         let appends = operator.name == "aten::append";
         for list in self.locations(written) {
-            let (recorder, scope) = (self.recorder.as_mut().expect("it records"), self.heap.location(list).scope);
-            recorder.write_list(list, scope);
+            let (recorder, list_of) = (self.recorder.as_mut().expect("it records"), self.heap.location(list));
+            recorder.write_list(&list_of.origin, list_of.scope);
             if !appends {
                 recorder.lose(list);
             }
@@ -473,7 +473,7 @@ impl Interpreter<'_> {
     pub(super) fn append(&mut self, list: LocationId, value: &Abstract) {
         let Some(recorder) = &mut self.recorder else { return };
         if let Some(&Thing::Future { fork, last: true }) = value.things.single().map(|thing| self.heap.thing(thing)) {
-            recorder.hold(fork, list);
+            recorder.hold(fork, list, &self.heap.location(list).origin);
         }
     }
 
@@ -482,7 +482,8 @@ impl Interpreter<'_> {
         let locations = self.locations(made);
         let Some(recorder) = &mut self.recorder else { return };
         for list in locations {
-            recorder.renew(list, frame.repeats || !is_one(frame.fork, ForkId::MAIN, &self.forks));
+            let several = frame.repeats || !is_one(frame.fork, ForkId::MAIN, &self.forks);
+            recorder.renew(list, &self.heap.location(list).origin, several);
         }
     }
 }

@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 use super::forks::{ForkId, Forks};
-use super::heap::LocationId;
+use super::heap::{LocationId, Origin};
 use super::region::Region;
 use crate::operators::Access;
 
@@ -49,12 +49,13 @@ pub(super) struct Recorder {
     spells: FxHashMap<(ForkId, ForkId), Vec<(u64, u64)>>,
     pub(super) touches: Vec<Touch>,
     known: FxHashMap<TouchKey, usize>,
-    /// When a future was last put into a list; [`OPEN`] if a task writes it whose own it is not, which may do so at any time.
-    put: FxHashMap<LocationId, u64>,
+    /// When a future was last put into a list, by where that comes from; [`OPEN`] if a task writes it whose own it is not, which may
+    /// do so at any time.
+    put: FxHashMap<Origin, u64>,
     /// When a length was last taken, by calling context and node.
     measured: FxHashMap<(u32, u32), u64>,
-    /// Lists of which there may be several at once, made at one place. Only asked.
-    remade: FxHashSet<LocationId>,
+    /// Where several lists that are there at once may come from. Only asked.
+    remade: FxHashSet<Origin>,
     /// Nodes that nobody knows, with their contexts.
     pub(super) opaque: Vec<(u32, u32, ForkId)>,
 }
@@ -215,9 +216,9 @@ impl Recorder {
     }
 
     /// A future is put into a list.
-    pub(super) fn hold(&mut self, fork: ForkId, list: LocationId) {
+    pub(super) fn hold(&mut self, fork: ForkId, list: LocationId, origin: &Origin) {
         let now = self.tick();
-        self.note_put(list, now);
+        self.note_put(origin, now);
         if let Ok(at) = self.find(fork) {
             let hold = &mut self.running[at].1;
             *hold = match *hold {
@@ -230,28 +231,28 @@ impl Recorder {
     }
 
     /// A list is written that belongs to the tasks of `scope`.
-    pub(super) fn write_list(&mut self, list: LocationId, scope: ForkId) {
+    pub(super) fn write_list(&mut self, origin: &Origin, scope: ForkId) {
         if scope != self.owner {
-            self.note_put(list, OPEN);
+            self.note_put(origin, OPEN);
         }
     }
 
-    fn note_put(&mut self, list: LocationId, time: u64) {
-        let last = self.put.entry(list).or_default();
+    fn note_put(&mut self, origin: &Origin, time: u64) {
+        let last = self.put.entry(origin.clone()).or_default();
         *last = time.max(*last);
     }
 
     /// A list is made: futures in the one that was made there before are lost. Whether there may be several at once is `remade`.
-    pub(super) fn renew(&mut self, list: LocationId, remade: bool) {
+    pub(super) fn renew(&mut self, list: LocationId, origin: &Origin, remade: bool) {
         self.lose(list);
         if remade {
-            self.remade.insert(list);
+            self.remade.insert(origin.clone());
         }
     }
 
-    /// Whether a location may stand for several lists.
-    pub(super) fn is_remade(&self, list: LocationId) -> bool {
-        self.remade.contains(&list)
+    /// Whether several lists may come from there.
+    pub(super) fn is_remade(&self, origin: &Origin) -> bool {
+        self.remade.contains(origin)
     }
 
     /// Something may be taken out of a list.
@@ -271,8 +272,8 @@ impl Recorder {
 
     /// As many futures in a list were waited for, from the first, as a node found in it. These are all that were put into it, unless
     /// more were since, or other tasks write it: they may take some out, or write over them.
-    pub(super) fn join_list(&mut self, list: LocationId, measured: (u32, u32), forks: &Forks) {
-        if self.put.get(&list) > self.measured.get(&measured) {
+    pub(super) fn join_list(&mut self, list: LocationId, origin: &Origin, measured: (u32, u32), forks: &Forks) {
+        if self.put.get(origin) > self.measured.get(&measured) {
             return;
         }
         let all = Hold { last: false, rest: Held::In(list) };
