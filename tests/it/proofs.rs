@@ -606,3 +606,41 @@ fn parts_of_a_tensor_meet_if_an_element_is_in_both() {
         assert_eq!(ran(&code(&main, READ), &[Value::Bool(true), Value::Int(2)]), found(runs), "{a} {b}");
     }
 }
+
+#[test]
+fn what_a_future_brings_belongs_to_those_who_have_it() {
+    // Each trip hands the future that the task before has returned to a task of the same fork, which writes what it brings.
+    let main = format!(
+        "g = annotate(Optional[Future[Tensor]], None)\nfor i in range(2):\n{}  g = torch.wait(h)\ng1 = \
+         unchecked_cast(Future[Tensor], g)\nreturn torch.wait(g1)",
+        indented(&fork("h", "step", "g, x"), 1)
+    );
+    let step = |change: &str| {
+        format!(
+            "{READ}def step(g: Optional[Future[Tensor]],\n    x: Tensor) -> Future[Tensor]:\n{}  if torch.__isnot__(g, None):\n    \
+             g0 = unchecked_cast(Future[Tensor], g)\n    t = torch.wait(g0)\n    _1 = torch.{change}(t, 1)\n  else:\n    \
+             pass\n  return k\n",
+            indented(&fork("k", "read", "x").replace("function", "function0"), 1)
+        )
+    };
+    // A task returns the future of another that a third still waits for, and the caller writes what it brings.
+    let left =
+        format!("{}g = torch.wait(h)\nt = torch.wait(g)\n_1 = torch.add_(t, 1)\nreturn t", fork("h", "leave", "x"));
+    let leave = |wait: &str| {
+        format!(
+            "{READ}def look(g: Future[Tensor]) -> Tensor:\n  return torch.neg(torch.wait(g))\ndef leave(x: Tensor) -> \
+             Future[Tensor]:\n{}{}{wait}  return g\n",
+            indented(&fork("g", "read", "x").replace("function", "function0"), 1),
+            indented(&fork("k", "look", "g").replace("function", "function1"), 1)
+        )
+    };
+    for (main, functions, found) in [
+        (&main, step("add_"), vec!["input-mutation"]),
+        (&main, step("add"), vec![]),
+        (&left, leave(""), vec!["parent-mutation"]),
+        (&left, leave("  z = torch.wait(k)\n"), vec![]),
+    ] {
+        assert_eq!(kinds(&said(main, &functions)), found, "{main}\n{functions}");
+        assert_eq!(ran(&code(main, &functions), &[Value::Bool(true), Value::Int(2)]), found, "{main}\n{functions}");
+    }
+}

@@ -33,8 +33,8 @@ pub(super) enum Thing {
     Tensor { storage: LocationId, region: Region, shape: LocationId },
     /// A list, dict, object, generator or awaitable.
     Whole(LocationId),
-    /// The future of a task; whether it is that of the last one forked there.
-    Future { fork: ForkId, last: bool },
+    /// The future of a task; whether it is that of the last one forked there, and within which fork's tasks it has stayed.
+    Future { fork: ForkId, last: bool, scope: ForkId },
     /// A future that was there before.
     Foreign(LocationId),
 }
@@ -447,6 +447,9 @@ impl Heap {
             Thing::Whole(location) => {
                 let location = self.raise_location(location, scope, forks, leaks);
                 self.intern(Thing::Whole(location))
+            }
+            Thing::Future { fork, last, scope: inner } if inner != scope && forks.is_within(inner, scope) => {
+                self.intern(Thing::Future { fork, last, scope })
             }
             Thing::Future { .. } | Thing::Foreign(_) => id,
         })

@@ -453,7 +453,7 @@ impl<'a> Interpreter<'a> {
 
     fn older(&mut self, value: &Abstract) -> Abstract {
         value.map_things(&mut |id| match *self.heap.thing(id) {
-            Thing::Future { fork, last: true } => self.heap.intern(Thing::Future { fork, last: false }),
+            Thing::Future { fork, last: true, scope } => self.heap.intern(Thing::Future { fork, last: false, scope }),
             _ => id,
         })
     }
@@ -679,7 +679,7 @@ impl<'a> Interpreter<'a> {
                 self.forks.get_mut(fork).times.push(time);
                 recorder.start(fork, &self.forks);
             }
-            return Ok(Abstract::thing(self.heap.intern(Thing::Future { fork, last: false })));
+            return Ok(Abstract::thing(self.heap.intern(Thing::Future { fork, last: false, scope: outside })));
         }
         let place = (frame.instance, node.id);
         let fork = match self.forked.get(&place) {
@@ -718,7 +718,7 @@ impl<'a> Interpreter<'a> {
             this.times.push(time);
             recorder.start(fork, &self.forks);
         }
-        Ok(Abstract::thing(self.heap.intern(Thing::Future { fork, last: true })))
+        Ok(Abstract::thing(self.heap.intern(Thing::Future { fork, last: true, scope: frame.fork })))
     }
 
     fn wait(&mut self, frame: Frame, node: &Node) -> Abstract {
@@ -726,11 +726,11 @@ impl<'a> Interpreter<'a> {
         let mut value = Abstract::default();
         for thing in future.things.iter() {
             let returned = match *self.heap.thing(thing) {
-                Thing::Future { fork, .. } => {
-                    let parent = self.forks.get(fork).parent.unwrap_or(ForkId::MAIN);
-                    let scope = self.forks.common(parent, frame.fork);
-                    let Fork { result, outlived, .. } = self.forks.get(fork);
-                    self.heap.raise(result, scope, &self.forks, *outlived)
+                Thing::Future { fork, scope, .. } => {
+                    let Fork { result, outlived, parent, .. } = self.forks.get(fork);
+                    // Where the future has got out of the task that forked it, others may have what it brings.
+                    let leaks = *outlived || *parent != Some(scope);
+                    self.heap.raise(result, self.forks.common(scope, frame.fork), &self.forks, leaks)
                 }
                 Thing::Foreign(location) => {
                     // Whoever runs it may do anything.
@@ -742,7 +742,7 @@ impl<'a> Interpreter<'a> {
             value.join(&returned);
         }
         if let (Some(recorder), Some(only)) = (&mut self.recorder, future.things.single())
-            && let Thing::Future { fork, last } = *self.heap.thing(only)
+            && let Thing::Future { fork, last, .. } = *self.heap.thing(only)
         {
             recorder.wait(fork, last, frame.certain, &self.forks);
         }

@@ -472,7 +472,8 @@ impl Interpreter<'_> {
     /// A value is put into a list: if it is a future, the list has it now.
     pub(super) fn append(&mut self, list: LocationId, value: &Abstract) {
         let Some(recorder) = &mut self.recorder else { return };
-        if let Some(&Thing::Future { fork, last: true }) = value.things.single().map(|thing| self.heap.thing(thing)) {
+        if let Some(&Thing::Future { fork, last: true, .. }) = value.things.single().map(|thing| self.heap.thing(thing))
+        {
             recorder.hold(fork, list, &self.heap.location(list).origin);
         }
     }
