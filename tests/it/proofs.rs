@@ -71,12 +71,16 @@ fn said(main: &str, functions: &str) -> Report {
 
 /// The code of such a module.
 fn code(main: &str, functions: &str) -> String {
-    let indented = |text: &str, by: &str| text.lines().map(|line| format!("{by}{line}\n")).collect::<String>();
     format!(
         "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    x: Tensor,\n    \
          flag: bool,\n    n: int) -> Tensor:\n{}{functions}",
-        indented(main, "    ")
+        indented(main, 2)
     )
+}
+
+/// Lines further to the right.
+fn indented(text: &str, depth: usize) -> String {
+    text.lines().map(|line| format!("{}{line}\n", "  ".repeat(depth))).collect()
 }
 
 /// The kinds of errors of a module of this code when it runs, on two numbers and these.
@@ -208,7 +212,7 @@ fn a_loop_over_a_list_waits_for_what_was_counted_in_it() {
                          def put(fs: List[Future[Tensor]], x: Tensor) -> int:\n";
         let functions = format!(
             "{READ}{functions}{}  _0 = torch.append(fs, f)\n  return 1\n",
-            fork("f", "read", "x").lines().map(|line| format!("  {line}\n")).collect::<String>()
+            indented(&fork("f", "read", "x"), 1)
         );
         let mut kinds = kinds(&said(&main, &functions));
         kinds.dedup();
@@ -255,7 +259,7 @@ fn what_one_task_has_made_is_not_the_next_ones() {
 #[test]
 fn what_a_child_returns_belongs_to_its_parent() {
     let outer = |inner: &str| {
-        let fork = fork("f", inner, "x").lines().map(|line| format!("  {line}\n")).collect::<String>();
+        let fork = indented(&fork("f", inner, "x"), 1);
         format!("def outer(x: Tensor) -> Tensor:\n{fork}  y = torch.wait(f)\n  _0 = torch.add_(y, 1)\n  return y\n")
     };
     let main = format!("{}return torch.wait(f)", fork("f", "outer", "x"));
@@ -270,7 +274,7 @@ fn what_a_child_returns_belongs_to_its_parent() {
 #[test]
 fn what_a_task_returns_may_be_in_use_by_those_it_has_left() {
     let outer = |made: &str, wait: &str| {
-        let fork = fork("f", "use", "y").lines().map(|line| format!("  {line}\n")).collect::<String>();
+        let fork = indented(&fork("f", "use", "y"), 1);
         format!("def outer(x: Tensor) -> Tensor:\n  y = {made}\n{fork}{wait}  return y\n")
     };
     let wait = "  z = torch.wait(f)\n";
@@ -423,11 +427,6 @@ fn attributes_are_told_apart() {
     assert_eq!(targets(&report), [("attribute-mutation", "self.n")]);
     // The caller reads another attribute meanwhile.
     assert!(report.findings[0].race.is_none());
-}
-
-/// Lines further to the right.
-fn indented(text: &str, depth: usize) -> String {
-    text.lines().map(|line| format!("{}{line}\n", "  ".repeat(depth))).collect()
 }
 
 #[test]

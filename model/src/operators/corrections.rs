@@ -52,6 +52,12 @@ pub enum When {
     Plain(fn(&Operator, &[Value]) -> bool),
 }
 
+impl When {
+    /// When the first argument is a list of one item.
+    pub const ONE: When =
+        When::Arguments(|_, args| matches!(&args[0], Value::List(list) if list.content().items.len() == 1));
+}
+
 /// A family's row: the full name of an operator, and its corrections.
 pub(super) type Row = (&'static str, &'static [Correction]);
 

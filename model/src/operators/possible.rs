@@ -52,7 +52,7 @@ impl Operator {
             }
         }
         for i in self.schema.arguments.len()..args.len() {
-            read_all(i, &mut possible);
+            read_all(i, true, &mut possible);
         }
         for correction in self.corrections {
             match correction {
@@ -146,12 +146,8 @@ impl Operator {
                     push(Place::Generator(Some(i)), access, certain);
                 }
             }
-            ArgumentKind::Plain if looks_inside => {
-                // It may be a number all the same.
-                let from = possible.len();
-                read_all(i, possible);
-                possible[from..].iter_mut().for_each(|read| read.certain = false);
-            }
+            // It may be a number all the same.
+            ArgumentKind::Plain if looks_inside => read_all(i, false, possible),
             ArgumentKind::Plain => {}
         }
     }
@@ -239,8 +235,8 @@ fn sample(args: &[Hint<'_>], values: &mut Vec<Value>, try_one: &mut impl FnMut(&
 }
 
 /// The accesses of an operator that looks at everything in an argument.
-fn read_all(i: usize, possible: &mut Vec<Possible>) {
-    let read = |place| Possible { place, access: Access::Read, certain: true };
+fn read_all(i: usize, certain: bool, possible: &mut Vec<Possible>) {
+    let read = |place| Possible { place, access: Access::Read, certain };
     possible.extend([read(Place::Items(i)), read(Place::Shape(i)), read(Place::Data(i))]);
 }
 

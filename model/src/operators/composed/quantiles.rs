@@ -57,9 +57,9 @@ fn quantile(call: &mut Call<'_>, skip: bool) -> Result {
             let dim = wrap_dim(dim, rank)?;
             let mut sizes = x.sizes().to_vec();
             match keep {
-                true => sizes.get_mut(dim).into_iter().for_each(|size| *size = 1),
-                false if rank > 0 => drop(sizes.remove(dim)),
-                false => {}
+                _ if rank == 0 => {}
+                true => sizes[dim] = 1,
+                false => drop(sizes.remove(dim)),
             }
             let last = call.run_tensor("aten::movedim.int", &[of(&x), Value::Int(dim as i64), Value::Int(-1)])?;
             (last, sizes)

@@ -2,7 +2,7 @@
 
 use super::of;
 use crate::operators::corrections::When;
-use crate::operators::{Call, Correction, Fault, Kernel, Operator};
+use crate::operators::{Call, Correction, Fault, Kernel};
 use crate::tensor::{Bool8, DType, dispatch};
 use crate::value::Value;
 
@@ -30,12 +30,8 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
 
 /// What the schemas do not say.
 pub(super) const CORRECTIONS: &[(&str, &[Correction])] =
-    &[("aten::cartesian_prod", &[Correction::AliasesWhen(When::Arguments(is_one))])];
-
-/// The product of one tensor is that tensor.
-fn is_one(_: &Operator, args: &[Value]) -> bool {
-    matches!(&args[0], Value::List(list) if list.content().items.len() == 1)
-}
+    // The product of one tensor is that tensor.
+    &[("aten::cartesian_prod", &[Correction::AliasesWhen(When::ONE)])];
 
 /// Whether each element is among others.
 fn isin(call: &mut Call<'_>) -> Result {

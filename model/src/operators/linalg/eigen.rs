@@ -8,7 +8,7 @@
 use num_complex::Complex64;
 
 use super::super::{Call, Fault, Kernel};
-use super::factor::{Batch, Matrix, size_of};
+use super::factor::{Batch, Matrix, check_sizes, reflect_columns, size_of};
 use crate::tensor::{DType, Dims, Layout, Tensor};
 use crate::value::Value;
 
@@ -35,7 +35,7 @@ fn find(call: &Call<'_>) -> Result<Found> {
     let (tensor, mut all) = (call.tensor(0)?, Vec::new());
     let (dtype, batch, n) = if tensor.dtype().is_complex() {
         let sizes = tensor.sizes();
-        check_square(&sizes)?;
+        check_sizes(&sizes, NAME, true)?;
         let (batch, n) = sizes.split_at(sizes.len() - 2);
         let n = n[0] as usize;
         let elements = call.read::<Complex64>(tensor)?;
@@ -58,18 +58,6 @@ fn find(call: &Call<'_>) -> Result<Found> {
 
 /// What PyTorch calls it.
 const NAME: &str = "linalg.eig";
-
-fn check_square(sizes: &[i64]) -> Result<()> {
-    let &[.., rows, columns] = sizes else {
-        return raised(format!("{NAME}: The input tensor A must have at least 2 dimensions."));
-    };
-    if rows != columns {
-        return raised(format!(
-            "{NAME}: A must be batches of square matrices, but they are {rows} by {columns} matrices"
-        ));
-    }
-    Ok(())
-}
 
 fn raised<R>(words: impl Into<String>) -> Result<R> {
     Err(Fault::raised(words))
@@ -152,14 +140,6 @@ fn reflection(x: &[f64]) -> Option<(Vec<f64>, f64)> {
     Some((v, tau))
 }
 
-/// Applies a reflection to rows from `k` on, in these columns.
-fn from_left(a: &mut Matrix, (v, tau): &(Vec<f64>, f64), k: usize, columns: std::ops::Range<usize>) {
-    for column in columns {
-        let dot: f64 = v.iter().enumerate().map(|(i, v)| v * a.at(k + i, column)).sum();
-        v.iter().enumerate().for_each(|(i, v)| *a.at_mut(k + i, column) -= tau * dot * v);
-    }
-}
-
 /// Applies a reflection to columns from `k` on, in these rows.
 fn from_right(a: &mut Matrix, (v, tau): &(Vec<f64>, f64), k: usize, rows: std::ops::Range<usize>) {
     for row in rows {
@@ -174,7 +154,7 @@ fn hessenberg(h: &mut Matrix, z: &mut Matrix) {
     for k in 0..n.saturating_sub(2) {
         let column: Vec<f64> = (k + 1..n).map(|row| h.at(row, k)).collect();
         if let Some(turn) = reflection(&column) {
-            from_left(h, &turn, k + 1, k..n);
+            reflect_columns(h, k + 1, (&turn.0, turn.1), k..n);
             from_right(h, &turn, k + 1, 0..n);
             from_right(z, &turn, k + 1, 0..n);
         }
@@ -237,7 +217,7 @@ fn francis(h: &mut Matrix, z: &mut Matrix, start: usize, end: usize, step: usize
     for k in start..last {
         if let Some(turn) = reflection(&first) {
             let from = if k > start { k - 1 } else { start };
-            from_left(h, &turn, k, from..n);
+            reflect_columns(h, k, (&turn.0, turn.1), from..n);
             from_right(h, &turn, k, 0..(k + 4).min(end));
             from_right(z, &turn, k, 0..n);
         }

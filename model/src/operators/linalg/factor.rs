@@ -3,6 +3,8 @@
 //! All is computed in `f64` by the rules of LAPACK (which row is a pivot, which sign a reflection has), so the results are
 //! PyTorch's up to rounding. Matrices of a batch are one after the other; results lie column by column, as LAPACK leaves them.
 
+use std::ops::Range;
+
 use super::super::results::tuple;
 use super::super::{Call, Fault};
 use crate::tensor::broadcast::broadcast;
@@ -144,6 +146,15 @@ impl Lu {
     }
 }
 
+/// The [parts](Lu::parts) of all.
+pub(super) fn parts_of(all: impl Iterator<Item = Lu>) -> [Vec<Matrix>; 3] {
+    let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+    for lu in all {
+        parts.iter_mut().zip(lu.parts()).for_each(|(all, part)| all.push(part));
+    }
+    parts
+}
+
 /// Solves `T X = B` for a triangular matrix; `unit` takes ones for its diagonal.
 pub(super) fn triangular(t: &Matrix, mut b: Matrix, upper: bool, unit: bool) -> Matrix {
     let n = t.rows;
@@ -230,9 +241,25 @@ fn qr_of(a: &Matrix, columns: usize) -> (Matrix, Matrix) {
 
 /// Applies `I - tau v vᵀ` to the rows from `k` on.
 pub(super) fn reflect(a: &mut Matrix, k: usize, v: &[f64], tau: f64) {
-    for column in 0..a.columns {
+    reflect_columns(a, k, (v, tau), 0..a.columns);
+}
+
+/// The same in some columns only.
+pub(super) fn reflect_columns(a: &mut Matrix, k: usize, (v, tau): (&[f64], f64), columns: Range<usize>) {
+    for column in columns {
         let dot: f64 = v.iter().enumerate().map(|(i, v)| v * a.at(k + i, column)).sum();
         v.iter().enumerate().for_each(|(i, v)| *a.at_mut(k + i, column) -= tau * v * dot);
+    }
+}
+
+/// Raises what PyTorch raises for a tensor that is no matrices, or no square ones where those are wanted.
+pub(super) fn check_sizes(sizes: &[i64], name: &str, square: bool) -> Result<(), Fault> {
+    match *sizes {
+        [.., rows, columns] if square && rows != columns => {
+            raised(format!("{name}: A must be batches of square matrices, but they are {rows} by {columns} matrices"))
+        }
+        [.., _, _] => Ok(()),
+        _ => raised(format!("{name}: The input tensor A must have at least 2 dimensions.")),
     }
 }
 
@@ -247,17 +274,9 @@ impl Batch {
     /// Reads a tensor of matrices, square ones if told so; `name` is what PyTorch calls the function.
     pub(super) fn of(call: &Call<'_>, i: usize, name: &str, square: bool) -> Result<Self, Fault> {
         let tensor = call.tensor(i)?;
-        let (sizes, dtype) = (tensor.sizes(), tensor.dtype());
-        if sizes.len() < 2 {
-            return raised(format!("{name}: The input tensor A must have at least 2 dimensions."));
-        }
-        let (rows, columns) = (sizes[sizes.len() - 2], sizes[sizes.len() - 1]);
-        if square && rows != columns {
-            return raised(format!(
-                "{name}: A must be batches of square matrices, but they are {rows} by {columns} matrices"
-            ));
-        }
-        check_dtype(dtype, name)?;
+        let sizes = tensor.sizes();
+        check_sizes(&sizes, name, square)?;
+        check_dtype(tensor.dtype(), name)?;
         Self::read(call, tensor, sizes[..sizes.len() - 2].into())
     }
 
@@ -344,15 +363,10 @@ fn inverted(call: &mut Call<'_>, check: bool) -> Result<[Tensor; 2], Fault> {
     Ok([batch.matrices(call, (rows, rows), &inverses)?, batch.infos(call, &infos)?])
 }
 
-/// Rows and columns of the matrices of an argument, also of none.
+/// Rows and columns of the matrices of an argument, also of none. Whether it is matrices was checked before.
 pub(super) fn size_of(call: &Call<'_>, i: usize) -> Result<(usize, usize), Fault> {
-    match call.tensor(i)?.sizes()[..] {
-        [.., rows, columns] => Ok((rows as usize, columns as usize)),
-        _ => Err(Fault::raised(format!(
-            "{}: The input tensor A must have at least 2 dimensions.",
-            call.name().trim_start_matches("aten::")
-        ))),
-    }
+    let sizes = call.tensor(i)?.sizes();
+    Ok((sizes[sizes.len() - 2] as usize, sizes[sizes.len() - 1] as usize))
 }
 
 /// `linalg_inv`, `inverse`
@@ -631,12 +645,7 @@ pub(super) fn lu_parts(call: &mut Call<'_>) -> Result<Value, Fault> {
     let batch = Batch::of(call, 0, "linalg.lu", false)?;
     let (rows, columns) = size_of(call, 0)?;
     let inner = rows.min(columns);
-    let (mut p, mut l, mut u) = (Vec::new(), Vec::new(), Vec::new());
-    for [order, lower, upper] in batch.matrices.iter().cloned().map(|a| Lu::of(a).parts()) {
-        p.push(order);
-        l.push(lower);
-        u.push(upper);
-    }
+    let [p, l, u] = parts_of(batch.matrices.iter().cloned().map(Lu::of));
     let p = batch.matrices(call, (rows, rows), &p)?;
     let l = batch.matrices(call, (rows, inner), &l)?;
     Ok(tuple([p, l, batch.matrices(call, (inner, columns), &u)?]))

@@ -4,7 +4,7 @@ use super::complex;
 use super::product::{Factor, Matrix, Right, Shape, Steps, affine};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::results::sizes_text;
-use crate::operators::{Call, Destination, Fault, Operator};
+use crate::operators::{Call, Destination, Fault};
 use crate::slot::Memory;
 use crate::tensor::broadcast::{broadcast, expands_to};
 use crate::tensor::{DType, Dims, Elements, Layout, Scalar, Tensor};
@@ -565,11 +565,6 @@ pub(super) fn chain(call: &mut Call<'_>) -> Result<Value, Fault> {
         product = matmul_of(call, &product, matrix)?;
     }
     Ok(Value::Tensor(product))
-}
-
-/// Whether there is one matrix alone.
-pub(super) fn is_one(_: &Operator, args: &[Value]) -> bool {
-    matches!(&args[0], Value::List(list) if list.content().items.len() == 1)
 }
 
 /// The same of at least two, of which the first and the last may be vectors.

@@ -132,7 +132,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
 /// Full names and corrections.
 pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
     // The product of one matrix is that matrix.
-    ("aten::chain_matmul", &[Correction::AliasesWhen(When::Arguments(matmul::is_one))]),
+    ("aten::chain_matmul", &[Correction::AliasesWhen(When::ONE)]),
     ("aten::einsum", &[Correction::AliasesWhen(When::Arguments(einsum::is_view))]),
 ];
 

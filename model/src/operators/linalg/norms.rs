@@ -3,7 +3,7 @@
 use super::super::arguments::wrap_dim;
 use super::super::compose::of;
 use super::super::{Call, Fault, Kernel};
-use super::factor::size_of;
+use super::factor::check_sizes;
 use crate::tensor::Tensor;
 use crate::value::Value;
 
@@ -155,15 +155,7 @@ fn cond(call: &mut Call<'_>) -> Result {
         let (above, below) = if greatest { (most, least) } else { (least, most) };
         return call.run("aten::div.Tensor", &[above, below]);
     }
-    if call.tensor(0)?.sizes().len() < 2 {
-        return raised("linalg.cond: The input tensor A must have at least 2 dimensions.");
-    }
-    let (rows, columns) = size_of(call, 0)?;
-    if rows != columns {
-        return raised(format!(
-            "linalg.cond: A must be batches of square matrices, but they are {rows} by {columns} matrices"
-        ));
-    }
+    check_sizes(&call.tensor(0)?.sizes(), "linalg.cond", true)?;
     let inverse = call.run_tensors("aten::linalg_inv_ex", std::slice::from_ref(&x))?;
     // Where there is no inverse its elements are infinite.
     let mut failed = call.run("aten::gt.Scalar", &[of(&inverse[1]), Value::Int(0)])?;

@@ -285,10 +285,15 @@ pub(super) fn pseudoinverse(call: &mut Call<'_>) -> Result<Value, Fault> {
     batch.matrices(call, (n, m), &results).map(Value::Tensor)
 }
 
+/// What is not greater counts as zero, of singular values that descend.
+fn least_of(values: &[f64], (atol, rtol): (f64, f64)) -> f64 {
+    atol.max(rtol * values.first().copied().unwrap_or(0.0))
+}
+
 /// The pseudoinverse, the singular values, and how many of them are not taken for zero.
-pub(super) fn pseudoinverse_of(a: &Matrix, (atol, rtol): (f64, f64)) -> (Matrix, Vec<f64>, usize) {
+pub(super) fn pseudoinverse_of(a: &Matrix, tolerances: (f64, f64)) -> (Matrix, Vec<f64>, usize) {
     let Svd { u, values, mut v } = singular(a);
-    let least = atol.max(rtol * values.first().copied().unwrap_or(0.0));
+    let least = least_of(&values, tolerances);
     for (column, &value) in values.iter().enumerate() {
         let factor = if value > least { 1.0 / value } else { 0.0 };
         (0..v.rows).for_each(|row| *v.at_mut(row, column) *= factor);
@@ -299,9 +304,9 @@ pub(super) fn pseudoinverse_of(a: &Matrix, (atol, rtol): (f64, f64)) -> (Matrix,
 
 pub(super) fn rank(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (batch, tolerances) = with_tolerances(call, "torch.linalg.matrix_rank")?;
-    let count = |(a, (atol, rtol)): (&Matrix, (f64, f64))| {
+    let count = |(a, tolerances): (&Matrix, (f64, f64))| {
         let values = singular(a).values;
-        let least = atol.max(rtol * values.first().copied().unwrap_or(0.0));
+        let least = least_of(&values, tolerances);
         values.iter().filter(|&&value| value > least).count() as i64
     };
     let ranks: Vec<i64> = batch.matrices.iter().zip(tolerances).map(count).collect();

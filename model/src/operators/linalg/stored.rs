@@ -2,7 +2,7 @@
 
 use super::super::results::tuple;
 use super::super::{Call, Fault, Kernel};
-use super::factor::{Batch, Lu, Matrix, Reflections, product_of, reflect, reflections_of, size_of};
+use super::factor::{Batch, Lu, Matrix, Reflections, parts_of, product_of, reflect, reflections_of, size_of};
 use crate::tensor::DType;
 use crate::tensor::broadcast::{broadcast, expands_to};
 use crate::value::Value;
@@ -99,12 +99,7 @@ fn lu_unpack(call: &mut Call<'_>) -> Result {
     }
     let (rows, columns) = size_of(call, 0)?;
     let inner = rows.min(columns);
-    let (mut p, mut l, mut u) = (Vec::new(), Vec::new(), Vec::new());
-    for [order, lower, upper] in factors(call, [0, 1], &batch.sizes)?.iter().map(Lu::parts) {
-        p.push(order);
-        l.push(lower);
-        u.push(upper);
-    }
+    let [p, l, u] = parts_of(factors(call, [0, 1], &batch.sizes)?.into_iter());
     let mut part = |wanted: bool, size: (usize, usize), matrices: &[Matrix]| match wanted {
         true => batch.matrices(call, size, matrices),
         false => call.zeros(batch.dtype, &[0]),

@@ -44,7 +44,7 @@ pub(super) fn conv(call: &mut Call<'_>) -> Result<Value, Fault> {
     let spatial = weight.sizes().len().saturating_sub(2);
     let (stride, dilation) = (expanded(call, 3, spatial, "stride")?, expanded(call, 5, spatial, "dilation")?);
     let (padding, padding_after) = match call.value(4) {
-        Value::Str(name) => named_padding(name, &weight.sizes()[weight.sizes().len() - spatial..], &stride, &dilation)?,
+        Value::Str(name) => named_padding(name, weight.sizes().get(2..).unwrap_or_default(), &stride, &dilation)?,
         _ => {
             let padding = expanded(call, 4, spatial, "padding")?;
             (padding.clone(), padding)
@@ -90,7 +90,7 @@ pub(super) fn convolution_mode(call: &mut Call<'_>) -> Result<Value, Fault> {
     let spatial = weight.sizes().len().saturating_sub(2);
     let (stride, dilation) = (expanded(call, 3, spatial, "stride")?, expanded(call, 5, spatial, "dilation")?);
     let (padding, padding_after) =
-        named_padding(call.str(4)?, &weight.sizes()[weight.sizes().len() - spatial..], &stride, &dilation)?;
+        named_padding(call.str(4)?, weight.sizes().get(2..).unwrap_or_default(), &stride, &dilation)?;
     let groups = call.int(6)?;
     let convolution =
         Convolution { input, weight, bias, stride, padding, padding_after, dilation, transposed: None, groups };

@@ -1,5 +1,7 @@
 //! Special functions that PyTorch has for few dtypes, element by element.
 
+use std::cmp::Ordering;
+
 use half::bf16;
 
 use super::super::results::tuple;
@@ -88,44 +90,33 @@ fn frexp(call: &mut Call<'_>) -> Result {
 fn nextafter(call: &mut Call<'_>) -> Result {
     let plan = Plan::binary(call, Rule::Common)?;
     match plan.dtype {
-        DType::Float64 => plan.zip(call, |x: f64, to: f64| {
-            if x == to || x.is_nan() || to.is_nan() {
-                between(x, to)
-            } else if x < to {
-                x.next_up()
-            } else {
-                x.next_down()
-            }
-        }),
-        DType::Float32 => plan.zip(call, |x: f32, to: f32| {
-            if x == to || x.is_nan() || to.is_nan() {
-                between(x, to)
-            } else if x < to {
-                x.next_up()
-            } else {
-                x.next_down()
-            }
-        }),
+        DType::Float64 => plan.zip(call, |x: f64, to: f64| neighbour(x, to, f64::next_up, f64::next_down)),
+        DType::Float32 => plan.zip(call, |x: f32, to: f32| neighbour(x, to, f32::next_up, f32::next_down)),
         DType::BFloat16 => {
-            plan.zip(
-                call,
-                |x: f32, to: f32| {
-                    if x == to || x.is_nan() || to.is_nan() { between(x, to) } else { narrow_neighbour(x, to) }
-                },
-            )
+            plan.zip(call, |x: f32, to: f32| neighbour(x, to, |x| narrow(x, true), |x| narrow(x, false)))
         }
         other => Err(Fault::no_kernel(call.operator.name, other)),
     }
 }
 
 /// The goal where it is reached, and NaN where there is one.
-fn between<T: Copy + std::ops::Add<Output = T> + PartialEq>(x: T, to: T) -> T {
-    if x == to { to } else { x + to }
+fn neighbour<T: Copy + std::ops::Add<Output = T> + PartialOrd>(
+    x: T,
+    to: T,
+    up: impl Fn(T) -> T,
+    down: impl Fn(T) -> T,
+) -> T {
+    match x.partial_cmp(&to) {
+        None => x + to,
+        Some(Ordering::Equal) => to,
+        Some(Ordering::Less) => up(x),
+        Some(Ordering::Greater) => down(x),
+    }
 }
 
-fn narrow_neighbour(x: f32, to: f32) -> f32 {
+/// The next number of 16 bits.
+fn narrow(x: f32, up: bool) -> f32 {
     let bits = bf16::from_f32(x).to_bits();
-    let up = x < to;
     let next = if x == 0.0 {
         if up { 1 } else { 0x8001 }
     } else if up == (x > 0.0) {
