@@ -11,6 +11,7 @@ mod norms;
 pub(super) mod product;
 mod spectrum;
 mod stored;
+mod tensors;
 
 use super::corrections::When;
 use super::{Correction, Kernel};
@@ -84,6 +85,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
     least_squares::ROWS,
     norms::ROWS,
     stored::ROWS,
+    tensors::ROWS,
     &[
         ("aten::cholesky", factor::older_cholesky),
         ("aten::cholesky_inverse", factor::cholesky_inverse),
