@@ -65,6 +65,17 @@ pub enum Type {
 }
 
 impl Type {
+    /// Whether it stands for several types.
+    pub(crate) fn mentions_variable(&self) -> bool {
+        match self {
+            Type::Variable(_) => true,
+            Type::Optional(item) | Type::List(item) | Type::Future(item) => item.mentions_variable(),
+            Type::Dict(key, value) => key.mentions_variable() || value.mentions_variable(),
+            Type::Tuple(items) => items.iter().any(Type::mentions_variable),
+            _ => false,
+        }
+    }
+
     /// `List[item]`.
     pub fn list(item: Type) -> Self {
         Type::List(Arc::new(item))

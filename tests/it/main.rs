@@ -8,6 +8,7 @@ mod effect_comments;
 mod explain;
 mod exports;
 mod findings;
+mod foreseen;
 mod formats;
 mod graph_text;
 mod led;

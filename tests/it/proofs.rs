@@ -7,6 +7,7 @@ use forkcheck_model::slot::{Allocator, Memory};
 use forkcheck_model::tensor::Tensor;
 use forkcheck_model::value::Value;
 use forkcheck_tests::archive::{archive_of, program_of};
+use forkcheck_tests::oracle::eager::was_foreseen;
 use forkcheck_tests::{Effects, cases};
 
 /// The effects that a report names.
@@ -65,12 +66,12 @@ fn what_a_run_shows_was_foreseen() {
 }
 
 /// What is said of a module whose `forward` does as `main` says; `functions` can be forked by `fork_NAME`.
-fn said(main: &str, functions: &str) -> Report {
+pub(super) fn said(main: &str, functions: &str) -> Report {
     said_of(&code(main, functions), &[])
 }
 
 /// The code of such a module.
-fn code(main: &str, functions: &str) -> String {
+pub(super) fn code(main: &str, functions: &str) -> String {
     format!(
         "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    x: Tensor,\n    \
          flag: bool,\n    n: int) -> Tensor:\n{}{functions}",
@@ -79,15 +80,17 @@ fn code(main: &str, functions: &str) -> String {
 }
 
 /// Lines further to the right.
-fn indented(text: &str, depth: usize) -> String {
+pub(super) fn indented(text: &str, depth: usize) -> String {
     text.lines().map(|line| format!("{}{line}\n", "  ".repeat(depth))).collect()
 }
 
 /// The kinds of errors of a module of this code when it runs, on two numbers and these.
-fn ran(code: &str, more: &[Value]) -> Vec<&'static str> {
+pub(super) fn ran(code: &str, more: &[Value]) -> Vec<&'static str> {
     let mut allocator = Allocator::new(0, Memory::unlimited());
     let x = Tensor::from_vec(&mut allocator, &[2], &[1i64, 2]).expect("it is small");
     let inputs = [&[Value::Tensor(x)][..], more].concat();
+    let foreseen = was_foreseen(&program_of(code, &[], inputs.clone()));
+    assert_eq!(foreseen, Ok(()), "{code}");
     let report = audit(&program_of(code, &[], inputs), &Config::default());
     report.findings.iter().filter(|finding| finding.severity == "error").map(|finding| finding.kind).collect()
 }
@@ -100,15 +103,15 @@ fn said_of(code: &str, attributes: &[(&str, Value)]) -> Report {
 }
 
 /// The closure that calls `f` on these, and its fork.
-fn fork(future: &str, f: &str, args: &str) -> String {
+pub(super) fn fork(future: &str, f: &str, args: &str) -> String {
     format!("def __forked_function():\n  return __torch__.{f}({args}, )\n{future} = fork(__forked_function)\n")
 }
 
-const READ: &str = "def read(x: Tensor) -> Tensor:\n  return torch.add(x, 1)\n";
-const WRITE: &str = "def write(x: Tensor) -> Tensor:\n  return torch.add_(x, 1)\n";
+pub(super) const READ: &str = "def read(x: Tensor) -> Tensor:\n  return torch.add(x, 1)\n";
+pub(super) const WRITE: &str = "def write(x: Tensor) -> Tensor:\n  return torch.add_(x, 1)\n";
 
 /// The kinds of what is said, in order.
-fn kinds(report: &Report) -> Vec<&'static str> {
+pub(super) fn kinds(report: &Report) -> Vec<&'static str> {
     report.findings.iter().map(|finding| finding.kind).collect()
 }
 
@@ -243,6 +246,42 @@ fn what_another_task_waits_for_has_ended_only_if_it_surely_waits() {
     ] {
         let main = wait_in_another(before, given);
         assert_eq!(kinds(&said(&main, &other(takes, body))), found, "{main}\n{body}");
+    }
+}
+
+#[test]
+fn a_future_from_outside_may_be_of_another_task_of_the_same_fork() {
+    // Each task forks one, is given the future that the task before it has returned, and writes what its own fork reads.
+    let main = format!(
+        "g = annotate(Optional[Future[Tensor]], None)\nfor i in range(2):\n{}  g = torch.wait(h)\nreturn x",
+        indented(&fork("h", "step", "g, x"), 1)
+    );
+    let step = |wait: &str| {
+        format!(
+            "{READ}def step(g: Optional[Future[Tensor]],\n    x: Tensor) -> Future[Tensor]:\n  y = torch.add(x, 1)\n{}  if \
+             torch.__isnot__(g, None):\n    g0 = unchecked_cast(Future[Tensor], g)\n{wait}    _1 = torch.add_(y, 1)\n  else:\n    \
+             pass\n  return k\n",
+            indented(&fork("k", "read", "y").replace("function", "function0"), 1)
+        )
+    };
+    let over = |future: &str| format!("    for j in range(torch.len({future})):\n      _0 = torch.wait({future}[j])\n");
+    for (wait, found) in [
+        ("    _0 = torch.wait(k)\n".to_string(), vec![]),
+        (String::new(), vec!["parent-mutation"]),
+        ("    _0 = torch.wait(g0)\n".into(), vec!["parent-mutation"]),
+        (format!("    l = [k]\n{}", over("l")), vec![]),
+        (format!("    l = [g0]\n{}", over("l")), vec!["parent-mutation"]),
+        // A third task waits for either.
+        (format!("{}    _0 = torch.wait(e)\n", indented(&fork("e", "look", "k"), 2)), vec![]),
+        (format!("{}    _0 = torch.wait(e)\n", indented(&fork("e", "look", "g0"), 2)), vec!["parent-mutation"]),
+    ] {
+        let look = "def look(g: Future[Tensor]) -> Tensor:\n  return torch.wait(g)\n";
+        let functions = format!("{}{look}", step(&wait));
+        let errors = |kinds: Vec<&'static str>| -> Vec<_> {
+            kinds.into_iter().filter(|kind| *kind != "unwaited-fork").collect()
+        };
+        assert_eq!(errors(kinds(&said(&main, &functions))), found, "{wait}");
+        assert_eq!(errors(ran(&code(&main, &functions), &[Value::Bool(true), Value::Int(2)])), found, "{wait}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::lattice::Abstract;
+use super::record::Waited;
 use crate::module::FunctionId;
 
 /// A fork, by number; number 0 is the entry, which nobody forks.
@@ -36,7 +37,7 @@ pub(super) struct Fork {
     /// What its tasks return.
     pub(super) result: Abstract,
     /// Forks that its tasks have surely waited for, which others had forked.
-    pub(super) waited: Vec<ForkId>,
+    pub(super) waited: Vec<Waited>,
     /// Forks below that may go on when a task of it has ended.
     pub(super) left: Vec<ForkId>,
     /// Whether there are any: then what a task of it has made may be in use by others when it has been waited for.

@@ -16,7 +16,7 @@ use crate::module::{Attribute, FunctionId};
 use crate::slot::SlotId;
 use crate::tensor::{Layout, Tensor};
 use crate::types::Type;
-use crate::value::Value;
+use crate::value::{Key, Value};
 
 /// A location, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,7 +179,7 @@ impl Heap {
         })
     }
 
-    /// What a node makes of this type: everything in it is new.
+    /// What a node makes of this type, with nothing in it.
     pub(super) fn made(&mut self, ty: &Type, maker: Maker, part: u16) -> Abstract {
         let origin = Origin::Made { instance: maker.instance, node: maker.node, part };
         match ty {
@@ -195,18 +195,6 @@ impl Heap {
             Type::Named(_) => {
                 let location = self.located(origin, Sort::Object, maker.fork, Some(ty), None);
                 Abstract::thing(self.intern(Thing::Whole(location)))
-            }
-            Type::Optional(item) => {
-                let mut value = self.made(item, maker, part);
-                value.join(&Abstract::any());
-                value
-            }
-            Type::Tuple(items) => {
-                // Parts of parts are numbered so that no two are the same; deep tuples of one node share.
-                let item =
-                    |(i, ty): (usize, &Type)| self.made(ty, maker, part.wrapping_mul(31).wrapping_add(i as u16 + 1));
-                let items: Vec<_> = items.iter().enumerate().map(item).collect();
-                Abstract::tuple(items)
             }
             _ => Abstract::any(),
         }
@@ -366,10 +354,15 @@ impl Heap {
                 let path = self.path(Some(path), Stride::Item(index));
                 self.input(&item, path)
             }
-            Type::Dict(_, item) => {
-                let key = if let Some(Constant::Str(key)) = at { Some(key.clone()) } else { None };
-                let path = self.path(Some(path), Stride::Key(key));
-                self.input(&item, path)
+            Type::Dict(key, item) => {
+                let name = if let Some(Constant::Str(key)) = at { Some(key.clone()) } else { None };
+                let path = self.path(Some(path), Stride::Key(name));
+                let mut value = self.input(&item, path);
+                if *key == Type::Tensor {
+                    let key = self.input(&key, path);
+                    value.join(&key);
+                }
+                value
             }
             Type::AnyList => {
                 let path = self.path(Some(path), Stride::Item(None));
@@ -391,7 +384,14 @@ impl Heap {
         };
         match real {
             Value::List(list) => list.content().items.iter().for_each(|item| join(self, item)),
-            Value::Dict(dict) => dict.content().entries.values().for_each(|item| join(self, item)),
+            Value::Dict(dict) => {
+                for (key, item) in &dict.content().entries {
+                    if let Key::Tensor(_) = key {
+                        join(self, &key.to_value());
+                    }
+                    join(self, item);
+                }
+            }
             Value::Object(object) => join(self, &object.attribute(cell as usize)),
             _ => {}
         }
@@ -605,6 +605,20 @@ impl Heap {
         let (one, other) = (self.location(a), self.location(b));
         let inputs = matches!((&one.origin, &other.origin), (Origin::Input(_), Origin::Input(_)));
         one.sort == other.sort && (inputs || one.origin == other.origin && self.is_leaked(a))
+    }
+
+    /// The same, whether or not one of them is still inside of the fork that made it.
+    pub(super) fn may_be_of_one_origin(&self, a: &Thing, b: &Thing) -> bool {
+        let same = |a: LocationId, b: LocationId| {
+            let (one, other) = (self.location(a), self.location(b));
+            self.may_be_same(a, b) || one.origin == other.origin && one.sort == other.sort
+        };
+        match (a, b) {
+            (Thing::Tensor { storage: a, .. }, Thing::Tensor { storage: b, .. })
+            | (Thing::Whole(a), Thing::Whole(b))
+            | (Thing::Foreign(a), Thing::Foreign(b)) => same(*a, *b),
+            (a, b) => a == b,
+        }
     }
 
     /// Notes that the metadata of a tensor are written which shows a part of this memory.

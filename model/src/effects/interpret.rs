@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::forks::{Fork, ForkId, Forks};
+use super::generic::has_tensors_for_keys;
 use super::heap::{Heap, LocationId, Maker, Origin, Sort, Stride, Thing, ThingId};
 use super::lattice::{Abstract, Constant, Plain};
 use super::record::Recorder;
@@ -282,7 +283,8 @@ impl<'a> Interpreter<'a> {
                 let skip = usize::from(matches!(node.kind, NodeKind::DictConstruct(..)));
                 self.renew(frame, &made);
                 let list = self.locations(&made)[0];
-                for i in (skip..node.inputs.len()).step_by(skip + 1) {
+                let held = if has_tensors_for_keys(self.output_type(frame, node)) { 0..=skip } else { skip..=skip };
+                for i in (0..node.inputs.len()).filter(|i| held.contains(&(i % (skip + 1)))) {
                     let value = self.input(frame, node, i);
                     self.append(list, &value);
                     self.store_all(&made, 0, &value);
@@ -323,7 +325,7 @@ impl<'a> Interpreter<'a> {
             NodeKind::ToList => {
                 let tensor = self.input(frame, node, 0);
                 self.read_all(frame, node, &tensor);
-                self.heap.made(self.output_type(frame, node), self.maker(frame, node), 0)
+                self.made_result(self.output_type(frame, node), self.maker(frame, node), 0)
             }
             NodeKind::ContainerIndex => self.container_index(frame, node),
             NodeKind::Opaque(_) => return self.opaque(frame, node),
@@ -610,7 +612,7 @@ impl<'a> Interpreter<'a> {
             self.note_opaque(frame, node);
             return Ok(self.everything(args));
         }
-        if let Some(instance) = self.recursive(frame, function) {
+        if let Some(instance) = self.recursive(frame.instance, function) {
             self.bind_params(instance, args);
             let known = &mut self.instances[instance as usize];
             if !std::mem::replace(&mut known.repeats, true) {
@@ -641,8 +643,8 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The context of a function that is being looked at already, by the same task.
-    fn recursive(&self, frame: Frame, function: FunctionId) -> Option<u32> {
-        let mut at = Some(frame.instance);
+    fn recursive(&self, within: u32, function: FunctionId) -> Option<u32> {
+        let mut at = Some(within);
         while let Some(index) = at {
             let instance = &self.instances[index as usize];
             if instance.function == function {
@@ -651,6 +653,18 @@ impl<'a> Interpreter<'a> {
             at = instance.caller.map(|(caller, _)| caller);
         }
         None
+    }
+
+    /// The context of what a node calls, of a function that it was found to call.
+    pub(super) fn called(&self, instance: u32, node: u32, function: FunctionId) -> Option<u32> {
+        self.calls.get(&(instance, node, function)).copied().or_else(|| self.recursive(instance, function))
+    }
+
+    /// The context of what a node forks, if it was found to be reached.
+    pub(super) fn forked(&self, instance: u32, node: u32, body: FunctionId) -> Option<u32> {
+        let around = || self.own_kind(self.instances[instance as usize].fork, body);
+        let fork = self.forked.get(&(instance, node)).copied().or_else(around)?;
+        Some(self.forks.get(fork).instance)
     }
 
     /// A function is called from within: whatever its calls fork may be running.
@@ -665,11 +679,7 @@ impl<'a> Interpreter<'a> {
     fn fork(&mut self, frame: Frame, node: &Node, body: FunctionId) -> Result<Abstract, TooLarge> {
         let mut captures = self.inputs(frame, node);
         // A task that forks its own kind: one fork stands for all, and what they are given is nobody's.
-        let mut around = Some(frame.fork);
-        while let Some(fork) = around.filter(|&fork| fork == ForkId::MAIN || self.forks.get(fork).body != body) {
-            around = self.forks.get(fork).parent;
-        }
-        if let Some(fork) = around {
+        if let Some(fork) = self.own_kind(frame.fork, body) {
             let outside = self.forks.get(fork).parent.unwrap_or(ForkId::MAIN);
             self.forks.get_mut(fork).many = true;
             captures = captures.iter().map(|value| self.heap.raise(value, outside, &self.forks, true)).collect();
@@ -721,6 +731,13 @@ impl<'a> Interpreter<'a> {
         Ok(Abstract::thing(self.heap.intern(Thing::Future { fork, last: true, scope: frame.fork })))
     }
 
+    /// The fork of this body whose tasks a task of `fork` is, or is below.
+    fn own_kind(&self, fork: ForkId, body: FunctionId) -> Option<ForkId> {
+        let up = |&fork: &ForkId| self.forks.get(fork).parent;
+        let is_of_body = |fork: &ForkId| *fork != ForkId::MAIN && self.forks.get(*fork).body == body;
+        std::iter::successors(Some(fork), up).find(is_of_body)
+    }
+
     fn wait(&mut self, frame: Frame, node: &Node) -> Abstract {
         let future = self.input(frame, node, 0);
         let mut value = Abstract::default();
@@ -742,9 +759,9 @@ impl<'a> Interpreter<'a> {
             value.join(&returned);
         }
         if let (Some(recorder), Some(only)) = (&mut self.recorder, future.things.single())
-            && let Thing::Future { fork, last, .. } = *self.heap.thing(only)
+            && let Thing::Future { fork, last, scope } = *self.heap.thing(only)
         {
-            recorder.wait(fork, last, frame.certain, &self.forks);
+            recorder.wait((fork, scope), last, frame.certain, &self.forks);
         }
         value
     }
@@ -789,7 +806,7 @@ impl<'a> Interpreter<'a> {
         let reachable = self.everything(&self.inputs(frame, node));
         for (k, &output) in node.outputs.iter().enumerate() {
             let ty = &self.graph(frame.instance).value(output).ty;
-            let mut value = self.heap.made(ty, self.maker(frame, node), 100 + k as u16);
+            let mut value = self.made_result(ty, self.maker(frame, node), 100 + k as u16);
             if may_be_thing(ty) {
                 value.join(&reachable);
             }

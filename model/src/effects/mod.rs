@@ -4,7 +4,7 @@
 //! themselves, knows that `training` is false and that two modules share a parameter, and follows each call with what is
 //! really given. Everything that it cannot know, it takes for possible; so what it does not find cannot happen.
 //!
-//! The way: `lattice` what a value may be, `heap` what can be written, `interpret` and `operator` what each node does,
+//! The way: `lattice` what a value may be, `heap` what can be written, `interpret`, `operator` and `generic` what each node does,
 //! `record` who touches what and what runs meanwhile, `verdict` whose fault it is; `names` what a user would call it, and
 //! `describe` what is said of each node. `alias` answers the questions of PyTorch's `AliasDb`; [`comparison`] has both
 //! answers side by side.
@@ -14,7 +14,9 @@ mod alias;
 #[doc = include_str!("comparison.md")]
 pub mod comparison {}
 mod describe;
+mod foreseen;
 mod forks;
+mod generic;
 mod heap;
 mod interpret;
 mod lattice;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 
 pub use alias::Aliases;
 pub use describe::{Beside, Description, Touched, describe};
+pub use foreseen::{Foreseen, Seen};
 pub use forks::ForkId;
 use interpret::Interpreter;
 pub use names::Target;

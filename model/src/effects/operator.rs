@@ -3,10 +3,11 @@
 use rustc_hash::FxHashMap;
 
 use super::forks::ForkId;
+use super::generic::{has_tensors_for_keys, is_generic};
 use super::heap::{LocationId, Maker, Origin, Sort, Thing, ThingId};
 use super::interpret::{Frame, Interpreter};
 use super::lattice::{Abstract, Constant};
-use super::record::{Touch, is_one};
+use super::record::Touch;
 use super::region::{Region, Step};
 use crate::graph::Node;
 use crate::operators::possible::{Hint, Holds, Possible};
@@ -124,28 +125,6 @@ impl Interpreter<'_> {
         (one || other).then_some(Constant::Bool((one == other) == same))
     }
 
-    /// What is put into containers by the call.
-    fn store_arguments(&mut self, frame: Frame, node: &Node, operator: &'static Operator, args: &[Abstract]) {
-        if !is_generic(operator) {
-            return;
-        }
-        let arguments = &operator.schema.arguments;
-        for (i, argument) in arguments.iter().enumerate() {
-            if !argument.alias.as_ref().is_some_and(|alias| alias.writes) || !is_container(&argument.ty) {
-                continue;
-            }
-            self.note_write(frame, node, operator, &args[i]);
-            for (j, other) in arguments.iter().enumerate() {
-                let value = match &other.ty {
-                    Type::Variable(_) => args[j].clone(),
-                    ty if j != i && is_container(ty) => self.content(&args[j], None),
-                    _ => continue,
-                };
-                self.store_all(&args[i], 0, &value);
-            }
-        }
-    }
-
     /// What the call returns as its number `k`.
     fn result(
         &mut self,
@@ -206,73 +185,34 @@ impl Interpreter<'_> {
         if value.is_never() { self.made_result(ty, maker, part) } else { value }
     }
 
-    /// Of an operator on lists and dicts of any type.
-    fn generic_result(
-        &mut self,
-        frame: Frame,
-        operator: &'static Operator,
-        Result { returned, k, ty }: Result<'_>,
-        args: &[Abstract],
-        maker: Maker,
-    ) -> Abstract {
-        let part = k as u16 * 8;
-        let writes = returned.alias.as_ref().is_some_and(|alias| alias.writes);
-        if writes && is_container(&returned.ty) {
-            let first = operator.schema.arguments.iter().position(|argument| is_container(&argument.ty));
-            return first.map_or_else(Abstract::any, |i| args[i].clone());
-        }
-        if !mentions_variable(&returned.ty) {
-            return self.made_result(ty, maker, part);
-        }
-        // The index or key that is asked for; only inputs tell their items apart.
-        let at = match operator.name {
-            "aten::__getitem__" => args.get(1).and_then(Abstract::constant),
-            _ => None,
-        };
-        let mut held = Abstract::default();
-        for (argument, arg) in operator.schema.arguments.iter().zip(args) {
-            match &argument.ty {
-                ty if is_container(ty) => {
-                    let content = self.content(arg, at);
-                    held.join(&content);
-                }
-                // The key of a dict is no item.
-                Type::Variable(_) if &*argument.name != "key" => {
-                    held.join(arg);
-                }
-                _ => {}
-            }
-        }
-        if matches!(ty, Type::Optional(_)) {
-            held.join(&Abstract::known(Constant::None));
-        }
+    /// Something new of the type: of containers, with something new in them.
+    pub(super) fn made_result(&mut self, ty: &Type, maker: Maker, part: u16) -> Abstract {
         match ty {
-            Type::List(item) | Type::Dict(_, item) if !matches!(returned.ty, Type::Variable(_)) => {
+            Type::List(item) | Type::Dict(_, item) => {
                 let made = self.heap.made(ty, maker, part);
-                self.renew(frame, &made);
-                let item = match &**item {
-                    // `items()`: keys with values.
-                    Type::Tuple(_) => Abstract::tuple([Abstract::any(), held.clone()]),
-                    _ => held,
-                };
+                let mut item = self.made_result(item, maker, part.wrapping_add(4));
+                if has_tensors_for_keys(ty) {
+                    let key = self.made_result(&Type::Tensor, maker, part.wrapping_add(5));
+                    item.join(&key);
+                }
                 self.store_all(&made, 0, &item);
                 made
             }
-            Type::Tuple(_) if !matches!(returned.ty, Type::Variable(_)) => Abstract::tuple([Abstract::any(), held]),
-            _ => held,
+            Type::Optional(item) => {
+                let mut value = self.made_result(item, maker, part);
+                value.join(&Abstract::any());
+                value
+            }
+            Type::Tuple(items) => {
+                // Parts of parts are numbered so that no two are the same; deep tuples of one node share.
+                let item = |(i, ty): (usize, &Type)| {
+                    self.made_result(ty, maker, part.wrapping_mul(31).wrapping_add(i as u16 + 1))
+                };
+                let items: Vec<_> = items.iter().enumerate().map(item).collect();
+                Abstract::tuple(items)
+            }
+            _ => self.heap.made(ty, maker, part),
         }
-    }
-
-    /// Something new of the type; of a list of tensors, the tensors too.
-    fn made_result(&mut self, ty: &Type, maker: Maker, part: u16) -> Abstract {
-        let made = self.heap.made(ty, maker, part);
-        if let Type::List(item) = ty
-            && holds_things(item)
-        {
-            let item = self.made_result(item, maker, part + 4);
-            self.store_all(&made, 0, &item);
-        }
-        made
     }
 
     /// Lets a result be, or hold, other tensors too.
@@ -449,53 +389,15 @@ impl Interpreter<'_> {
             recorder.opaque.push((frame.instance, node.id, frame.fork));
         }
     }
-
-    /// An operator writes a container, which may be a list of futures.
-    fn note_write(&mut self, frame: Frame, node: &Node, operator: &Operator, written: &Abstract) {
-        if self.recorder.is_none() {
-            return;
-        }
-        let appends = operator.name == "aten::append";
-        for list in self.locations(written) {
-            let (recorder, list_of) = (self.recorder.as_mut().expect("it records"), self.heap.location(list));
-            recorder.write_list(&list_of.origin, list_of.scope);
-            if !appends {
-                recorder.lose(list);
-            }
-        }
-        if let Some(list) = self.only_list(frame, node.inputs[0]).filter(|_| appends) {
-            let value = self.input(frame, node, 1);
-            self.append(list, &value);
-        }
-    }
-
-    /// A value is put into a list: if it is a future, the list has it now.
-    pub(super) fn append(&mut self, list: LocationId, value: &Abstract) {
-        let Some(recorder) = &mut self.recorder else { return };
-        if let Some(&Thing::Future { fork, last: true, .. }) = value.things.single().map(|thing| self.heap.thing(thing))
-        {
-            recorder.hold(fork, list, &self.heap.location(list).origin);
-        }
-    }
-
-    /// A list is made, perhaps where one was made before.
-    pub(super) fn renew(&mut self, frame: Frame, made: &Abstract) {
-        let locations = self.locations(made);
-        let Some(recorder) = &mut self.recorder else { return };
-        for list in locations {
-            let several = frame.repeats || !is_one(frame.fork, ForkId::MAIN, &self.forks);
-            recorder.renew(list, &self.heap.location(list).origin, several);
-        }
-    }
 }
 
 /// A result that is asked for.
 #[derive(Clone, Copy)]
-struct Result<'a> {
-    returned: &'a Return,
+pub(super) struct Result<'a> {
+    pub(super) returned: &'a Return,
     k: usize,
     /// What the graph says of it.
-    ty: &'a Type,
+    pub(super) ty: &'a Type,
 }
 
 /// The arguments that a result may share memory with.
@@ -554,25 +456,6 @@ fn step(operator: &Operator, args: &[Abstract]) -> Option<Step> {
         }
         _ => None,
     }
-}
-
-/// Whether the operator is one for containers of any type.
-fn is_generic(operator: &Operator) -> bool {
-    operator.schema.arguments.iter().any(|argument| mentions_variable(&argument.ty))
-}
-
-fn mentions_variable(ty: &Type) -> bool {
-    match ty {
-        Type::Variable(_) => true,
-        Type::Optional(item) | Type::List(item) | Type::Future(item) => mentions_variable(item),
-        Type::Dict(key, value) => mentions_variable(key) || mentions_variable(value),
-        Type::Tuple(items) => items.iter().any(mentions_variable),
-        _ => false,
-    }
-}
-
-fn is_container(ty: &Type) -> bool {
-    matches!(ty, Type::List(_) | Type::Dict(..))
 }
 
 fn holds_things(ty: &Type) -> bool {

@@ -44,7 +44,7 @@ pub(super) struct Recorder {
     /// The fork whose task is being looked at.
     owner: ForkId,
     running: Running,
-    waited: Vec<ForkId>,
+    waited: Vec<Waited>,
     /// While the task of the first goes on, the second may be running from then to then.
     spells: FxHashMap<(ForkId, ForkId), Vec<(u64, u64)>>,
     pub(super) touches: Vec<Touch>,
@@ -86,12 +86,15 @@ impl Hold {
     const LOST: Hold = Hold { last: false, rest: Held::Lost };
 }
 
+/// A fork whose task was waited for, and within which fork's tasks its future has stayed until then.
+pub(super) type Waited = (ForkId, ForkId);
+
 /// What goes on above, kept while a fork's body is looked at.
 #[derive(Debug)]
 pub(super) struct Outer {
     owner: ForkId,
     running: Running,
-    waited: Vec<ForkId>,
+    waited: Vec<Waited>,
 }
 
 /// An end that has not come.
@@ -133,7 +136,7 @@ impl Recorder {
     }
 
     /// Goes on above: the forks that may still be running, and those that were surely waited for.
-    pub(super) fn leave(&mut self, outer: Outer) -> (Vec<ForkId>, Vec<ForkId>) {
+    pub(super) fn leave(&mut self, outer: Outer) -> (Vec<ForkId>, Vec<Waited>) {
         let end = self.tick();
         let left: Vec<ForkId> = self.running.iter().map(|row| row.0).collect();
         left.iter().for_each(|&fork| self.close(fork, end));
@@ -170,14 +173,17 @@ impl Recorder {
         }
     }
 
-    /// A future is waited for: that of the last task that was forked there, or of some. Whether this task surely comes here is
-    /// `certain`; what it has forked itself is known to be running, or not, on each way.
-    pub(super) fn wait(&mut self, fork: ForkId, last: bool, certain: bool, forks: &Forks) {
+    /// A future is waited for, which has stayed within the tasks of `scope`: that of the last task that was forked there, or of some.
+    /// Whether this task surely comes here is `certain`; what it has forked itself is known to be running, or not, on each way.
+    pub(super) fn wait(&mut self, (fork, scope): Waited, last: bool, certain: bool, forks: &Forks) {
         let below = forks.is_within(fork, self.owner);
         if !below {
             if certain && !forks.get(fork).many {
-                self.waited.push(fork);
+                self.waited.push((fork, scope));
             }
+            return;
+        }
+        if !self.is_own(scope, forks) {
             return;
         }
         let mut ended = is_one(fork, self.owner, forks);
@@ -201,11 +207,17 @@ impl Recorder {
                 self.stop(ended, now);
             }
         }
-        for &waited in &forks.get(fork).waited {
-            if forks.is_within(waited, self.owner) && is_one(waited, self.owner, forks) {
+        for &(waited, scope) in &forks.get(fork).waited {
+            if forks.is_within(waited, self.owner) && is_one(waited, self.owner, forks) && self.is_own(scope, forks) {
                 self.stop(waited, now);
             }
         }
+    }
+
+    /// Whether a future that has stayed within the tasks of `scope` is of a task that this one has forked, or one below it. If it
+    /// has been outside, it may have come from another task of the same fork.
+    fn is_own(&self, scope: ForkId, forks: &Forks) -> bool {
+        forks.is_within(scope, self.owner)
     }
 
     fn stop(&mut self, fork: ForkId, now: u64) {
@@ -216,10 +228,10 @@ impl Recorder {
     }
 
     /// A future is put into a list.
-    pub(super) fn hold(&mut self, fork: ForkId, list: LocationId, origin: &Origin) {
+    pub(super) fn hold(&mut self, (fork, scope): Waited, list: LocationId, origin: &Origin, forks: &Forks) {
         let now = self.tick();
         self.note_put(origin, now);
-        if let Ok(at) = self.find(fork) {
+        if let Some(at) = self.find(fork).ok().filter(|_| self.is_own(scope, forks)) {
             let hold = &mut self.running[at].1;
             *hold = match *hold {
                 Hold { last: true, rest } if rest == Held::Nowhere || rest == Held::In(list) => {

@@ -3,12 +3,16 @@
 //! Nothing may change that is not in [`Operator::effects`] as a write, results may share memory with arguments only
 //! if the schema or a correction says so, and elements that are said to be unread may not change the result.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::effects::{Effect, Place};
 use super::possible::Hint;
+use super::schema::{Argument, Schema};
 use super::{Call, Correction, Fault, GeneratorState, Modes, Operator, Printed};
+use crate::effects;
+use crate::graph::{Block, Graph, Node, NodeKind, ValueId, ValueInfo};
+use crate::module::{Function, FunctionId, Parameter};
 use crate::slot::{Allocator, Memory, SlotId};
 use crate::tensor::{Content, Metadata, Tensor};
 use crate::types::Type;
@@ -34,6 +38,7 @@ pub(crate) fn observe(operator: &'static Operator, args: &[Value]) -> Result<Val
     assert!(world.printed.is_empty() || allowed(Place::Stdout), "{name} prints");
     if let Ok(result) = &result {
         check_aliases(operator, args, result);
+        check_foreseen(operator, args, result);
         // What an operator leaves alone is as it was, whether it was looked at or not.
         if let Some(Ok(other)) = unread.filter(|_| !operator.writes_part()) {
             assert_eq!(other, digest(result), "{name} reads elements that it is not said to read");
@@ -68,6 +73,60 @@ fn check_possible(operator: &'static Operator, args: &[Value], effects: &[Effect
         for possible in certain {
             let done = effects.iter().any(|effect| effect.place == possible.place);
             assert!(done, "{} always does {possible:?}, and now only {effects:?}", operator.full_name());
+        }
+    }
+}
+
+/// Checks that the static part takes the result for possible, of a graph that calls the operator on anything of these types.
+fn check_foreseen(operator: &'static Operator, args: &[Value], result: &Value) {
+    let Schema { arguments, returns, vararg, varret, .. } = &operator.schema;
+    if *vararg || *varret || operator.corrections.iter().any(|correction| matches!(correction, Correction::Rebinds)) {
+        return;
+    }
+    let results: &[Value] = match result {
+        Value::Tuple(items) if returns.len() > 1 => items,
+        Value::None if returns.is_empty() => &[],
+        result => std::slice::from_ref(result),
+    };
+    let of = |ty: &Type, value: &Value| if ty.mentions_variable() { type_of(value) } else { ty.clone() };
+    let given = arguments.iter().zip(args).map(|(argument, arg)| of(&argument.ty, arg));
+    let gives = returns.iter().zip(results).map(|(returned, result)| of(&returned.ty, result));
+    let types: Vec<Type> = given.chain(gives).chain([Type::None]).collect();
+    let id = |i: usize| ValueId(i as u32);
+    let (inputs, outputs) = ((0..args.len()).map(id), (args.len()..types.len() - 1).map(id));
+    let node = |id, kind, inputs, outputs| Node { id, kind, inputs, outputs, blocks: Vec::new(), span: None };
+    let graph = Graph {
+        values: types.iter().map(|ty| ValueInfo { name: None, ty: ty.clone() }).collect(),
+        body: Block {
+            params: inputs.clone().collect(),
+            nodes: vec![
+                node(0, NodeKind::Operator(operator), inputs.collect(), outputs.collect()),
+                node(1, NodeKind::Constant(Value::None), Vec::new(), vec![id(types.len() - 1)]),
+            ],
+            returns: vec![id(types.len() - 1)],
+        },
+    };
+    let param =
+        |(argument, ty): (&Argument, &Type)| Parameter { name: argument.name.clone(), ty: ty.clone(), default: None };
+    let params = arguments.iter().zip(&types).map(param).collect();
+    let function = Function { name: operator.name.into(), params, returns: Type::None, graph };
+    let (functions, classes) = ([function], BTreeMap::new());
+    let world = effects::World { functions: &functions, classes: &classes, root: None, callee: |_, _| String::new() };
+    let mut foreseen = effects::Foreseen::of(&world, FunctionId(0)).expect("it is small");
+    for (k, result) in results.iter().enumerate() {
+        let seen = (effects::Foreseen::ENTRY, id(args.len() + k));
+        assert!(foreseen.admits(seen, result), "{} gives {result:?}, which was not foreseen", operator.full_name());
+        for (i, arg) in args.iter().enumerate() {
+            let given = (effects::Foreseen::ENTRY, id(i));
+            // Where there are no elements, there is nothing to share.
+            let shares = matches!((arg, result), (Value::Tensor(arg), Value::Tensor(result))
+                if arg.storage().is(&result.storage()) && result.numel() > 0);
+            let foreseen = !shares || foreseen.may_share(given, seen);
+            assert!(
+                foreseen,
+                "{} gives what shares memory with argument {i}, which was not foreseen",
+                operator.full_name()
+            );
         }
     }
 }

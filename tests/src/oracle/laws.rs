@@ -12,6 +12,7 @@ use forkcheck_model::value::{Key, Value};
 use forkcheck_scheduler::strategy::replay::Mode;
 use forkcheck_scheduler::{Schedule, Spec};
 
+use super::eager;
 use super::program::{KEYS, Sample, Size, Statement, Var};
 use super::render::{Rendered, program};
 use super::state::{Look, Seen};
@@ -396,6 +397,8 @@ impl Laws<'_> {
 
     /// Whatever this input shows, the static part has said of all inputs.
     fn proof(&self, tally: &mut Tally) -> Result<(), String> {
+        // It changes its module, so it has one of its own.
+        eager::was_foreseen(&program(self.sample, self.rendered))?;
         let Truth { found, forks, .. } = self.truth;
         let said = static_audit("sample", "forward", &self.program.module, &Config::default());
         let said = said.map_err(|error| error.to_string())?;
