@@ -83,6 +83,7 @@ fn walk(value: &Value, path: &str, found: &mut impl FnMut(NameKey, String)) {
                 found((tensor.id(), None), format!("shape of {path}"));
             }
             Value::Generator(generator) => found((generator.id(), None), path),
+            Value::Await(awaited) => found((awaited.id(), None), path),
             Value::Tuple(items) => {
                 stack.extend(items.iter().enumerate().map(|(i, item)| (item.clone(), format!("{path}[{i}]"))));
             }

@@ -1,5 +1,6 @@
 //! What all rooms prove together, in one binary.
 
+mod awaitables;
 mod cases;
 mod closures;
 mod cores;

@@ -784,6 +784,11 @@ impl<'a> Interpreter<'a> {
         for location in self.locations(&awaited) {
             let held = self.heap.content(location, 0, None);
             value.join(&held);
+            self.touch(frame, node, location, 0, None, Access::Read, awaited.things.len() == 1);
+            if let Origin::Input(_) = self.heap.location(location).origin {
+                // Whoever computes it may do anything.
+                self.note_opaque(frame, node);
+            }
             if let Some(&body) = self.awaitables.get(&self.heap.location(location).origin) {
                 let captures = self.world.function(body).params.len() as u32;
                 let args: Vec<_> = (0..captures).map(|i| self.heap.content(location, 1 + i, None)).collect();
@@ -791,6 +796,7 @@ impl<'a> Interpreter<'a> {
                     if computes {
                         let returned = this.call(Frame { certain: false, ..frame }, node, body, &args)?;
                         this.store_all(&awaited, 0, &returned);
+                        this.touch(frame, node, location, 0, None, Access::Write, false);
                         value.join(&returned);
                     }
                     Ok(())

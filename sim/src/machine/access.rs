@@ -4,10 +4,11 @@ use forkcheck_model::graph::NodeKind;
 use forkcheck_model::operators::{Access, Operator, Place};
 use forkcheck_model::slot::SlotId;
 use forkcheck_model::tensor::{Metadata, Storage, Tensor};
-use forkcheck_model::value::{Await, Dict, Generator, List, Object, Value};
+use forkcheck_model::value::{Await, Awaited, Dict, Generator, List, Object, Value};
 use forkcheck_scheduler::{Footprint, Location, Region};
 use smallvec::SmallVec;
 
+use super::task::Returns;
 use crate::names::NameKey;
 
 /// One access of one step.
@@ -185,7 +186,7 @@ pub fn of_node(kind: &NodeKind, inputs: &[Value], generator: &Generator) -> Touc
             }
         }
         NodeKind::AwaitableWait => {
-            // What an awaitable remembers is nothing that a user wrote: a touch only so that a search can go back.
+            // Who computes it writes it when that is done.
             if let Value::Await(awaited) = &inputs[0] {
                 touches.push(Touch::whole(Thing::Await(awaited.clone()), Access::Read));
             }
@@ -198,6 +199,12 @@ pub fn of_node(kind: &NodeKind, inputs: &[Value], generator: &Generator) -> Touc
         kind => debug_assert!(!may_touch(kind), "what {} touches is known", kind.name()),
     }
     touches
+}
+
+/// What a function touches when it returns: whoever has computed an awaitable lets it remember.
+pub fn of_return(returns: &Returns) -> Touches {
+    let awaited = if let Returns::Await(awaited, _) = returns { Some(awaited.clone()) } else { None };
+    awaited.map(|awaited| Touch::whole(Thing::Await(awaited), Access::Write)).into_iter().collect()
 }
 
 /// The tensors that an operator is given to write its results to. They are resized if they are of the wrong sizes, which no
@@ -289,6 +296,7 @@ pub fn reachable(values: &[Value], generator: &Generator) -> Touches {
             Value::List(list) => list.id(),
             Value::Dict(dict) => dict.id(),
             Value::Object(object) => object.id(),
+            Value::Await(awaited) => awaited.id(),
             Value::Tuple(items) => {
                 stack.extend(items.iter().rev().cloned());
                 continue;
@@ -312,6 +320,13 @@ pub fn reachable(values: &[Value], generator: &Generator) -> Touches {
                 let reads = (0..attributes.len()).map(|i| Touch::attribute(object, i, Access::Read));
                 touches.extend(reads);
                 stack.extend(attributes.iter().rev().cloned());
+            }
+            Value::Await(awaited) => {
+                touches.push(Touch::whole(Thing::Await(awaited.clone()), Access::Read));
+                match &*awaited.content() {
+                    Awaited::Done(value) => stack.push(value.clone()),
+                    Awaited::Pending { captures, .. } => stack.extend(captures.iter().rev().cloned()),
+                }
             }
             tensor => contents(tensor, &mut touches),
         }

@@ -201,7 +201,9 @@ impl<'a> Flattener<'a> {
 
     fn run(mut self, callee: Arc<str>) -> Code {
         let graph: &Graph = &self.function.graph;
-        let end = self.site("return", None);
+        // The body of an awaitable ends by letting that remember.
+        let awaited = self.function.name.contains("<awaitable function>");
+        let end = self.site(if awaited { "prim::awaitable_wait" } else { "return" }, None);
         self.block(&graph.body);
         self.push(Action::Return, &graph.body.returns, &[], end);
         for Instruction { action, inputs, outputs, .. } in &mut self.instructions {

@@ -453,6 +453,7 @@ impl Machine {
                 let inputs: smallvec::SmallVec<[Value; 8]> = frame.values(&instruction.inputs).collect();
                 access::of_node(kind, &inputs, &self.generator)
             }
+            Action::Return => access::of_return(&frame.returns),
             _ => Touches::new(),
         };
         (instruction.site, 0, touches)

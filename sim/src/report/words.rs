@@ -113,7 +113,12 @@ const DRAW: &str = "draw before the fork and pass the numbers in";
 /// What to do about it.
 pub(crate) fn advice(finding: &FindingReport) -> Option<&'static str> {
     let training = finding.operator.contains("dropout") || finding.operator.contains("batch_norm");
+    // Whoever is the first to wait for an awaitable computes it, and lets it remember.
+    let computes = finding.operator == "prim::awaitable_wait";
     Some(match finding.kind {
+        "input-mutation" | "attribute-mutation" | "parent-mutation" if computes => {
+            "wait for the awaitable before the fork, and pass on what it brings"
+        }
         "global-state" if training => {
             "call `eval()` on what is forked, or draw before the fork and pass the numbers in"
         }
