@@ -11,6 +11,27 @@ use std::time::Instant;
 use forkcheck_tests::oracle::closures;
 use forkcheck_tests::oracle::laws::{Effort, Tally, check, check_proof, draws};
 use forkcheck_tests::oracle::program::{Language, Sample, Size};
+use forkcheck_tests::oracle::values;
+
+/// Random programs about what values hold.
+fn values_of(seeds: std::ops::Range<u64>, show: bool) -> ExitCode {
+    let mut tally = values::Tally::default();
+    for seed in seeds.clone() {
+        if show {
+            println!("{}", values::code(&values::choices(seed)));
+        }
+        let one = || values::check(&values::choices(seed));
+        match catch_unwind(AssertUnwindSafe(one)).unwrap_or_else(|_| Err("panicked".to_string())) {
+            Ok(one) => tally.add(&one),
+            Err(wrong) => {
+                println!("seed {seed}: {wrong}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("seeds {seeds:?}: {tally:?}");
+    ExitCode::SUCCESS
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -47,6 +68,9 @@ fn main() -> ExitCode {
         (_, true) => check_proof,
         _ => check,
     };
+    if asked("--values") {
+        return values_of(from..from + count, asked("--show"));
+    }
     for seed in from..from + count {
         let one = || law(&Sample::of_seed(seed, effort.size), &draws, effort);
         let panicked = |_| Err("panicked".to_string());

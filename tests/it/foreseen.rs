@@ -94,3 +94,39 @@ fn what_goes_into_a_container_comes_out_of_it() {
         assert_eq!(found(&main, READ), [[""; 0], [""; 0]], "{way}");
     }
 }
+
+#[test]
+fn parts_of_parts_come_to_an_end() {
+    // Each trip takes a part of what the trip before it took: through a variable, or through a list.
+    for (main, runs) in [
+        ("y = torch.add(x, 1)\nfor i in range(n):\n  y = torch.slice(y, 0, 0, 1)\n", 1),
+        (
+            "l = [torch.add(x, 1)]\nfor i in range(n):\n  _0 = torch.append(l, torch.slice(torch.pop(l), 0, 0, 1))\ny = l[0]\n",
+            1,
+        ),
+        ("y = torch.slice(torch.add(x, 1), 0, 0, 1)\n", 1),
+    ] {
+        let main = format!("{main}{}z = torch.wait(f)\nreturn y", fork("f", "write", "y"));
+        let found = found(&main, WRITE);
+        assert_eq!(found, [vec!["input-mutation"; runs], vec!["input-mutation"; runs]], "{main}");
+    }
+}
+
+#[test]
+fn what_a_loop_carries_is_followed_until_nothing_changes() {
+    // Each trip hands each of nine tensors on to the variable before it, so after eight the first has the ninth. Nothing of
+    // that shows in any result.
+    let names: Vec<String> = (0..9).map(|i| format!("a{i}")).collect();
+    let begin: String = names.iter().map(|name| format!("{name} = torch.add(x, 1)\nc_{name} = {name}\n")).collect();
+    let keep: String = names.iter().map(|name| format!("  d_{name} = c_{name}\n")).collect();
+    let hand_on: String = (0..9).map(|i| format!("  c_{} = d_{}\n", names[i], names[(i + 1) % 9])).collect();
+    let main = format!(
+        "{begin}for i in range(torch.mul(n, 4)):\n{keep}{hand_on}{}y = torch.add(a8, 1)\nz = torch.wait(f)\nreturn y",
+        fork("f", "count", "c_a0")
+    );
+    let count = "def count(x: Tensor) -> int:\n  _0 = torch.add_(x, 1)\n  return 1\n";
+    let report = said(&main, count);
+    let target = "local a0, local a1, local a2, local a3, local a4, local a5, local a6, local a7, local a8";
+    assert_eq!(report.findings.iter().map(|finding| &*finding.target).collect::<Vec<_>>(), [target]);
+    assert!(found(&main, count)[1].contains(&"input-mutation"));
+}

@@ -12,6 +12,7 @@ use forkcheck_tests::oracle::closures;
 use forkcheck_tests::oracle::laws::{Effort, check, draws};
 use forkcheck_tests::oracle::program::{Language, Sample, Size};
 use forkcheck_tests::oracle::render::Rendered;
+use forkcheck_tests::oracle::values;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -34,6 +35,12 @@ proptest! {
     }
 
     #[test]
+    fn what_values_hold_was_foreseen(choices in prop::collection::vec(any::<u8>(), 100..600)) {
+        let checked = values::check(&choices);
+        prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
+    }
+
+    #[test]
     fn the_checker_of_rust_bodies_agrees_with_the_oracle(
         choices in prop::collection::vec(any::<u8>(), 40..160),
         language in select(&Language::ALL),
@@ -42,6 +49,17 @@ proptest! {
         let sample = Sample::of(&choices, Size { language, ..EFFORT.size });
         let checked = DRAWS.with(|draws| closures::check(&sample, draws, EFFORT));
         prop_assert!(checked.is_ok(), "{}", checked.unwrap_err());
+    }
+}
+
+#[test]
+fn values_that_were_not_foreseen_are() {
+    // What an awaitable brings that another awaitable waits for, through a function that both call; a part of a part without end,
+    // through a list.
+    for seed in [15_630, 16_491, 410] {
+        if let Err(wrong) = values::check(&values::choices(seed)) {
+            panic!("seed {seed}: {wrong}");
+        }
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Instance {
     pub(super) result: Abstract,
     /// Whether it calls itself.
     repeats: bool,
-    /// The state of the heap before the last look, if no argument has changed since.
+    /// The state of the heap before the last look, if that has changed nothing, and no argument has changed since.
     clean: Option<u64>,
 }
 
@@ -196,10 +196,16 @@ impl<'a> Interpreter<'a> {
         if frame.depth > DEEPEST_CALLS {
             return Err(TooLarge::Deep);
         }
+        let changed = std::mem::replace(&mut self.changed, false);
         self.instances[index].clean = Some(version);
         let graph = self.graph(frame.instance);
         let repeats = frame.repeats || self.instances[index].repeats;
         self.block(Frame { repeats, ..frame }, &graph.body)?;
+        if self.changed {
+            // What has changed here, or in what it calls, may be used where it was looked at before.
+            self.instances[index].clean = None;
+        }
+        self.changed |= changed;
         let returned = self.value(frame.instance, graph.body.returns[0]).clone();
         if self.instances[index].result.join(&returned) {
             self.changed = true;

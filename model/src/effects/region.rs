@@ -33,6 +33,16 @@ pub(super) struct Step {
     pub(super) select: bool,
 }
 
+/// Parts of parts are told apart to this depth. There must be an end: a loop may take a part of what it took before.
+const MOST_STEPS: usize = 4;
+
+impl Step {
+    /// Whether it shows all that there is, as the colon of `x[:, 0]` does.
+    fn is_all(&self) -> bool {
+        !self.select && self.start == 0 && self.end == i64::MAX && self.stride == 1
+    }
+}
+
 impl Region {
     /// All of a tensor.
     pub(super) fn whole(base: Option<LocationId>) -> Self {
@@ -48,8 +58,9 @@ impl Region {
     pub(super) fn step(&self, step: Option<Step>) -> Region {
         let mut part = self.clone();
         match step.filter(|_| !self.sealed && self.base.is_some()) {
-            Some(step) => part.steps.push(step),
-            None => part.sealed = true,
+            Some(step) if step.is_all() => {}
+            Some(step) if self.steps.len() < MOST_STEPS => part.steps.push(step),
+            _ => part.sealed = true,
         }
         part
     }
@@ -96,6 +107,14 @@ mod tests {
             (at(&[None, select(0, 0)]), at(&[None, select(0, 1)]), false),
             (at(&[select(0, 0), None]), at(&[select(0, 1), None]), true),
             (at(&[slice(0, 0, 2)]), at(&[slice(0, 1, 3)]), false),
+            (at(&[slice(0, 0, i64::MAX), select(1, 0)]), at(&[select(1, 1)]), true),
+            // What is deeper is anywhere in it.
+            (at(&[select(0, 0); 4]), at(&[select(0, 0), select(0, 0), select(0, 0), select(0, 1)]), true),
+            (
+                at(&[select(0, 0); 5]),
+                at(&[select(0, 0), select(0, 0), select(0, 0), select(0, 0), select(0, 1)]),
+                false,
+            ),
             // The fourth of every second and the third of every third are one; the first two of every second are not.
             (at(&[every(2, 0, 10), select(0, 3)]), at(&[every(3, 0, 10), select(0, 2)]), false),
             (at(&[every(2, 0, 10), select(0, 0)]), at(&[every(2, 0, 10), select(0, 1)]), true),

@@ -12,3 +12,4 @@ pub mod program;
 pub mod render;
 pub mod state;
 pub mod truth;
+pub mod values;
