@@ -44,6 +44,9 @@ pub struct Function {
     pub graph: Graph,
 }
 
+/// The last part of the name of an awaitable's body.
+pub const AWAITABLE_BODY: &str = "<awaitable function>";
+
 /// A parameter of a function.
 #[derive(Debug, Clone)]
 pub struct Parameter {

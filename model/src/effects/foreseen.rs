@@ -56,7 +56,7 @@ impl<'a> Foreseen<'a> {
     /// Whether a value may be this one, and hold what it holds.
     pub fn admits(&mut self, (context, id): Seen, value: &Value) -> bool {
         let known = self.interpreter.value(context, id).clone();
-        admits(&mut self.interpreter.heap, &known, value, 3)
+        self.is_among(&known, value, 3)
     }
 
     /// Whether two values may be the same thing, or tensors of the same memory.
@@ -95,45 +95,36 @@ impl<'a> Foreseen<'a> {
         let others = things(b);
         things(a).into_iter().any(|a| others.iter().any(|b| related(heap, a, b)))
     }
-}
 
-/// Whether a value is among what is known, and what it holds too, so many levels down.
-fn admits(heap: &mut Heap, known: &Abstract, value: &Value, depth: u32) -> bool {
-    let is_any = |heap: &Heap, fits: fn(&Thing) -> bool| known.things.iter().any(|thing| fits(heap.thing(thing)));
-    let is_whole = |thing: &Thing| matches!(thing, Thing::Whole(_));
-    match value {
-        Value::Tensor(_) => is_any(heap, |thing| matches!(thing, Thing::Tensor { .. })),
-        Value::Future(_) => is_any(heap, |thing| matches!(thing, Thing::Future { .. } | Thing::Foreign(_))),
-        Value::Object(_) | Value::Generator(_) | Value::Await(_) => is_any(heap, is_whole),
-        Value::List(list) => is_any(heap, is_whole) && all_within(heap, known, &list.content().items, depth),
-        Value::Dict(dict) => {
-            let items: Vec<Value> = dict.content().entries.values().cloned().collect();
-            is_any(heap, is_whole) && all_within(heap, known, &items, depth)
+    /// Whether a value is among what is known, and what it holds too, so many levels down.
+    fn is_among(&mut self, known: &Abstract, value: &Value, depth: u32) -> bool {
+        let heap = &self.interpreter.heap;
+        let is_any = |fits: fn(&Thing) -> bool| known.things.iter().any(|thing| fits(heap.thing(thing)));
+        let is_whole = || is_any(|thing| matches!(thing, Thing::Whole(_)));
+        let is_tensor = || is_any(|thing| matches!(thing, Thing::Tensor { .. }));
+        match value {
+            Value::Tensor(_) => is_tensor(),
+            Value::Future(_) => is_any(|thing| matches!(thing, Thing::Future { .. } | Thing::Foreign(_))),
+            Value::Object(_) | Value::Generator(_) | Value::Await(_) => is_whole(),
+            Value::List(list) => is_whole() && self.are_within(known, &list.content().items, depth),
+            Value::Dict(dict) => is_whole() && self.are_within(known, dict.content().entries.values(), depth),
+            Value::Tuple(items) => {
+                let is_tuple = known.items.is_some() || !known.things.is_empty() || known.plain == Plain::Any;
+                is_tuple && items.iter().enumerate().all(|(i, item)| self.is_among(&known.item(i), item, depth))
+            }
+            // A tensor that an operator does not give.
+            Value::None if is_tensor() => true,
+            plain => match &known.plain {
+                Plain::Any => true,
+                Plain::Never => false,
+                Plain::Known(constant) => Constant::of(plain).is_some_and(|plain| plain == *constant),
+            },
         }
-        Value::Tuple(items) => {
-            let known_items = known.items.is_some() || !known.things.is_empty() || known.plain == Plain::Any;
-            known_items && items.iter().enumerate().all(|(i, item)| admits(heap, &known.item(i), item, depth))
-        }
-        // A tensor that an operator does not give.
-        Value::None if is_any(heap, |thing| matches!(thing, Thing::Tensor { .. })) => true,
-        plain => match &known.plain {
-            Plain::Any => true,
-            Plain::Never => false,
-            Plain::Known(constant) => Constant::of(plain).is_some_and(|plain| plain == *constant),
-        },
     }
-}
 
-/// Whether each of these is among what the containers hold that are known.
-fn all_within(heap: &mut Heap, known: &Abstract, items: &[Value], depth: u32) -> bool {
-    if depth == 0 {
-        return true;
+    /// Whether each of these is among what the containers hold that are known.
+    fn are_within<'v>(&mut self, known: &Abstract, items: impl IntoIterator<Item = &'v Value>, depth: u32) -> bool {
+        let content = self.interpreter.content(known, None);
+        depth == 0 || items.into_iter().all(|item| self.is_among(&content, item, depth - 1))
     }
-    let mut content = Abstract::default();
-    for thing in known.things.iter() {
-        if let Thing::Whole(location) = *heap.thing(thing) {
-            content.join(&heap.content(location, 0, None));
-        }
-    }
-    items.iter().all(|item| admits(heap, &content, item, depth - 1))
 }

@@ -79,7 +79,7 @@ fn check_possible(operator: &'static Operator, args: &[Value], effects: &[Effect
 
 /// Checks that the static part takes the result for possible, of a graph that calls the operator on anything of these types.
 fn check_foreseen(operator: &'static Operator, args: &[Value], result: &Value) {
-    let Schema { arguments, returns, vararg, varret, .. } = &operator.schema;
+    let Schema { returns, vararg, varret, .. } = &operator.schema;
     if *vararg || *varret || operator.corrections.iter().any(|correction| matches!(correction, Correction::Rebinds)) {
         return;
     }
@@ -88,6 +88,32 @@ fn check_foreseen(operator: &'static Operator, args: &[Value], result: &Value) {
         Value::None if returns.is_empty() => &[],
         result => std::slice::from_ref(result),
     };
+    let function = calling(operator, args, results);
+    let id = |i: usize| ValueId(i as u32);
+    let (functions, classes) = ([function], BTreeMap::new());
+    let world = effects::World { functions: &functions, classes: &classes, root: None, callee: |_, _| String::new() };
+    let mut foreseen = effects::Foreseen::of(&world, FunctionId(0)).expect("it is small");
+    for (k, result) in results.iter().enumerate() {
+        let seen = (effects::Foreseen::ENTRY, id(args.len() + k));
+        assert!(foreseen.admits(seen, result), "{} gives {result:?}, which was not foreseen", operator.full_name());
+        for (i, arg) in args.iter().enumerate() {
+            let given = (effects::Foreseen::ENTRY, id(i));
+            // Where there are no elements, there is nothing to share.
+            let shares = matches!((arg, result), (Value::Tensor(arg), Value::Tensor(result))
+                if arg.storage().is(&result.storage()) && result.numel() > 0);
+            let foreseen = !shares || foreseen.may_share(given, seen);
+            assert!(
+                foreseen,
+                "{} gives what shares memory with argument {i}, which was not foreseen",
+                operator.full_name()
+            );
+        }
+    }
+}
+
+/// A function that only calls the operator: its values are the arguments, then the results, which are of these types.
+fn calling(operator: &'static Operator, args: &[Value], results: &[Value]) -> Function {
+    let Schema { arguments, returns, .. } = &operator.schema;
     let of = |ty: &Type, value: &Value| if ty.mentions_variable() { type_of(value) } else { ty.clone() };
     let given = arguments.iter().zip(args).map(|(argument, arg)| of(&argument.ty, arg));
     let gives = returns.iter().zip(results).map(|(returned, result)| of(&returned.ty, result));
@@ -109,26 +135,7 @@ fn check_foreseen(operator: &'static Operator, args: &[Value], result: &Value) {
     let param =
         |(argument, ty): (&Argument, &Type)| Parameter { name: argument.name.clone(), ty: ty.clone(), default: None };
     let params = arguments.iter().zip(&types).map(param).collect();
-    let function = Function { name: operator.name.into(), params, returns: Type::None, graph };
-    let (functions, classes) = ([function], BTreeMap::new());
-    let world = effects::World { functions: &functions, classes: &classes, root: None, callee: |_, _| String::new() };
-    let mut foreseen = effects::Foreseen::of(&world, FunctionId(0)).expect("it is small");
-    for (k, result) in results.iter().enumerate() {
-        let seen = (effects::Foreseen::ENTRY, id(args.len() + k));
-        assert!(foreseen.admits(seen, result), "{} gives {result:?}, which was not foreseen", operator.full_name());
-        for (i, arg) in args.iter().enumerate() {
-            let given = (effects::Foreseen::ENTRY, id(i));
-            // Where there are no elements, there is nothing to share.
-            let shares = matches!((arg, result), (Value::Tensor(arg), Value::Tensor(result))
-                if arg.storage().is(&result.storage()) && result.numel() > 0);
-            let foreseen = !shares || foreseen.may_share(given, seen);
-            assert!(
-                foreseen,
-                "{} gives what shares memory with argument {i}, which was not foreseen",
-                operator.full_name()
-            );
-        }
-    }
+    Function { name: operator.name.into(), params, returns: Type::None, graph }
 }
 
 /// The type of a value, as a graph would say it.

@@ -203,8 +203,10 @@ pub fn of_node(kind: &NodeKind, inputs: &[Value], generator: &Generator) -> Touc
 
 /// What a function touches when it returns: whoever has computed an awaitable lets it remember.
 pub fn of_return(returns: &Returns) -> Touches {
-    let awaited = if let Returns::Await(awaited, _) = returns { Some(awaited.clone()) } else { None };
-    awaited.map(|awaited| Touch::whole(Thing::Await(awaited), Access::Write)).into_iter().collect()
+    match returns {
+        Returns::Await(awaited, _) => vec![Touch::whole(Thing::Await(awaited.clone()), Access::Write)],
+        Returns::Task | Returns::To(_) | Returns::Nowhere => Touches::new(),
+    }
 }
 
 /// The tensors that an operator is given to write its results to. They are resized if they are of the wrong sizes, which no

@@ -7,7 +7,7 @@ use crate::execution::Site;
 use std::sync::{Arc, OnceLock};
 
 use forkcheck_model::graph::{Block, Graph, Node, NodeKind, Span, ValueId};
-use forkcheck_model::module::{Function, FunctionId, Module};
+use forkcheck_model::module::{AWAITABLE_BODY, Function, FunctionId, Module};
 use forkcheck_model::operators::Plain;
 use forkcheck_model::value::Value;
 use forkcheck_scheduler::schedule::site_hash;
@@ -202,7 +202,7 @@ impl<'a> Flattener<'a> {
     fn run(mut self, callee: Arc<str>) -> Code {
         let graph: &Graph = &self.function.graph;
         // The body of an awaitable ends by letting that remember.
-        let awaited = self.function.name.contains("<awaitable function>");
+        let awaited = self.function.name.contains(AWAITABLE_BODY);
         let end = self.site(if awaited { "prim::awaitable_wait" } else { "return" }, None);
         self.block(&graph.body);
         self.push(Action::Return, &graph.body.returns, &[], end);

@@ -6,7 +6,7 @@ use super::super::annotations::{Checked, complain};
 use super::super::tree::{self, Expr, ExprKind, Place, Statement, StatementKind};
 use super::{Item, Local, Lowering, Operand};
 use crate::graph::{Block, Graph, NodeKind, Span, ValueId};
-use crate::module::{Function, FunctionId, Parameter};
+use crate::module::{AWAITABLE_BODY, Function, FunctionId, Parameter};
 use crate::types::Type;
 
 impl<'a> Lowering<'a, '_> {
@@ -20,7 +20,7 @@ impl<'a> Lowering<'a, '_> {
             },
             _ => return complain(closure.place, format!("expected the name of a closure to {word}")),
         };
-        let kind = if word == "fork" { "<forked function>" } else { "<awaitable function>" };
+        let kind = if word == "fork" { "<forked function>" } else { AWAITABLE_BODY };
         let (id, inputs, returns) = self.closure(body, kind, place)?;
         // Tracing leaves the fork without a place, but the stack of what it runs goes through it.
         let body = &self.output.functions[id.0 as usize].graph.body;
