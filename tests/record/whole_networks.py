@@ -16,16 +16,31 @@ import torch
 import torchaudio
 import torchvision
 
-# What `forkcheck` draws from by default, and PyTorch too.
-SEED = 67280421310721
+# What the default generator of a program is seeded with here.
+SEED = 0
 
 
 def image(side=64):
     return torch.randn(1, 3, side, side)
 
 
+class Recurrent(torch.nn.Module):
+    """A recurrent layer alone has a `forward` for each kind of input, and none of that name once it is scripted."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)
+
+
 def lstm():
-    return torch.nn.LSTM(4, 6, 2, batch_first=True, bidirectional=True, dropout=0.1)
+    return Recurrent(torch.nn.LSTM(4, 6, 2, batch_first=True, bidirectional=True, dropout=0.1))
+
+
+def gru():
+    return Recurrent(torch.nn.GRU(4, 6, 2))
 
 
 def transformer_layer():
@@ -76,13 +91,13 @@ NETWORKS = {
     "mobilenet_v3_small": (vision.mobilenet_v3_small, lambda: (image(),)),
     "squeezenet1_1": (vision.squeezenet1_1, lambda: (image(),)),
     "lstm": (lstm, lambda: (torch.randn(3, 5, 4),)),
-    "gru": (lambda: torch.nn.GRU(4, 6, 2), lambda: (torch.randn(5, 3, 4),)),
+    "gru": (gru, lambda: (torch.randn(5, 3, 4),)),
     "transformer_encoder_layer": (transformer_layer, lambda: (torch.randn(5, 3, 8),)),
     "multihead_attention": (lambda: torch.nn.MultiheadAttention(8, 2), lambda: (torch.randn(5, 3, 8),) * 3),
     "conformer": (conformer, lambda: (torch.randn(2, 40, 8), torch.tensor([40, 33]))),
     # 5 frames of 200 samples, and the two on each side that the upsampling takes.
     "wavernn": (wavernn, lambda: (torch.randn(1, 1, 1000), torch.randn(1, 1, 8, 9))),
-    # Its prenet drops in eval mode, too: equal only where PyTorch draws without a vendor's generator.
+    # Its prenet drops in eval mode, too: equal where PyTorch draws without a vendor's generator, as on AMD.
     "tacotron2": (torchaudio.models.Tacotron2, tacotron2_inputs),
     "wav2vec2_small": (wav2vec2, lambda: (torch.randn(2, 400), torch.tensor([400, 310]))),
     "googlenet": (lambda: vision.googlenet(init_weights=False, aux_logits=False), lambda: (image(),)),
@@ -103,7 +118,9 @@ def make(folder, build, inputs):
     torch.save(arguments, folder / "inputs.pt")
     with torch.no_grad():
         torch.manual_seed(SEED)
-        torch.save(module(*arguments), folder / "expected.pt")
+        result = module(*arguments)
+        # The classes of named tuples are made by the compiler, and cannot be saved.
+        torch.save(tuple(result) if isinstance(result, tuple) else result, folder / "expected.pt")
         times = []
         for _ in range(10):
             start = time.perf_counter()
