@@ -4,6 +4,7 @@
 //! Every case is run by [`observe`](super::observe), so it also holds the operator's effects to what its kernel does.
 
 use std::collections::BTreeMap;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use half::{bf16, f16};
@@ -26,6 +27,39 @@ pub(crate) fn replay(text: &str) {
     assert!(failures.is_empty(), "{} of {} cases differ\n{}", failures.len(), text.lines().count(), shown.join("\n"));
 }
 
+/// Replays a recording that is not kept, and tells what differs: by kind and operator, the shortest case of each first.
+#[test]
+#[ignore = "asks for a file, in FORKCHECK_RECORDING; `tests/record/swept.py` makes one"]
+fn recording() {
+    let path = std::env::var("FORKCHECK_RECORDING").expect("a file");
+    let text = std::fs::read_to_string(&path).expect("what PyTorch gave");
+    let mut differing: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for line in text.lines() {
+        let failure = catch_unwind(|| Case::parse(line).fails(line));
+        let failure = failure.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+            Some(format!("{line}\n    PANIC {text}"))
+        });
+        let Some(failure) = failure else { continue };
+        let found = failure.rsplit_once("\n    ").map_or("", |(_, found)| found);
+        let refused = line.contains("~> ! ");
+        let kind = match () {
+            () if found.starts_with("PANIC") => "panic",
+            () if found.starts_with("shares") => "sharing",
+            () if found.starts_with("Unsupported") || found == "no kernel" => "no kernel",
+            () if found.starts_with("Raised") && refused => "words",
+            () if found.starts_with("Raised") => "refused here",
+            () if refused => "accepted here",
+            () => "value",
+        };
+        differing.entry((kind, line.split(' ').next().expect("a name"))).or_default().push(failure);
+    }
+    for ((kind, _), mut failures) in differing {
+        failures.sort_by_key(String::len);
+        println!("{kind} ({}) {:.700}", failures.len(), failures[0]);
+    }
+}
+
 /// Checks that the call of a line is refused for want of memory, at once.
 ///
 /// # Panics
@@ -45,6 +79,9 @@ struct Case {
     expected: Result<Value, String>,
     /// Tensor arguments that were changed, and to what.
     changed: BTreeMap<usize, Value>,
+    /// Tensors of the result that have the memory of a tensor of the arguments, if that was recorded: both are counted as
+    /// they are written.
+    shared: Option<BTreeMap<usize, usize>>,
 }
 
 impl Case {
@@ -65,7 +102,8 @@ impl Case {
             parser.eat(" ");
         };
         if parser.eat("! ") {
-            return Case { operator, args, close, expected: Err(parser.rest.to_owned()), changed: BTreeMap::new() };
+            let expected = Err(parser.rest.to_owned());
+            return Case { operator, args, close, expected, changed: BTreeMap::new(), shared: None };
         }
         let expected = Ok(parser.result());
         let mut changed = BTreeMap::new();
@@ -74,8 +112,13 @@ impl Case {
             parser.eat("=");
             changed.insert(i, parser.result());
         }
+        let shared = parser.eat(" ^").then(|| {
+            let pairs = std::mem::take(&mut parser.rest).split_whitespace();
+            let pair = |text: &str| text.split_once('=').and_then(|(i, j)| Some((i.parse().ok()?, j.parse().ok()?)));
+            pairs.map(|text| pair(text).expect("two positions")).collect()
+        });
         assert_eq!(parser.rest, "", "all of the line is read: {line}");
-        Case { operator, args, close, expected, changed }
+        Case { operator, args, close, expected, changed, shared }
     }
 
     /// What is wrong, if anything is.
@@ -86,8 +129,15 @@ impl Case {
         let found = match (observe(self.operator, &self.args), &self.expected) {
             (Ok(found), Ok(expected)) if same(&found, expected, self.close) => {
                 let wrong = self.changed.iter().find(|(i, expected)| !same(&self.args[**i], expected, self.close));
-                let (i, _) = wrong?;
-                format!("argument {i} becomes {}", show(&self.args[*i]))
+                match wrong {
+                    Some((i, _)) => format!("argument {i} becomes {}", show(&self.args[*i])),
+                    None => match shared(&self.args, &found) {
+                        found if self.shared.as_ref().is_some_and(|expected| *expected != found) => {
+                            format!("shares {found:?}")
+                        }
+                        _ => return None,
+                    },
+                }
             }
             (Ok(found), _) => show(&found),
             (Err(Fault::Raised { message, .. }), Err(expected)) if message == *expected => return None,
@@ -99,11 +149,34 @@ impl Case {
     }
 }
 
+/// For each tensor in a result, the first of the arguments that has the same memory.
+fn shared(args: &[Value], result: &Value) -> BTreeMap<usize, usize> {
+    let (mut given, mut found) = (Vec::new(), Vec::new());
+    args.iter().for_each(|arg| tensors(arg, &mut given));
+    tensors(result, &mut found);
+    let owner = |tensor: &Tensor| given.iter().position(|arg| arg.storage().is(&tensor.storage()));
+    let full = found.iter().enumerate().filter(|(_, tensor)| tensor.numel() > 0);
+    full.filter_map(|(i, tensor)| Some((i, owner(tensor)?))).collect()
+}
+
+fn tensors(value: &Value, into: &mut Vec<Tensor>) {
+    match value {
+        Value::Tensor(tensor) => into.push(tensor.clone()),
+        Value::List(list) => list.content().items.iter().for_each(|item| tensors(item, into)),
+        Value::Tuple(items) => items.iter().for_each(|item| tensors(item, into)),
+        _ => {}
+    }
+}
+
 /// Whether two values are the same, tensors by dtype, sizes, strides and elements.
 fn same(found: &Value, expected: &Value, close: bool) -> bool {
     match (found, expected) {
         (Value::Tensor(a), Value::Tensor(b)) => same_tensor(a, b, close),
         (Value::Float(a), Value::Float(b)) => same_float(*a, *b, if close { 1e-6 } else { 0.0 }),
+        (Value::Complex(a), Value::Complex(b)) => {
+            let tolerance = if close { 1e-12 } else { 0.0 };
+            same_float(a.re, b.re, tolerance) && same_float(a.im, b.im, tolerance)
+        }
         (Value::List(a), Value::List(b)) => same_all(&a.content().items, &b.content().items, close),
         (Value::Tuple(a), Value::Tuple(b)) => same_all(a, b, close),
         (a, b) => show(a) == show(b),
