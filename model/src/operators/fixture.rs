@@ -56,7 +56,7 @@ fn recording() {
     }
     for ((kind, _), mut failures) in differing {
         failures.sort_by_key(String::len);
-        println!("{kind} ({}) {:.700}", failures.len(), failures[0]);
+        println!("{kind} ({}) {:.2500}", failures.len(), failures[0]);
     }
 }
 
@@ -90,6 +90,8 @@ impl Case {
         let operator = super::find(name).unwrap_or_else(|| panic!("{name} is an operator"));
         let mut parser = Parser { rest, allocator: Allocator::new(7, Memory::unlimited()) };
         let mut args = Vec::new();
+        // One without arguments has two spaces there.
+        parser.eat(" ");
         let close = loop {
             if parser.eat("-> ") {
                 break false;

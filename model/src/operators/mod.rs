@@ -40,6 +40,7 @@ mod naive;
 pub(crate) mod nested;
 mod network;
 mod out;
+mod out_dtype;
 mod pointwise;
 pub mod possible;
 mod profiler;

@@ -107,10 +107,10 @@ mod tests {
             "& 3=f32[3]{1 2 3} & 4=i64[3]{1 2 0}\n",
             "aten::max.dim_max i64[2,2]{1 4 3 2} 1 False i64[2]{0 0} i64[2]{0 0} -> (i64[2]{4 3}, i64[2]{1 0}) ",
             "& 3=i64[2]{4 3} & 4=i64[2]{1 0}\n",
-            "aten::embedding.out f32[2,1]{5 6} i64[2]{1 0} -1 False False f64[2,1]{0 0} -> f64[2,1]{6 5} & 5=f64[2,1]{6 5}\n",
+            "aten::embedding.out f32[2,1]{5 6} i64[2]{1 0} -1 False False f32[2,1]{0 0} -> f32[2,1]{6 5} & 5=f32[2,1]{6 5}\n",
             "aten::full_like.out f32[2]{5 6} 1.5 None f64[0]{} -> f64[2]{1.5 1.5} & 3=f64[2]{1.5 1.5}\n",
-            "aten::embedding.out f32[2,1]{5 6} i64[2]{1 0} -1 False False i64[2,1]{0 0} -> ! result type Float can't be cast ",
-            "to the desired output type Long",
+            "aten::embedding.out f32[2,1]{5 6} i64[2]{1 0} -1 False False f64[2,1]{0 0} -> ! Expected out tensor to have ",
+            "dtype float, but got double instead",
         ));
     }
 }

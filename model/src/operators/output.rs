@@ -2,6 +2,7 @@
 //!
 //! `add` makes a tensor, `add_` writes its first argument, `add.out` writes `out` and may give it new sizes.
 
+use super::out_dtype::check_out_dtype;
 use super::{Call, Fault};
 use crate::slot::Charge;
 use crate::tensor::overlap::{check_no_internal_overlap, check_no_partial_overlap};
@@ -46,7 +47,9 @@ impl<'a> Destination<'a> {
     pub(super) fn receive(self, call: &Call<'_>, result: &Tensor) -> Result<(), Fault> {
         let Some(target) = self.target() else { return Ok(()) };
         let metadata = result.metadata();
-        self.check_write(metadata.layout.sizes(), metadata.dtype, &[])?;
+        self.check_overlap(&[])?;
+        self.check_sizes(metadata.layout.sizes())?;
+        self.check_dtype(call, metadata.dtype)?;
         dispatch!(all metadata.dtype, call.operator.name, T => {
             let elements = result.read::<T>(call.allocator.memory())?;
             self.prepare(metadata.layout.sizes())?;
@@ -68,6 +71,15 @@ impl<'a> Destination<'a> {
         self.check_overlap(inputs)?;
         self.check_sizes(sizes)?;
         self.target().map_or(Ok(()), |target| check_can_cast(dtype, target.dtype()))
+    }
+
+    /// Raises what the operator raises if its result is of a dtype that it does not write to the target.
+    pub(super) fn check_dtype(self, call: &Call<'_>, result: DType) -> Result<(), Fault> {
+        match self {
+            Destination::New => Ok(()),
+            Destination::InPlace(target) => check_can_cast(result, target.dtype()),
+            Destination::Out(target) => check_out_dtype(call.operator, result, target.dtype()),
+        }
     }
 
     /// The part of [`Destination::check_write`] about memory.

@@ -2,11 +2,12 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 
+use super::super::complex as of_complex;
 use super::super::{Call, Fault, Kernel};
 use super::calculate::Calculate;
 use super::functions::in_f64;
-use super::plan::{Operand, Plan, Rule, compute};
-use super::{forms, rows};
+use super::plan::{Operand, Plan, Rule, compute, missing};
+use super::{complex, forms, rows};
 use crate::operators::arguments::wrap_dim;
 use crate::tensor::number::Wide;
 use crate::tensor::{DType, Dims, Layout, Math, Scalar, Tensor};
@@ -43,7 +44,7 @@ macro_rules! activations {
 }
 
 activations! {
-    silu: |x, math| x / (W::of(1.0) + math.exp(-x));
+    silu_of_float: |x, math| x / (W::of(1.0) + math.exp(-x));
     mish: |x, math| x * math.tanh(math.ln_1p(math.exp(x)));
     hardsigmoid: |x| between(x + W::of(3.0), 0.0, 6.0) / W::of(6.0);
     hardswish: |x| x * between(x + W::of(3.0), 0.0, 6.0) / W::of(6.0);
@@ -53,6 +54,14 @@ activations! {
         let inner = W::of(SQRT_2 * FRAC_2_SQRT_PI * 0.5) * (x + W::of(0.044715) * x * x * x);
         W::of(0.5) * x * (W::of(1.0) + math.tanh(inner))
     };
+}
+
+fn silu(call: &mut Call<'_>) -> Result {
+    if !call.tensor(0)?.dtype().is_complex() {
+        return silu_of_float(call);
+    }
+    let plan = Plan::unary(call, Rule::Common)?;
+    complex::map(plan, call, |math, x| x / (1.0 + of_complex::exp(math, -x)))
 }
 
 /// Clamped, with NaN left as it is.
@@ -73,7 +82,7 @@ fn map_float(call: &mut Call<'_>, narrow: impl Fn(f32) -> f32, wide: impl Fn(f64
     match plan.dtype {
         DType::Float64 => plan.map(call, wide),
         DType::Float32 | DType::Float16 | DType::BFloat16 => plan.map(call, narrow),
-        other => Err(Fault::no_kernel(call.operator.name, other)),
+        other => Err(missing(call.operator.name, other)),
     }
 }
 

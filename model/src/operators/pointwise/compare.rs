@@ -1,11 +1,11 @@
 //! Comparisons and other questions: the result is a bool.
 
-use super::super::{Call, Fault, Kernel};
+use super::super::{Call, Destination, Fault, Kernel};
 use super::plan::{Plan, Rule, compute};
 use super::rows;
 use crate::tensor::number::Wide;
 use crate::tensor::promote::result_type;
-use crate::tensor::{Bool8, Number, dispatch};
+use crate::tensor::{Bool8, DType, Number, dispatch};
 use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
@@ -59,11 +59,17 @@ comparisons! {
     ge: real |a, b| a >= b;
 }
 
-/// Questions about one float; for all other numbers the answer is known.
+/// Questions about one number: what is so of all integers, of a float `x`, and of a complex number of two parts.
 macro_rules! questions {
-    ($($name:ident: $otherwise:literal |$x:ident| $body:expr;)*) => {
+    ($($name:ident: $otherwise:literal |$x:ident| $body:expr, |$re:ident, $im:ident| $complex:expr;)*) => {
         $(fn $name(call: &mut Call<'_>) -> Result {
             let plan = Plan::unary(call, Rule::Bool)?;
+            if plan.dtype.is_complex() {
+                return compute!(complex plan, call, T => plan.map(call, |x: T| {
+                    let ($re, $im) = (x.re, x.im);
+                    Bool8::from($complex)
+                }));
+            }
             if !plan.dtype.is_floating_point() {
                 return compute!(any plan, call, T => {
                     plan.map(call, |_: T| Bool8::from($otherwise))
@@ -75,15 +81,44 @@ macro_rules! questions {
 }
 
 questions! {
-    isnan: false |x| x.is_nan();
-    isinf: false |x| x.is_infinite();
-    isfinite: true |x| x.is_finite();
-    isposinf: false |x| x == T::INFINITY;
-    isneginf: false |x| x == T::NEG_INFINITY;
-    isreal: true |_x| true;
+    isnan: false |x| x.is_nan(), |re, im| re.is_nan() || im.is_nan();
+    isinf: false |x| x.is_infinite(), |re, im| re.is_infinite() || im.is_infinite();
+    isfinite: true |x| x.is_finite(), |re, im| re.is_finite() && im.is_finite();
+    isreal: true |_x| true, |_re, im| im == 0.0;
+}
+
+/// Whether each number is this infinity.
+macro_rules! infinities {
+    ($($name:ident: $infinity:ident;)*) => {
+        $(fn $name(call: &mut Call<'_>) -> Result {
+            check_bool_out(call)?;
+            let plan = Plan::unary(call, Rule::Bool)?;
+            if !plan.dtype.is_floating_point() {
+                return compute!(real plan, call, T => plan.map(call, |_: T| Bool8::from(false)));
+            }
+            compute!(floats plan, call, T => plan.map(call, |x: T| Bool8::from(x == T::$infinity)))
+        })*
+    };
+}
+
+infinities! {
+    isposinf: INFINITY;
+    isneginf: NEG_INFINITY;
+}
+
+/// Refuses an `out` that is not of bools, in words of these operators' own.
+fn check_bool_out(call: &Call<'_>) -> Result<()> {
+    match call.destination()? {
+        Destination::Out(out) if out.dtype() != DType::Bool => {
+            let name = call.operator.name.trim_start_matches("aten::");
+            Err(Fault::raised(format!("{name} does not support non-boolean outputs.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn signbit(call: &mut Call<'_>) -> Result {
+    check_bool_out(call)?;
     let plan = Plan::unary(call, Rule::Bool)?;
     if plan.dtype.is_floating_point() {
         return compute!(floats plan, call, T => {

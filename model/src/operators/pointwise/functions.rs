@@ -2,6 +2,8 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, LN_2, PI};
 
+use num_complex::Complex64;
+
 use super::super::complex as of_complex;
 use super::super::{Call, Fault, Kernel};
 use super::plan::{Plan, Rule, compute};
@@ -85,7 +87,8 @@ functions! {
     digamma: |x| in_f64(x, special::digamma);
     i0: |x| in_f64(x, special::i0);
     sigmoid: |x, math| W::of(1.0) / (W::of(1.0) + math.exp(-x)), complex |math, x| 1.0 / (1.0 + of_complex::exp(math, -x));
-    sinc: |x, math| if x == W::of(0.0) { W::of(1.0) } else { let y = W::of(PI) * x; math.sin(y) / y };
+    sinc: |x, math| if x == W::of(0.0) { W::of(1.0) } else { let y = W::of(PI) * x; math.sin(y) / y },
+        complex |math, x| if x == Complex64::ZERO { Complex64::ONE } else { of_complex::sin(math, x * PI) / (x * PI) };
     deg2rad: |x| x * W::of(PI / 180.0);
     rad2deg: |x| x * W::of(180.0 / PI);
     ndtr: |x| in_f64(x, |x| 0.5 * libm::erfc(-x * FRAC_1_SQRT_2));

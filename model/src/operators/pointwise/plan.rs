@@ -11,7 +11,7 @@ use super::super::output::Buffer;
 use super::super::{Call, Destination, Fault};
 use crate::tensor::broadcast::broadcast_all;
 use crate::tensor::overlap::result_layout;
-use crate::tensor::promote::{Promotion, check_can_cast, to_float};
+use crate::tensor::promote::{Promotion, to_float};
 use crate::tensor::{DType, Dims, Elements, Layout, Number, Scalar, Tensor, dispatch};
 use crate::value::Value;
 
@@ -40,12 +40,53 @@ macro_rules! compute {
                 type $T = $crate::tensor::dispatch::types::$rust;
                 $body
             })*
-            other => Err($crate::operators::Fault::no_kernel($call.operator.name, other)),
+            other => Err($crate::operators::pointwise::plan::missing($call.operator.name, other)),
         }
     };
 }
 
 pub(super) use compute;
+
+/// What an operator says of elements that it does not compute with.
+pub(super) fn missing(operator: &str, dtype: DType) -> Fault {
+    let words = NO_COMPLEX.iter().find(|(_, names)| names.contains(&operator.strip_suffix('_').unwrap_or(operator)));
+    match words {
+        Some((words, _)) if dtype.is_complex() => Fault::raised(*words),
+        _ => Fault::no_kernel(operator, dtype),
+    }
+}
+
+/// PyTorch's words for complex numbers, where it has any of its own, and the operators that say them.
+const NO_COMPLEX: &[(&str, &[&str])] = &[
+    (
+        "clamp is not supported for complex types",
+        &[
+            "aten::clamp",
+            "aten::clamp_min",
+            "aten::clamp_max",
+            "aten::clip",
+            "aten::relu",
+            "aten::relu6",
+            "aten::hardtanh",
+        ],
+    ),
+    ("trunc is not supported for complex inputs", &["aten::trunc", "aten::fix"]),
+    ("ceil is not supported for complex inputs", &["aten::ceil"]),
+    ("floor is not supported for complex inputs", &["aten::floor"]),
+    (
+        "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead.",
+        &["aten::sign"],
+    ),
+    ("signbit is not implemented for complex tensors.", &["aten::signbit"]),
+    ("deg2rad is not supported for complex tensors.", &["aten::deg2rad"]),
+    ("rad2deg is not supported for complex tensors.", &["aten::rad2deg"]),
+    ("fmax not implemented for complex tensors.", &["aten::fmax"]),
+    ("fmin not implemented for complex tensors.", &["aten::fmin"]),
+    ("maximum not implemented for complex tensors.", &["aten::maximum", "aten::max"]),
+    ("minimum not implemented for complex tensors.", &["aten::minimum", "aten::min"]),
+    ("isposinf does not support complex inputs.", &["aten::isposinf"]),
+    ("isneginf does not support complex inputs.", &["aten::isneginf"]),
+];
 
 /// An operand: a tensor, or a number that fits itself to the tensors.
 #[derive(Debug, Clone, Copy)]
@@ -195,17 +236,13 @@ impl<'a> Plan<'a> {
             destination.check_sizes(layout.sizes())?;
             layout
         };
-        if let Some(target) = destination.target() {
-            check_can_cast(result, target.dtype())?;
-        }
+        destination.check_dtype(call, result)?;
         Ok(Self { operands, dtype, result, layout, destination })
     }
 
     /// The same, computed in another dtype.
-    pub(super) fn computed_in(self, dtype: DType) -> Result<Self, Fault> {
-        if let Some(target) = self.destination.target() {
-            check_can_cast(dtype, target.dtype())?;
-        }
+    pub(super) fn computed_in(self, call: &Call<'_>, dtype: DType) -> Result<Self, Fault> {
+        self.destination.check_dtype(call, dtype)?;
         Ok(Self { dtype, result: dtype, ..self })
     }
 
@@ -317,13 +354,13 @@ impl<'a> Plan<'a> {
         self.finish(call, buffer)
     }
 
-    /// Computes a result from the second and third operand, and the number of the element.
+    /// Computes a result from the first two operands, and the number of the element.
     pub(super) fn zip_indexed<T: Number>(
         self,
         call: &mut Call<'_>,
         f: impl Fn(usize, T, T) -> T,
     ) -> Result<Value, Fault> {
-        let (a, b) = (self.lane::<T>(call, 1)?, self.lane::<T>(call, 2)?);
+        let (a, b) = (self.lane::<T>(call, 0)?, self.lane::<T>(call, 1)?);
         let mut buffer = self.buffer::<T>(call)?;
         for (i, out) in buffer.elements().iter_mut().enumerate() {
             *out = f(i, a.at(i), b.at(i));

@@ -61,7 +61,7 @@ fn check_bounds(call: &Call<'_>) -> Result<()> {
     if can_cast(from, to) {
         return Ok(());
     }
-    let (from, to) = (from.scalar_type_name(), c_name(to));
+    let (from, to) = (from.scalar_type_name(), to.cpp_name());
     Err(Fault::raised(format!("result type {from} can't be cast to the desired output type {to}")))
 }
 
@@ -75,7 +75,7 @@ fn clamp_max(call: &mut Call<'_>) -> Result {
 
 fn bound(call: &mut Call<'_>, i: usize, above: bool) -> Result {
     let plan = Plan::new(call, &[0, i], Rule::Common)?;
-    compute!(numbers plan, call, T => {
+    compute!(real plan, call, T => {
         plan.zip::<T, T>(call, if above { Calculate::minimum } else { Calculate::maximum })
     })
 }
@@ -127,24 +127,8 @@ fn check_mask(mask: &Tensor) -> Result<()> {
         DType::Bool => Ok(()),
         other => {
             let text = "masked_fill_ only supports boolean masks, but got mask with dtype";
-            Err(Fault::raised(format!("{text} {}", c_name(other))))
+            Err(Fault::raised(format!("{text} {}", other.cpp_name())))
         }
-    }
-}
-
-/// The name of a dtype in C++, as some messages print it.
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::UInt8 => "unsigned char",
-        DType::Int8 => "signed char",
-        DType::Int16 => "short int",
-        DType::Int32 => "int",
-        DType::Int64 => "long int",
-        DType::Float32 => "float",
-        DType::Float64 => "double",
-        DType::Float16 => "c10::Half",
-        DType::BFloat16 => "c10::BFloat16",
-        other => other.name(),
     }
 }
 
@@ -191,21 +175,28 @@ fn masked_fill_(call: &mut Call<'_>) -> Result {
 
 /// `start + weight * (end - start)`, from whichever end is nearer.
 fn lerp(call: &mut Call<'_>) -> Result {
-    let mut operands: SmallVec<[Operand<'_>; 3]> = smallvec![Operand::of(call, 2)?];
-    operands.extend([Operand::of(call, 0)?, Operand::of(call, 1)?]);
     let dtype = call.tensor(0)?.dtype();
     for i in [1, 2] {
         if let Value::Tensor(other) = call.value(i)
             && other.dtype() != dtype
         {
-            let (a, b) = (c_name(dtype), c_name(other.dtype()));
+            let (a, b) = (dtype.cpp_name(), other.dtype().cpp_name());
             let name = if i == 1 { "end" } else { "weight" };
             return Err(Fault::raised(format!("expected dtype {a} for `{name}` but got dtype {b}")));
         }
     }
+    let operands = smallvec![Operand::of(call, 0)?, Operand::of(call, 1)?, Operand::of(call, 2)?];
     let plan = Plan::with_dtype(call, operands, dtype, dtype)?;
+    if dtype.is_complex() {
+        return compute!(complex plan, call, T => {
+            plan.zip3(call, |start: T, end: T, weight: T| {
+                let step = end - start;
+                if weight.norm() < 0.5 { start + weight * step } else { end - step * (T::ONE - weight) }
+            })
+        });
+    }
     compute!(floats plan, call, T => {
-        let weight = plan.exact_lane::<T>(call, 0)?;
+        let weight = plan.exact_lane::<T>(call, 2)?;
         plan.zip_indexed(call, |i, start: T, end: T| {
             let (weight, step) = (weight.at(i), end - start);
             if weight.abs() < 0.5 { weight.mul_add(step, start) } else { (-step).mul_add(1.0 - weight, end) }
@@ -217,6 +208,12 @@ fn lerp(call: &mut Call<'_>) -> Result {
 fn addcmul(call: &mut Call<'_>) -> Result {
     let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
     let value = call.scalar(3)?;
+    if plan.dtype.is_complex() {
+        return compute!(complex plan, call, T => {
+            let value: T = plan.number(&value)?;
+            plan.zip3(call, |x: T, a: T, b: T| x + value * a * b)
+        });
+    }
     compute!(numbers plan, call, T => {
         let value: T = plan.number(&value)?;
         plan.zip3(call, |x: T, a: T, b: T| Calculate::multiply_add(Calculate::mul(value, a), b, x))
@@ -227,7 +224,7 @@ fn addcmul(call: &mut Call<'_>) -> Result {
 fn addcdiv(call: &mut Call<'_>) -> Result {
     let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
     let value = call.scalar(3)?;
-    let integral = |i: usize| !plan.operands[i].dtype().is_floating_point();
+    let integral = |i: usize| plan.operands[i].dtype().is_integral() || plan.operands[i].dtype() == DType::Bool;
     if integral(1) && integral(2) {
         return Err(Fault::raised(
             "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a \
@@ -236,6 +233,12 @@ fn addcdiv(call: &mut Call<'_>) -> Result {
              tensor2) for float inputs. The future addcdiv behavior is just the latter implementation: (input + value \
              * tensor1 / tensor2), for all dtypes.",
         ));
+    }
+    if plan.dtype.is_complex() {
+        return compute!(complex plan, call, T => {
+            let value: T = plan.number(&value)?;
+            plan.zip3(call, |x: T, a: T, b: T| x + value * a / b)
+        });
     }
     compute!(floats plan, call, T => {
         let value = T::of(value.to_f64());

@@ -152,7 +152,12 @@ fn divmod(call: &mut Call<'_>) -> Result<Value, Fault> {
             Value::tuple([Value::Int(quotient), Value::Int(a.wrapping_sub(quotient.wrapping_mul(b)))])
         }
         (a, b) => {
-            let (a, b) = (a.to_f64(), b.to_f64());
+            // Beside an integer, PyTorch takes a float for one of 32 bits.
+            let (a, b) = match (a, b) {
+                (Scalar::Int(a), b) => (a as f64, f64::from(b.to_f64() as f32)),
+                (a, Scalar::Int(b)) => (f64::from(a.to_f64() as f32), b as f64),
+                (a, b) => (a.to_f64(), b.to_f64()),
+            };
             if b == 0.0 {
                 return Err(Fault::raised("ZeroDivisionError: float divmod()"));
             }

@@ -6,7 +6,13 @@ use crate::tensor::Scalar;
 use crate::value::Value;
 
 pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
-    |call| Ok(Value::Int(call.scalar(0)?.to_i64())) => "aten::Int.Scalar" "aten::Int.bool" "aten::Int.float";
+    |call| Ok(Value::Int(call.scalar(0)?.to_i64())) => "aten::Int.bool" "aten::Int.float";
+    |call| match call.scalar(0)? {
+        Scalar::Complex(z) if z.im != 0.0 => {
+            Err(Fault::raised("value cannot be converted to type int without overflow"))
+        }
+        x => Ok(Value::Int(x.to_i64())),
+    } => "aten::Int.Scalar";
     |call| parse_int(call.str(0)?).map(Value::Int) => "aten::Int.str";
     |call| Ok(Value::Float(call.scalar(0)?.to_f64())) => "aten::Float.Scalar" "aten::Float.bool" "aten::Float.int";
     |call| parse_float(call.str(0)?).map(Value::Float) => "aten::Float.str";

@@ -54,7 +54,13 @@ pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
     |call| unary(call, |_, x| x * (std::f64::consts::PI / 180.0), None) =>
         "aten::radians.int" "aten::radians.float" "aten::radians.Scalar";
     |call| unary(call, |_, x| if x < 0.0 { std::f64::consts::PI } else { 0.0 }, None) =>
-        "aten::angle.int" "aten::angle.float" "aten::angle.Scalar";
+        "aten::angle.int" "aten::angle.float";
+    // The overload for any number gives what a float of 32 bits holds, as those of the other functions do.
+    |call| Ok(Value::Float(match call.scalar(0)? {
+        Scalar::Complex(z) => f64::from(of_complex::angle(call.modes.math, z) as f32),
+        x if x.to_f64() < 0.0 => f64::from(std::f32::consts::PI),
+        _ => 0.0,
+    })) => "aten::angle.Scalar";
     |call| match call.scalar(0)? {
         Scalar::Complex(z) => Ok(Value::Float(of_complex::angle(call.modes.math, z))),
         _ => Err(not_these_numbers(call)),
