@@ -1,41 +1,80 @@
 //! Our speed beside PyTorch's: `cargo bench -p forkcheck-tests --bench pytorch`.
 //!
-//! PyTorch's figures were recorded once (2.7.0, TorchScript after its warm-up, one thread, an AMD EPYC with 2 cores) and
-//! stand in `table.rs`; ours are measured by criterion. A row is a line of that table and a benchmark with its name.
+//! A row is a line of the table at the end and a benchmark with its name: ours is measured by criterion. PyTorch's is
+//! measured afterwards on the same archive, by the Python that the variable `PYTHON` names (`python3` if there is none), or
+//! else was recorded once: `table.rs` has the figures.
 
 mod interpreter;
 mod networks;
 mod operators;
+mod peer;
 mod table;
+mod workload;
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use criterion::Criterion;
+use criterion::{Bencher, Criterion};
 use forkcheck::config::Limits;
 use forkcheck::parallel;
-use forkcheck::program::Program;
+use forkcheck::program::{Program, load};
 use forkcheck_model::value::Value;
+use forkcheck_tests::estimates::{forget, median};
+
+use crate::peer::Peer;
+use crate::workload::Workload;
 
 fn main() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pytorch");
-    let mut criterion = Criterion::default()
+    let criterion = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .output_directory(&folder)
         .configure_from_args();
-    interpreter::measure(&mut criterion);
-    networks::measure(&mut criterion);
-    operators::measure(&mut criterion);
-    criterion.final_summary();
-    std::io::Write::write_all(&mut std::io::stdout(), table::render(&folder).as_bytes()).expect("somebody reads it");
+    let mut bench = Bench { criterion, peer: Peer::new(folder.join("peer")), folder };
+    interpreter::measure(&mut bench);
+    networks::measure(&mut bench);
+    operators::measure(&mut bench);
+    bench.criterion.final_summary();
+    let table = table::render(&bench.folder, bench.peer.measure().as_ref());
+    std::io::Write::write_all(&mut std::io::stdout(), table.as_bytes()).expect("somebody reads it");
 }
 
-/// Measures one run of a program, from a copy of its module to its result, as `forkcheck run` goes.
-fn run(criterion: &mut Criterion, row: &str, program: &Program) {
-    criterion.bench_function(row, |bencher| bencher.iter(|| black_box(result(program, 1))));
+/// Measures rows, and notes for PyTorch those that were.
+struct Bench {
+    criterion: Criterion,
+    peer: Peer,
+    folder: PathBuf,
+}
+
+impl Bench {
+    /// Measures one run, from a copy of the module to its result, as `forkcheck run` goes.
+    fn run(&mut self, row: &str, workload: &Workload) {
+        self.run_on(1, row, workload);
+    }
+
+    fn run_on(&mut self, threads: u32, row: &str, workload: &Workload) {
+        let program = workload.program();
+        self.measure(row, threads, workload, |bencher| bencher.iter(|| black_box(result(&program, threads))));
+    }
+
+    /// Measures how long it takes to load the archive.
+    fn load(&mut self, row: &str, workload: &Workload) {
+        self.measure(row, 1, workload, |bencher| {
+            bencher.iter(|| black_box(load(&workload.archive, u64::MAX).expect("PyTorch wrote it")));
+        });
+    }
+
+    fn measure(&mut self, row: &str, threads: u32, workload: &Workload, ours: impl FnMut(&mut Bencher<'_>)) {
+        // Not every row is measured: arguments may name some of them.
+        forget(&self.folder, row);
+        self.criterion.bench_function(row, ours);
+        if median(&self.folder, row).is_some() {
+            self.peer.note(row, threads, workload);
+        }
+    }
 }
 
 /// # Panics

@@ -3,48 +3,30 @@
 //! The archives are in `networks/`, as `torch.jit.save` wrote them, but for their weights: of those there is only the bound
 //! within which they are drawn here, so that a few kilobytes stand for megabytes.
 
-use std::hint::black_box;
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
-use criterion::Criterion;
-use forkcheck::program::{Program, examples, load};
-use forkcheck_model::module::Module;
-use forkcheck_model::value::Value;
-use forkcheck_tests::archive::program_of;
 use zip::write::SimpleFileOptions;
 
-pub(crate) fn measure(criterion: &mut Criterion) {
+use crate::Bench;
+use crate::workload::Workload;
+
+pub(crate) fn measure(bench: &mut Bench) {
     for name in ["squeezenet1_1", "mobilenet_v3_small"] {
         let archive = archive(name);
-        criterion.bench_function(&format!("load/{name}"), |bencher| {
-            bencher.iter(|| black_box(load(&archive, u64::MAX).expect("it was loaded before")));
-        });
-        // The archive is of a module that forks its network.
-        let mut module = module(&archive);
-        let network = module.root.class().attribute("net").map(|index| module.root.attribute(index));
-        let Some(Value::Object(network)) = network else { panic!("a network") };
-        module.root = network;
+        bench.load(&format!("load/{name}"), &Workload::new(archive.clone(), &[]));
         for size in [64, 224] {
-            let program = program(module.clone(), &[&format!("f32[1,3,{size},{size}]")]);
-            crate::run(criterion, &format!("forward/{name} 1x3x{size}x{size}"), &program);
+            let workload = Workload::new(archive.clone(), &[&format!("f32[1,3,{size},{size}]")]);
+            // The archive is of a module that forks its network.
+            let network = Workload { submodule: Some("net"), ..workload };
+            bench.run(&format!("forward/{name} 1x3x{size}x{size}"), &network);
         }
     }
-    crate::run(criterion, "forward/LSTM(64, 64, 2 layers)", &lstm(1));
-    crate::run(criterion, "forward/LSTM in 4 forks", &lstm(4));
-    let attention = program(module(&archive("attention_heads")), &["f32[2,6,8]"]);
-    crate::run(criterion, "forward/attention with a fork per head", &attention);
-    crate::run(criterion, "forward/transformer layer 20x4x64", &transformer());
-}
-
-fn module(archive: &[u8]) -> Module {
-    load(archive, u64::MAX).unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn program(module: Module, inputs: &[&str]) -> Program {
-    let texts: Vec<String> = inputs.iter().map(|input| (*input).to_owned()).collect();
-    let inputs = examples(&texts, 0, u64::MAX).expect("examples that make sense");
-    Program::new("made here", module, "forward", inputs, Default::default()).unwrap_or_else(|error| panic!("{error}"))
+    bench.run("forward/LSTM(64, 64, 2 layers)", &lstm(1));
+    bench.run("forward/LSTM in 4 forks", &lstm(4));
+    let attention = Workload::new(archive("attention_heads"), &["f32[2,6,8]"]);
+    bench.run("forward/attention with a fork per head", &attention);
+    bench.run("forward/transformer layer 20x4x64", &transformer());
 }
 
 /// Draws the weights of a network and stores its records as PyTorch does, without compression.
@@ -81,7 +63,7 @@ fn draw(bytes: &mut [u8], state: &mut u64) {
 }
 
 /// So many LSTMs over a sequence of 20 steps of 4 samples, each in a fork if there are several.
-pub(crate) fn lstm(count: usize) -> Program {
+pub(crate) fn lstm(count: usize) -> Workload {
     let call = "x, w0, w1, b0, b1, w2, w3, b2, b3, ";
     let parameters = "x: Tensor,\n    w0: Tensor,\n    w1: Tensor,\n    b0: Tensor,\n    b1: Tensor,\n    w2: Tensor,\n    \
                       w3: Tensor,\n    b2: Tensor,\n    b3: Tensor";
@@ -104,11 +86,11 @@ pub(crate) fn lstm(count: usize) -> Program {
          False, False, False)\n  return y\n"
     );
     let layer = ["f32[256,64]", "f32[256,64]", "f32[256]", "f32[256]"];
-    made_here(&code, &[&["f32[20,4,64]"], &layer[..], &layer[..]].concat())
+    Workload::of_code(&code, &[&["f32[20,4,64]"], &layer[..], &layer[..]].concat())
 }
 
 /// A layer of a transformer's encoder: 20 steps of 4 samples, 4 heads of 16, 256 hidden.
-fn transformer() -> Program {
+fn transformer() -> Workload {
     let code = "\
 class M(Module):
   __parameters__ = []
@@ -145,14 +127,5 @@ class M(Module):
         "f32[64,256]",
         "f32[64]",
     ];
-    made_here(code, &inputs)
-}
-
-/// The program of some code on examples.
-pub(crate) fn made_here(code: &str, inputs: &[&str]) -> Program {
-    let texts: Vec<String> = inputs.iter().map(|input| (*input).to_owned()).collect();
-    let forkcheck::Inputs::Positional(inputs) = examples(&texts, 0, u64::MAX).expect("examples that make sense") else {
-        panic!("examples come one after the other")
-    };
-    program_of(code, &[], inputs)
+    Workload::of_code(code, &inputs)
 }
