@@ -682,3 +682,31 @@ fn what_a_future_brings_belongs_to_those_who_have_it() {
         assert_eq!(ran(&code(main, &functions), &[Value::Bool(true), Value::Int(2)]), found, "{main}\n{functions}");
     }
 }
+
+/// PyTorch gives 2 and 1 for x = [0], and the error for an index of 3.
+#[test]
+fn an_index_into_a_tuple_may_be_known_only_when_it_runs() {
+    let code = |index: &str, then: &str| {
+        format!(
+            "class M(Module):\n  __parameters__ = []\n  __buffers__ = []\n  def forward(self: __torch__.M,\n    x: Tensor) -> \
+             Tensor:\n    t = (x, torch.add(x, 1), torch.add(x, 2))\n    i = torch.sub({index}, 0)\n    y = (t)[i]\n{then}{READ}{WRITE}"
+        )
+    };
+    let run = |index: &str| {
+        let mut allocator = Allocator::new(0, Memory::unlimited());
+        let x = Value::Tensor(Tensor::from_vec(&mut allocator, &[1], &[0i64]).expect("it is small"));
+        let program = program_of(&code(index, "    return y\n"), &[], vec![x]);
+        match forkcheck::parallel::run(&program, &Default::default(), 1).result.expect("it ends") {
+            Ok(Value::Tensor(y)) => y.to_vec::<i64>().first().map(i64::to_string).expect("an element"),
+            other => format!("{other:?}"),
+        }
+    };
+    assert_eq!((run("-1"), run("1")), ("2".to_owned(), "1".to_owned()));
+    assert!(run("3").contains("Tuple list index out of range"), "{}", run("3"));
+    // The fork may read x, which is written beside it; or else only what is new.
+    let said = |code: &str| said_of(code, &[]).findings.iter().map(|finding| finding.kind).collect::<Vec<_>>();
+    let forked = "    def __forked_function():\n      return __torch__.read(y, )\n    f = fork(__forked_function)\n    \
+                  _0 = torch.add_(x, 1)\n    z = torch.wait(f)\n    return z\n";
+    assert_eq!(said(&code("1", forked)), ["parent-mutation"]);
+    assert_eq!(said(&code("1", forked).replace("t = (x,", "t = (torch.add(x, 3),")), Vec::<&str>::new());
+}

@@ -315,6 +315,7 @@ impl<'a> Interpreter<'a> {
                 return Ok(());
             }
             NodeKind::TupleIndex(index) => self.input(frame, node, 0).item(*index),
+            NodeKind::TupleItem => self.input(frame, node, 0).any_item(),
             NodeKind::TupleSlice(begin, end) => {
                 let tuple = self.input(frame, node, 0);
                 Abstract::tuple((*begin..*end).map(|i| tuple.item(i)).collect::<Vec<_>>())

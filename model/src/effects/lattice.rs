@@ -170,6 +170,16 @@ impl Abstract {
         }
     }
 
+    /// An item of it as a tuple, at an index that is not known.
+    pub(super) fn any_item(&self) -> Abstract {
+        let Some(items) = &self.items else { return self.item(0) };
+        let mut any = Abstract::default();
+        for item in items.iter() {
+            any.join(item);
+        }
+        any
+    }
+
     /// Calls `found` with every thing that it may be, or that is an item of a tuple that it may be.
     pub(super) fn each_thing(&self, found: &mut impl FnMut(ThingId)) {
         self.things.iter().for_each(&mut *found);

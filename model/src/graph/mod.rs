@@ -122,6 +122,8 @@ pub enum NodeKind {
     TupleUnpack,
     /// One item of a tuple.
     TupleIndex(usize),
+    /// The item of a tuple of items of one type at an index that is the second input.
+    TupleItem,
     /// Items `begin..end` of a tuple.
     TupleSlice(usize, usize),
     /// A new object with uninitialised attributes.
@@ -175,7 +177,7 @@ impl NodeKind {
             NodeKind::DictConstruct(..) => "prim::DictConstruct",
             NodeKind::ListUnpack => "prim::ListUnpack",
             NodeKind::TupleUnpack => "prim::TupleUnpack",
-            NodeKind::TupleIndex(_) => "prim::TupleIndex",
+            NodeKind::TupleIndex(_) | NodeKind::TupleItem => "prim::TupleIndex",
             NodeKind::TupleSlice(..) => "prim::TupleSlice",
             NodeKind::CreateObject(_) => "prim::CreateObject",
             NodeKind::IsInstance(_) => "prim::isinstance",

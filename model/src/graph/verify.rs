@@ -115,6 +115,7 @@ impl Verifier<'_> {
             | NodeKind::DictConstruct(..) => assert_eq!(outputs, 1, "{} binds one value", node.kind.name()),
             NodeKind::CallMethod(_) => assert!(inputs >= 1 && outputs == 1, "a method has an object and a result"),
             NodeKind::ContainerIndex => assert_eq!((inputs, outputs), (2, 1), "a container and an index"),
+            NodeKind::TupleItem => assert_eq!((inputs, outputs), (2, 1), "a tuple and an index"),
             NodeKind::Opaque(_) => {}
         }
         assert_eq!(blocks, 0, "{} has no blocks", node.kind.name());

@@ -209,6 +209,12 @@ pub(crate) fn compute(
         },
         NodeKind::TupleUnpack => inputs[0].clone(),
         NodeKind::TupleIndex(index) => tuple(&inputs[0])[*index].clone(),
+        NodeKind::TupleItem => {
+            let (items, index) = (tuple(&inputs[0]), int(&inputs[1]));
+            let index = if index < 0 { index + items.len() as i64 } else { index };
+            let item = usize::try_from(index).ok().and_then(|index| items.get(index));
+            item.cloned().ok_or_else(|| Exception::error("Tuple list index out of range".to_owned()))?
+        }
         NodeKind::TupleSlice(begin, end) => Value::tuple(&tuple(&inputs[0])[*begin..*end]),
         NodeKind::CreateObject(class) => {
             let values = vec![Value::Uninitialized; class.attributes.len()];

@@ -253,6 +253,12 @@ impl<'a> Runner<'a> {
             NodeKind::TupleConstruct(_) => Value::tuple(&*inputs),
             NodeKind::TupleUnpack => inputs[0].clone(),
             NodeKind::TupleIndex(index) => tuple(&inputs[0])[*index].clone(),
+            NodeKind::TupleItem => {
+                let (items, Value::Int(index)) = (tuple(&inputs[0]), &inputs[1]) else { unreachable!("an index") };
+                let index = if *index < 0 { index + items.len() as i64 } else { *index };
+                let item = items.get(usize::try_from(index).unwrap_or(usize::MAX)).cloned();
+                item.ok_or_else(|| Stop::Raised("no such item".into()))?
+            }
             NodeKind::TupleSlice(begin, end) => Value::tuple(&tuple(&inputs[0])[*begin..*end]),
             NodeKind::ListUnpack => match &inputs[0] {
                 Value::List(list) if list.content().items.len() == node.outputs.len() => {

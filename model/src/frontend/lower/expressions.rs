@@ -285,9 +285,9 @@ impl<'a> Lowering<'a, '_> {
         self.builtin_value("aten::__getitem__", vec![container, index], place).map(Item::Value)
     }
 
-    fn tuple_index(&mut self, tuple: Operand, items: &[Type], index: &Expr, place: Place) -> Checked<Operand> {
+    fn tuple_index(&mut self, tuple: Operand, items: &[Type], index: &'a Expr, place: Place) -> Checked<Operand> {
         let ExprKind::Int(position) = index.kind else {
-            return complain(index.place, "expected a literal as index of a tuple");
+            return self.tuple_item(tuple, items, index, place);
         };
         let length = items.len() as i64;
         let position = if position < 0 { position.saturating_add(length) } else { position };
@@ -296,6 +296,18 @@ impl<'a> Lowering<'a, '_> {
         }
         let position = position as usize;
         Ok(self.emit_one(NodeKind::TupleIndex(position), vec![tuple.id], items[position].clone(), place))
+    }
+
+    /// At an index that is known when it runs, so that the items must be of one type.
+    fn tuple_item(&mut self, tuple: Operand, items: &[Type], index: &'a Expr, place: Place) -> Checked<Operand> {
+        let Some(first) = items.first().filter(|first| items.iter().all(|ty| ty == *first)) else {
+            return complain(index.place, "expected a literal as index of a tuple of items of several types");
+        };
+        let at = self.value(index)?;
+        if at.ty != Type::Int {
+            return complain(index.place, format!("expected an int as index of a tuple, found `{}`", at.ty));
+        }
+        Ok(self.emit_one(NodeKind::TupleItem, vec![tuple.id, at.id], first.clone(), place))
     }
 
     fn slice(

@@ -28,6 +28,7 @@ fn gather(code: &Code, block: &Block, operators: &mut String) {
             | NodeKind::TupleConstruct(_)
             | NodeKind::TupleUnpack
             | NodeKind::TupleIndex(_)
+            | NodeKind::TupleItem
             | NodeKind::TupleSlice(..)
             | NodeKind::ListUnpack
             | NodeKind::Uninitialized

@@ -316,7 +316,9 @@ impl<'t, 'a> Lowering<'t, 'a, '_> {
             }
             "prim::TupleIndex" => {
                 let kind = self.tuple_index(node, &inputs)?;
-                inputs.truncate(1);
+                if let NodeKind::TupleIndex(_) = kind {
+                    inputs.truncate(1);
+                }
                 kind
             }
             "prim::TupleSlice" => self.tuple_slice(node, &inputs)?,
@@ -362,7 +364,7 @@ impl<'t, 'a> Lowering<'t, 'a, '_> {
             NodeKind::Exit => (Some(1), Some(0)),
             NodeKind::Print | NodeKind::RaiseException => (None, Some(0)),
             NodeKind::ListUnpack | NodeKind::TupleUnpack => (Some(1), None),
-            NodeKind::ContainerIndex => (Some(2), Some(1)),
+            NodeKind::ContainerIndex | NodeKind::TupleItem => (Some(2), Some(1)),
             NodeKind::Fork(_)
             | NodeKind::Awaitable(_)
             | NodeKind::CallMethod(_)
@@ -511,10 +513,14 @@ impl<'t, 'a> Lowering<'t, 'a, '_> {
     fn tuple_index(&self, node: &tree::Node<'t>, inputs: &[ValueId]) -> Result<NodeKind, Error> {
         self.counts(node.at, "inputs", inputs.len(), 2)?;
         let length = self.length(&self.graph.value(inputs[0]).ty).unwrap_or(0) as i64;
+        let index_ty = &self.graph.value(inputs[1]).ty;
+        let one_type = matches!(&self.graph.value(inputs[0]).ty, Type::Tuple(items)
+            if items.first().is_some_and(|first| items.iter().all(|item| item == first)));
         let index =
             self.ints.get(&inputs[1]).map(|&index| if index < 0 { index.saturating_add(length) } else { index });
         match index {
             Some(index) if (0..length).contains(&index) => Ok(NodeKind::TupleIndex(index as usize)),
+            None if *index_ty == Type::Int && one_type => Ok(NodeKind::TupleItem),
             _ => self.error(node.inputs[1].at, "expected a constant that is an index into a tuple"),
         }
     }

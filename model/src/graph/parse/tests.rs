@@ -392,6 +392,14 @@ fn errors_say_where_and_what_was_expected() {
     for (line, expected) in cases {
         refused(&with(line), &format!("line 2, column {expected}"));
     }
+    // An index that is not constant needs items of one type.
+    let of = |types: &str| {
+        with(&format!(
+            "%t : {types} = prim::TupleConstruct(%x, %n)\n  %i : int = aten::neg(%n)\n  %y : int = prim::TupleIndex(%t, %i)"
+        ))
+    };
+    parse(&of("(int, int)")).expect("a graph");
+    refused(&of("(Tensor, int)"), "line 4, column 35: expected a constant that is an index into a tuple");
     let section = "with prim::fork_0 = graph(%a : Tensor, %b : Tensor):\n  return (%a)\n";
     let forks = with("%f : Future[Tensor] = prim::fork_0(%x)") + section;
     refused(&forks, "line 4, column 1: expected 1 parameters, found 2");
