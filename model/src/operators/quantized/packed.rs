@@ -58,6 +58,7 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("quantized::conv_transpose3d_transpose", transposed),
     ("quantized::conv_transpose3d_unpack", conv_unpack),
     ("quantized::conv_unpack", conv_unpack),
+    ("quantized::embedding_bag_byte", embedding_bag),
     ("quantized::embedding_bag_prepack", embedding_prepack),
     ("quantized::embedding_bag_unpack", embedding_unpack),
     ("quantized::embedding_byte", embedding),
@@ -432,6 +433,67 @@ fn embedding(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     let rows = super::conversion::dequantized(call, &weight)?;
     call.run("aten::embedding", &[Value::Tensor(rows), Value::Tensor(indices.clone())])
+}
+
+/// The sum of the rows of each bag: one in each row of the indices, or from each offset to the next. The mode is not looked at,
+/// by PyTorch neither.
+fn embedding_bag(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (weight, indices) = (embedding_weight(call)?, call.tensor(1)?);
+    if call.bool(5)? {
+        return Err(Fault::unsupported(format!("{} with rows left out", call.name())));
+    }
+    let named = indices.dtype();
+    if !matches!(named, DType::Int32 | DType::Int64) {
+        let text = format!("Expect 32 or 64 bit indices, but found {} instead.", named.scalar_type_name());
+        return Err(Fault::raised(text));
+    }
+    let bags = bags(call, &indices.sizes())?;
+    let rows = super::conversion::dequantized(call, &weight)?;
+    let (count, width) = (rows.sizes()[0], rows.sizes()[1] as usize);
+    let (rows, named) = (call.read::<f32>(&rows)?, call.read::<i64>(indices)?);
+    let factors = call.opt_tensor(6)?.map(|factors| call.read::<f32>(factors)).transpose()?;
+    let mut sums = vec![0.0; bags.len() * width];
+    for (sum, bag) in sums.chunks_exact_mut(width.max(1)).zip(&bags) {
+        for at in bag.clone() {
+            let row = named.get(at).copied().unwrap_or(-1);
+            if !(0..count).contains(&row) {
+                return Err(Fault::raised(format!("Index {at} is out of bounds: {row}, range 0 to {count}")));
+            }
+            let factor = factors.as_ref().map_or(1.0, |factors| factors[at]);
+            let row = &rows[row as usize * width..][..width];
+            sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
+        }
+    }
+    call.create(DType::Float32, &[bags.len() as i64, width as i64], &sums).map(Value::Tensor)
+}
+
+/// The positions of the indices of each bag.
+fn bags(call: &Call<'_>, sizes: &[i64]) -> Result<Vec<std::ops::Range<usize>>, Fault> {
+    let name = call.operator.name.trim_start_matches("quantized::");
+    match (sizes, call.opt_tensor(2)?) {
+        (&[count, length], None) => {
+            Ok((0..count).map(|i| (i * length) as usize..((i + 1) * length) as usize).collect())
+        }
+        ([_, _], Some(_)) => Err(Fault::raised(format!(
+            "{name} operator: input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length \
+             sequences."
+        ))),
+        ([_], None) => Err(Fault::raised(format!("{name} expects offsets to be set for 1D indices."))),
+        (&[count], Some(offsets)) => {
+            let mut ends = call.read::<i64>(offsets)?.to_vec();
+            if !call.bool(8)? {
+                ends.push(count);
+            }
+            let known = |end: &i64| usize::try_from(*end).ok().filter(|end| *end <= count as usize);
+            let ends: Option<Vec<usize>> = ends.iter().map(known).collect();
+            let ends = ends.ok_or_else(|| Fault::unsupported(format!("{name} of offsets beyond the indices")))?;
+            Ok(ends.windows(2).map(|ends| ends[0]..ends[1]).collect())
+        }
+        _ => {
+            let text = format!("qembedding/qembedding_bag operator supports 1 or 2d indices, got {}", sizes.len());
+            Err(Fault::raised(text))
+        }
+    }
 }
 
 /// The cell of a dynamically quantized recurrent network: `(kind, biases, [], [reduce range], weights)`.

@@ -530,6 +530,48 @@ fn an_embedding_gives_rows_as_numbers() {
     assert!(back.same(&weight));
 }
 
+/// The rows are (-0.75, -0.25), (0.75, 1) and (-5, -4). The errors are PyTorch's.
+#[test]
+fn bags_of_an_embedding_are_sums_of_rows() {
+    let mut world = World::new();
+    let quantizer = Quantizer::PerChannelFloat { channels: vec![(0.5, 2.5), (0.25, 0.0), (1.0, 10.0)], axis: 0 };
+    let weight = world.quantized(DType::QUInt8, &[3, 2], &[1, 2, 3, 4, 5, 6], quantizer);
+    let packed = world.call("quantized::embedding_bag_prepack", &[weight]);
+    let mut bags = |sizes: &[i64], indices: &[i64], offsets: Option<&[i64]>, factors: Option<&[f32]>, last: bool| {
+        let mut longs =
+            |sizes: &[i64], numbers: &[i64]| Value::Tensor(Tensor::from_vec(&mut world.0, sizes, numbers).unwrap());
+        let indices = longs(sizes, indices);
+        let offsets = offsets.map_or(Value::None, |offsets| longs(&[offsets.len() as i64], offsets));
+        let factors = factors.map_or(Value::None, |factors| world.floats(&[factors.len() as i64], factors));
+        let (no, mode) = (Value::Bool(false), Value::Int(0));
+        let args = [packed.clone(), indices, offsets, no.clone(), mode, no, factors, Value::None, Value::Bool(last)];
+        match observe(find("quantized::embedding_bag_byte").expect("an operator"), &args) {
+            Ok(sums) => Ok(match &sums {
+                Value::Tensor(sums) => sums.to_vec::<f32>(),
+                other => panic!("a tensor, not {other:?}"),
+            }),
+            Err(Fault::Raised { message, .. }) => Err(message),
+            Err(fault) => panic!("{fault:?}"),
+        }
+    };
+    assert_eq!(bags(&[2, 2], &[2, 0, 1, 1], None, None, false), Ok(vec![-5.75, -4.25, 1.5, 2.0]));
+    assert_eq!(
+        bags(&[2, 2], &[2, 0, 1, 1], None, Some(&[1.0, 2.0, 0.5, 3.0]), false),
+        Ok(vec![-6.5, -4.5, 2.625, 3.5])
+    );
+    assert_eq!(bags(&[3], &[2, 0, 1], Some(&[0, 1]), None, false), Ok(vec![-5.0, -4.0, 0.0, 0.75]));
+    // The last offset ends the last bag, which is empty here.
+    assert_eq!(bags(&[3], &[2, 0, 1], Some(&[0, 1, 1]), None, true), Ok(vec![-5.0, -4.0, 0.0, 0.0]));
+    assert_eq!(
+        bags(&[2], &[0, 9], Some(&[0]), None, false),
+        Err("Index 1 is out of bounds: 9, range 0 to 3".to_owned())
+    );
+    assert_eq!(
+        bags(&[2], &[0, 1], None, None, false),
+        Err("embedding_bag_byte expects offsets to be set for 1D indices.".to_owned())
+    );
+}
+
 proptest! {
     /// A layer on quantized numbers is the layer on the numbers, quantized, within a step.
     #[test]
