@@ -49,7 +49,7 @@ impl<'a> Destination<'a> {
         self.check_write(metadata.layout.sizes(), metadata.dtype, &[])?;
         dispatch!(all metadata.dtype, call.operator.name, T => {
             let elements = result.read::<T>(call.allocator.memory())?;
-            self.prepare(metadata.layout.sizes())?;
+            self.prepare(&metadata.layout)?;
             target.store(&elements)
         })
     }
@@ -89,10 +89,10 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// Gives `out` the sizes of the result.
-    pub fn prepare(self, sizes: &[i64]) -> Result<(), Fault> {
+    /// Gives `out` the sizes of the result; if it had others, it lies as a new result would.
+    pub fn prepare(self, layout: &Layout) -> Result<(), Fault> {
         match self {
-            Destination::Out(target) if target.sizes().as_slice() != sizes => target.resize(sizes),
+            Destination::Out(target) if target.sizes().as_slice() != layout.sizes() => target.lay_out(layout),
             _ => Ok(()),
         }
     }
@@ -124,7 +124,7 @@ impl<'a> Destination<'a> {
             Buffer::Temporary(elements, _) => elements,
         };
         if let Some(target) = self.target() {
-            self.prepare(layout.sizes())?;
+            self.prepare(&layout)?;
             target.store(&elements)?;
             return Ok(Value::Tensor(target.clone()));
         }
@@ -157,9 +157,13 @@ impl<R: Number> Buffer<R> {
 impl Tensor {
     /// Gives the tensor new sizes in place, as `resize_` does: contiguous from its offset, the storage grows.
     pub fn resize(&self, sizes: &[i64]) -> Result<(), Fault> {
+        self.lay_out(&Layout::contiguous(sizes))
+    }
+
+    /// Gives the tensor these sizes and strides in place, from its own offset; the storage grows.
+    fn lay_out(&self, layout: &Layout) -> Result<(), Fault> {
         let mut metadata = (*self.metadata()).clone();
-        let strides = crate::tensor::layout::contiguous_strides(sizes);
-        let layout = Layout::strided(sizes, &strides, metadata.layout.offset());
+        let layout = Layout::strided(layout.sizes(), layout.strides(), metadata.layout.offset());
         let end = layout.end().and_then(|end| end.checked_mul(metadata.dtype.size() as i64));
         let end = end.ok_or_else(|| Fault::raised("Storage size calculation overflowed"))? as usize;
         if layout.numel() > 0 && end > metadata.storage.content().len() {

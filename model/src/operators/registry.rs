@@ -70,11 +70,10 @@ pub fn overloads(name: &str) -> Option<&'static [Operator]> {
                 operator.kernel = Some(foreach::each);
             }
         }
-        let derived =
-            |operator: &Operator| operator.kernel.is_none() && out::functional(operator, &operators).is_some();
-        let derived: Vec<usize> = (0..operators.len()).filter(|&i| derived(&operators[i])).collect();
-        for i in derived {
-            operators[i].kernel = Some(out::copied);
+        let derived = |i: usize| Some((i, out::derived(&operators[i], &operators)?));
+        let derived: Vec<(usize, Kernel)> = (0..operators.len()).filter_map(derived).collect();
+        for (i, kernel) in derived {
+            operators[i].kernel = Some(kernel);
         }
         operators
     }))

@@ -123,6 +123,27 @@ impl DType {
         self.row().2
     }
 
+    /// The C++ name of its elements, as some messages have it.
+    pub fn c_name(self) -> &'static str {
+        match self {
+            DType::UInt8 => "unsigned char",
+            DType::Int8 => "signed char",
+            DType::Int16 => "short int",
+            DType::Int32 => "int",
+            DType::Int64 => "long int",
+            DType::UInt16 => "short unsigned int",
+            DType::UInt32 => "unsigned int",
+            DType::UInt64 => "long unsigned int",
+            DType::Float16 => "c10::Half",
+            DType::BFloat16 => "c10::BFloat16",
+            DType::Float32 => "float",
+            DType::Float64 => "double",
+            DType::Complex64 => "c10::complex<float>",
+            DType::Complex128 => "c10::complex<double>",
+            other => other.name(),
+        }
+    }
+
     /// The class of its storages in a pickle; empty for the dtypes that have none.
     pub fn storage_class(self) -> &'static str {
         self.row().3

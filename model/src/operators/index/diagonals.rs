@@ -13,7 +13,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::diag", diag),
     ("aten::diag.out", diag),
     ("aten::diag_embed", diag_embed),
-    ("aten::diag_embed.out", diag_embed),
     ("aten::diagflat", diagflat),
     ("aten::tril", |call| triangle(call, "tril", |row, column, k| column - row <= k)),
     ("aten::tril.out", |call| triangle(call, "tril", |row, column, k| column - row <= k)),

@@ -16,7 +16,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::_stack", stack),
     ("aten::_stack.out", stack),
     ("aten::block_diag", block_diag),
-    ("aten::block_diag.out", block_diag),
     ("aten::cat", cat),
     ("aten::cat.out", cat),
     ("aten::column_stack", column_stack),

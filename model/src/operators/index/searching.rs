@@ -12,7 +12,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::_unique", |call| unique(call, 2)),
     ("aten::_unique2", |call| unique(call, 3)),
     ("aten::bucketize.Scalar", bucketize),
-    ("aten::bucketize.Scalar_out", bucketize),
     ("aten::bucketize.Tensor", bucketize),
     ("aten::bucketize.Tensor_out", bucketize),
     ("aten::one_hot", one_hot),

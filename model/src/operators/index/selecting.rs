@@ -14,7 +14,6 @@ use crate::value::Value;
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::argwhere", nonzero),
     ("aten::masked_scatter", |call| write_to(call, clone_broadcast, masked_scatter)),
-    ("aten::masked_scatter.out", |call| write_to(call, clone, masked_scatter)),
     ("aten::masked_scatter_", |call| write_to(call, clone, masked_scatter)),
     ("aten::masked_select", masked_select),
     ("aten::masked_select.out", masked_select),
@@ -22,7 +21,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::nonzero.out", nonzero),
     ("aten::nonzero_numpy", nonzero_numpy),
     ("aten::put", |call| write_to(call, clone, put)),
-    ("aten::put.out", |call| write_to(call, clone, put)),
     ("aten::put_", |call| write_to(call, clone, put)),
     ("aten::take", take),
     ("aten::take.out", take),

@@ -14,28 +14,12 @@ fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
     Err(Fault::raised(words))
 }
 
-/// The C++ name of a dtype's elements, as the messages about two matrices have it.
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::UInt8 => "unsigned char",
-        DType::Int8 => "signed char",
-        DType::Int16 => "short",
-        DType::Int32 => "int",
-        DType::Int64 => "long int",
-        DType::Float16 => "c10::Half",
-        DType::BFloat16 => "c10::BFloat16",
-        DType::Float32 => "float",
-        DType::Float64 => "double",
-        other => other.name(),
-    }
-}
-
 /// Raises unless two factors have the same dtype.
 pub(super) fn same_dtype(a: DType, b: DType) -> Result<(), Fault> {
     if a == b {
         return Ok(());
     }
-    raised(format!("expected m1 and m2 to have the same dtype, but got: {} != {}", c_name(a), c_name(b)))
+    raised(format!("expected m1 and m2 to have the same dtype, but got: {} != {}", a.c_name(), b.c_name()))
 }
 
 /// Raises for what PyTorch has no kernel for.

@@ -191,7 +191,7 @@ impl<'a> Plan<'a> {
         } else {
             let tensors: SmallVec<[&Tensor; 3]> = operands.iter().filter_map(|operand| operand.tensor()).collect();
             destination.check_overlap(&tensors)?;
-            let layout = common_layout(&tensors, destination.target().is_none())?;
+            let layout = common_layout(&tensors, !matches!(destination, Destination::InPlace(_)))?;
             destination.check_sizes(layout.sizes())?;
             layout
         };
