@@ -86,6 +86,8 @@ pub struct Operator {
     pub versions: RangeInclusive<u32>,
     /// The signature with its alias annotations.
     pub schema: Schema,
+    /// Which dtypes its `out` may have.
+    pub accepts: output::Accepts,
     /// What the schema gets wrong or does not say.
     pub corrections: &'static [Correction],
     /// How to compute it, if we can: by [`Call::compute`].

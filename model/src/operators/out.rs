@@ -5,8 +5,9 @@
 //! converted, and a resized `out` lies as a new tensor would. Of the second kind, a form with a row of its own is left alone.
 
 use super::nested::makes_nested;
+use super::output::Accepts;
 use super::{Argument, Call, Destination, Fault, Kernel, Operator};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, dispatch};
 use crate::types::Type;
 use crate::value::Value;
 
@@ -51,26 +52,47 @@ fn is_option(argument: &Argument) -> bool {
 
 /// Writes what the functional overload gives to the `out` arguments.
 fn copied(call: &mut Call<'_>) -> Result<Value, Fault> {
-    write(call, |call, out, result| Destination::Out(out).receive(call, result))
+    write(call, |call, out, result| Destination::Out(out, call.operator.accepts).receive(call, result))
 }
 
 /// Copies what the functional overload gives to the `out` arguments, which have its dtypes.
 fn generated(call: &mut Call<'_>) -> Result<Value, Fault> {
     write(call, |call, out, result| {
-        let (expected, found) = (result.dtype().c_name(), out.dtype().c_name());
-        if expected != found {
-            return Err(Fault::raised(format!(
-                "Expected out tensor to have dtype {expected}, but got {found} instead"
-            )));
-        }
-        if out.sizes() != result.sizes() {
-            out.resize(&result.sizes())?;
-        }
-        Destination::Out(out).receive(call, result)
+        Destination::Out(out, Accepts::Same).check_dtype(result.dtype())?;
+        copy(call, out, result)
     })
 }
 
-fn write(call: &mut Call<'_>, to: fn(&Call<'_>, &Tensor, &Tensor) -> Result<(), Fault>) -> Result<Value, Fault> {
+/// The same for other operators that compute a tensor of their own: it is converted.
+pub(super) fn cast(call: &mut Call<'_>) -> Result<Value, Fault> {
+    write(call, |call, out, result| {
+        Destination::Out(out, call.operator.accepts).check_dtype(result.dtype())?;
+        copy(call, out, result)
+    })
+}
+
+/// The same as `copy_` does it, whatever the dtypes.
+pub(super) fn converted(call: &mut Call<'_>) -> Result<Value, Fault> {
+    write(call, copy)
+}
+
+/// Makes `out` what the result is, contiguous if it gets new sizes.
+pub(super) fn copy(call: &Call<'_>, out: &Tensor, result: &Tensor) -> Result<(), Fault> {
+    Destination::InPlace(out).check_overlap(&[])?;
+    dispatch!(all result.dtype(), call.operator.name, T => {
+        let elements = result.read::<T>(call.allocator.memory())?;
+        if out.sizes() != result.sizes() {
+            out.resize(&result.sizes())?;
+        }
+        out.store(&elements)
+    })
+}
+
+/// Calls the functional overload, and `to` with each `out` and its result.
+pub(super) fn write(
+    call: &mut Call<'_>,
+    to: fn(&Call<'_>, &Tensor, &Tensor) -> Result<(), Fault>,
+) -> Result<Value, Fault> {
     let overloads = super::overloads(call.operator.name).expect("the operator's own name");
     let functional = functional(call.operator, overloads).expect("it had one when the table was made");
     let schema = &call.operator.schema;
@@ -158,6 +180,27 @@ mod tests {
             "aten::add.Scalar_out i64[2,2/1,2]{1 2 -3 4} 1 1 f32[0]{} -> ! Expected out tensor to have dtype long int, but got float ",
             "instead",
         ));
+    }
+
+    #[test]
+    fn dtypes_that_an_out_may_not_have_are_refused_in_their_words() {
+        crate::operators::fixture::replay(concat!(
+            "aten::mm.out f32[2,2]{1.0 2.0 3.0 4.0} f32[2,2]{1.0 2.0 3.0 4.0} f64[0]{} ~> ",
+            "! Expected out tensor to have dtype float, but got double instead\n",
+            "aten::abs.out f32[2]{1.0 2.0} f64[0]{} ~> ",
+            "! Found dtype Double but expected Float\n",
+            "aten::linalg_pinv.atol_rtol_float_out f32[2,2]{1.0 0.0 0.0 4.0} None None False i32[0]{} ~> ",
+            "! linalg.pinv: Expected result to be safely castable from Float dtype, but got result with dtype Int\n",
+            "aten::cholesky.out f32[2,2]{4.0 0.0 0.0 1.0} False f64[0]{} ~> ",
+            "f64[2,2]{2.0 0.0 0.0 1.0} & 2=f64[2,2]{2.0 0.0 0.0 1.0}",
+        ));
+    }
+
+    #[test]
+    fn what_is_listed_is_known() {
+        for (name, _) in Accepts::listed() {
+            assert!(crate::operators::find(name).is_some(), "{name}");
+        }
     }
 
     #[test]

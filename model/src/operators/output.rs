@@ -5,7 +5,7 @@
 use super::{Call, Fault};
 use crate::slot::Charge;
 use crate::tensor::overlap::{check_no_internal_overlap, check_no_partial_overlap};
-use crate::tensor::promote::check_can_cast;
+use crate::tensor::promote::{can_cast, check_can_cast};
 use crate::tensor::{Content, DType, Layout, Number, Tensor, dispatch};
 use crate::value::Value;
 
@@ -16,8 +16,59 @@ pub enum Destination<'a> {
     New,
     /// The first argument, which keeps its sizes and dtype.
     InPlace(&'a Tensor),
-    /// The `out` argument, which keeps its dtype.
-    Out(&'a Tensor),
+    /// The `out` argument, which keeps its dtype, and what dtypes that may be.
+    Out(&'a Tensor, Accepts),
+}
+
+/// Which dtypes an operator's `out` may have, and whose words say so if it has another: PyTorch's kernels have several ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Accepts {
+    /// Any that the result can be cast to, in the words of `TensorIterator`.
+    #[default]
+    Castable,
+    /// The same in the words of linear algebra, which name the operator.
+    SafelyCastable(&'static str),
+    /// The result's own.
+    Same,
+    /// The result's own in the words of `TensorIterator`.
+    Found,
+}
+
+impl Accepts {
+    /// The forms that are not like most: a word and a full name in each line.
+    const LIST: &'static str = include_str!("out_dtypes.txt");
+
+    /// What the forms of the list accept.
+    pub(super) fn listed() -> impl Iterator<Item = (&'static str, Accepts)> {
+        Self::LIST.lines().map(|line| match line.split_once(' ').expect("a word and a name") {
+            ("castable", name) => (name, Accepts::SafelyCastable(name)),
+            ("same", name) => (name, Accepts::Same),
+            ("found", name) => (name, Accepts::Found),
+            (other, _) => panic!("{other} is no word of the list"),
+        })
+    }
+
+    /// Raises unless a result of one dtype may be written to an `out` of the other.
+    fn check(self, result: DType, out: DType) -> Result<(), Fault> {
+        let (from, to) = (result.scalar_type_name(), out.scalar_type_name());
+        match self {
+            Accepts::Castable => check_can_cast(result, out),
+            Accepts::SafelyCastable(_) if can_cast(result, out) => Ok(()),
+            Accepts::Same | Accepts::Found if result == out => Ok(()),
+            Accepts::Same => Err(Fault::raised(format!(
+                "Expected out tensor to have dtype {}, but got {} instead",
+                result.c_name(),
+                out.c_name()
+            ))),
+            Accepts::Found => Err(Fault::raised(format!("Found dtype {to} but expected {from}"))),
+            Accepts::SafelyCastable(name) => {
+                let name = name.trim_start_matches("aten::").split('.').next().expect("a name");
+                let name = name.replace("linalg_", "linalg.");
+                let words = "Expected result to be safely castable from";
+                Err(Fault::raised(format!("{name}: {words} {from} dtype, but got result with dtype {to}")))
+            }
+        }
+    }
 }
 
 impl<'a> Call<'a> {
@@ -29,7 +80,11 @@ impl<'a> Call<'a> {
             return Ok(Destination::New);
         };
         let tensor = self.tensor(i)?;
-        Ok(if arguments[i].is_out() { Destination::Out(tensor) } else { Destination::InPlace(tensor) })
+        Ok(if arguments[i].is_out() {
+            Destination::Out(tensor, self.operator.accepts)
+        } else {
+            Destination::InPlace(tensor)
+        })
     }
 
     /// Hands over a computed tensor as the schema says: as it is, or written to the first argument or to `out`.
@@ -58,7 +113,7 @@ impl<'a> Destination<'a> {
     pub fn target(self) -> Option<&'a Tensor> {
         match self {
             Destination::New => None,
-            Destination::InPlace(tensor) | Destination::Out(tensor) => Some(tensor),
+            Destination::InPlace(tensor) | Destination::Out(tensor, _) => Some(tensor),
         }
     }
 
@@ -67,7 +122,16 @@ impl<'a> Destination<'a> {
     pub fn check_write(self, sizes: &[i64], dtype: DType, inputs: &[&Tensor]) -> Result<(), Fault> {
         self.check_overlap(inputs)?;
         self.check_sizes(sizes)?;
-        self.target().map_or(Ok(()), |target| check_can_cast(dtype, target.dtype()))
+        self.check_dtype(dtype)
+    }
+
+    /// The part of [`Destination::check_write`] about dtypes.
+    pub fn check_dtype(self, dtype: DType) -> Result<(), Fault> {
+        match self {
+            Destination::New => Ok(()),
+            Destination::InPlace(target) => check_can_cast(dtype, target.dtype()),
+            Destination::Out(target, accepts) => accepts.check(dtype, target.dtype()),
+        }
     }
 
     /// The part of [`Destination::check_write`] about memory.
@@ -92,7 +156,7 @@ impl<'a> Destination<'a> {
     /// Gives `out` the sizes of the result; if it had others, it lies as a new result would.
     pub fn prepare(self, layout: &Layout) -> Result<(), Fault> {
         match self {
-            Destination::Out(target) if target.sizes().as_slice() != layout.sizes() => target.lay_out(layout),
+            Destination::Out(target, _) if target.sizes().as_slice() != layout.sizes() => target.lay_out(layout),
             _ => Ok(()),
         }
     }

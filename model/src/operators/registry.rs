@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
+use super::output::Accepts;
 use super::scalar::plain::{IDENTITY, PLAIN};
 use super::{Correction, Kernel, Kinds, Operator, Plain, Schema, foreach, historic, out, quantized, scripted};
 
@@ -120,6 +121,7 @@ fn operator(name: &'static str, line: &'static str) -> Operator {
         overload,
         versions: 0..=u32::MAX,
         schema: Schema::parse(signature),
+        accepts: rows().accepts.get(full_name).copied().unwrap_or_default(),
         corrections: rows().corrections.get(full_name).copied().unwrap_or_default(),
         kernel,
         kinds,
@@ -155,6 +157,7 @@ fn restrict_versions(overloads: &mut [Operator]) {
 struct Rows {
     kernels: FxHashMap<&'static str, Kernel>,
     corrections: FxHashMap<&'static str, &'static [Correction]>,
+    accepts: FxHashMap<&'static str, Accepts>,
     plain: FxHashMap<&'static str, Plain>,
 }
 
@@ -163,6 +166,7 @@ fn rows() -> &'static Rows {
     ROWS.get_or_init(|| Rows {
         kernels: FAMILIES.iter().flat_map(|family| family.kernels.iter().copied().flatten()).copied().collect(),
         corrections: FAMILIES.iter().flat_map(|family| family.corrections).copied().collect(),
+        accepts: Accepts::listed().collect(),
         plain: PLAIN.iter().chain(IDENTITY).copied().collect(),
     })
 }

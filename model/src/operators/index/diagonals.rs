@@ -36,7 +36,7 @@ fn triangle(call: &mut Call<'_>, name: &str, keeps: fn(i64, i64, i64) -> bool) -
             check_no_internal_overlap(target)?;
             target.clone()
         }
-        Destination::New | Destination::Out(_) => contiguous(call.allocator, source)?,
+        Destination::New | Destination::Out(..) => contiguous(call.allocator, source)?,
     };
     let (rows, columns) = (layout.sizes()[last], layout.sizes()[last + 1]);
     let written = target.metadata();

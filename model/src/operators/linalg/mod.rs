@@ -14,7 +14,7 @@ mod stored;
 mod tensors;
 
 use super::corrections::When;
-use super::{Correction, Kernel};
+use super::{Correction, Kernel, out};
 
 /// Full names and kernels.
 pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
@@ -87,6 +87,8 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
     stored::ROWS,
     tensors::ROWS,
     &[
+        ("aten::cholesky.out", out::cast),
+        ("aten::cholesky_solve.out", out::cast),
         ("aten::cholesky", factor::older_cholesky),
         ("aten::cholesky_inverse", factor::cholesky_inverse),
         ("aten::cholesky_solve", factor::cholesky_solve),

@@ -11,7 +11,7 @@ use super::super::output::Buffer;
 use super::super::{Call, Destination, Fault};
 use crate::tensor::broadcast::broadcast_all;
 use crate::tensor::overlap::result_layout;
-use crate::tensor::promote::{Promotion, check_can_cast, to_float};
+use crate::tensor::promote::{Promotion, to_float};
 use crate::tensor::{DType, Dims, Elements, Layout, Number, Scalar, Tensor, dispatch};
 use crate::value::Value;
 
@@ -195,17 +195,13 @@ impl<'a> Plan<'a> {
             destination.check_sizes(layout.sizes())?;
             layout
         };
-        if let Some(target) = destination.target() {
-            check_can_cast(result, target.dtype())?;
-        }
+        destination.check_dtype(result)?;
         Ok(Self { operands, dtype, result, layout, destination })
     }
 
     /// The same, computed in another dtype.
     pub(super) fn computed_in(self, dtype: DType) -> Result<Self, Fault> {
-        if let Some(target) = self.destination.target() {
-            check_can_cast(dtype, target.dtype())?;
-        }
+        self.destination.check_dtype(dtype)?;
         Ok(Self { dtype, result: dtype, ..self })
     }
 
