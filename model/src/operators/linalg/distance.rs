@@ -1,6 +1,7 @@
 //! Distances and angles between vectors, and the cross product.
 
 use crate::operators::arguments::wrap_dim;
+use crate::operators::compose::of;
 use crate::operators::reduce::moments::norm_of;
 use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault};
@@ -167,17 +168,16 @@ pub(super) fn cross(call: &mut Call<'_>) -> Result<Value, Fault> {
             "linalg.cross: inputs dimension {given} must have length 3. Got {x} and {y}"
         )));
     }
-    let sizes = broadcast(&a_sizes, &b_sizes)?;
-    let memory = call.memory();
-    let (x, y) = (a.read_expanded::<f64>(&sizes, &memory)?, b.read_expanded::<f64>(&sizes, &memory)?);
-    let inner = sizes[dim + 1..].iter().product::<i64>() as usize;
-    let component = |i: usize| {
-        // This component and the two others in order.
-        let k = i / inner % 3;
-        let other = |step: usize| i - k * inner + (k + step) % 3 * inner;
-        x[other(1)] * y[other(2)] - x[other(2)] * y[other(1)]
+    let rolled = |call: &mut Call<'_>, x: &Tensor, by: i64| {
+        let (by, dims) = (call.int_list(&[by]), call.int_list(&[dim as i64]));
+        call.run("aten::roll", &[of(x), by, dims])
     };
-    let results: Vec<f64> = (0..x.len()).map(component).collect();
-    let result = call.create(result_type(a, b)?, &sizes, &results)?;
+    // Each component is made of the two others in order.
+    let mut product = |next: i64, last: i64| {
+        let factors = [rolled(call, a, next)?, rolled(call, b, last)?];
+        call.run("aten::mul.Tensor", &factors)
+    };
+    let products = [product(-1, -2)?, product(-2, -1)?, Value::Int(1)];
+    let result = call.run_tensor("aten::sub.Tensor", &products)?;
     call.deliver(result)
 }

@@ -2,6 +2,7 @@
 
 use super::matmul::known;
 use super::product::{Factor, Shape, products};
+use crate::operators::compose::of;
 use crate::operators::reduce::number::compute;
 use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault, Operator};
@@ -467,22 +468,14 @@ pub(super) fn kron(call: &mut Call<'_>) -> Result<Value, Fault> {
     };
     let (a_sizes, b_sizes) = (padded(a), padded(b));
     let sizes: Dims = a_sizes.iter().zip(&b_sizes).map(|(x, y)| x * y).collect();
-    let dtype = crate::tensor::promote::result_type(a, b)?;
-    let (x, y) = (a.to_f64s(&call.memory())?, b.to_f64s(&call.memory())?);
-    let result = call.zeros(dtype, &sizes)?;
-    let mut products = Vec::with_capacity(result.numel() as usize);
-    for mut i in 0..result.numel() {
-        let (mut a_at, mut b_at, mut a_step, mut b_step) = (0, 0, 1, 1);
-        for dim in (0..rank).rev() {
-            let index = i % sizes[dim];
-            i /= sizes[dim];
-            a_at += index / b_sizes[dim] * a_step;
-            b_at += index % b_sizes[dim] * b_step;
-            a_step *= a_sizes[dim];
-            b_step *= b_sizes[dim];
-        }
-        products.push(x[a_at as usize] * y[b_at as usize]);
-    }
-    result.store(&products)?;
+    // Each dimension of one stands before that of the other.
+    let (ones, pairs) = (Dims::from_elem(1, rank), |x: &Dims, y: &Dims| -> Dims {
+        x.iter().zip(y).flat_map(|(&x, &y)| [x, y]).collect()
+    });
+    let (left, right) = (call.int_list(&pairs(&a_sizes, &ones)), call.int_list(&pairs(&ones, &b_sizes)));
+    let factors = [call.run("aten::reshape", &[of(a), left])?, call.run("aten::reshape", &[of(b), right])?];
+    let products = call.run("aten::mul.Tensor", &factors)?;
+    let sizes = call.int_list(&sizes);
+    let result = call.run_tensor("aten::reshape", &[products, sizes])?;
     call.deliver(result)
 }

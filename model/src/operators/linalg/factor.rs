@@ -293,7 +293,20 @@ impl Batch {
         Ok(Self { matrices, sizes: batch, dtype: tensor.dtype() })
     }
 
-    /// A tensor of one matrix for each.
+    /// A contiguous tensor of one matrix for each, as products of others are.
+    pub(super) fn products(
+        &self,
+        call: &mut Call<'_>,
+        (rows, columns): (usize, usize),
+        results: &[Matrix],
+    ) -> Result<Tensor, Fault> {
+        let mut sizes = self.sizes.clone();
+        sizes.extend([rows as i64, columns as i64]);
+        let elements: Vec<f64> = results.iter().flat_map(|matrix| matrix.elements.iter().copied()).collect();
+        call.create(self.dtype, &sizes, &elements)
+    }
+
+    /// A tensor of one matrix for each, column by column, as LAPACK leaves them.
     pub(super) fn matrices(
         &self,
         call: &mut Call<'_>,
@@ -447,7 +460,10 @@ fn solved(call: &mut Call<'_>, check: bool) -> Result<[Tensor; 2], Fault> {
     }
     let results: Vec<Matrix> =
         factors.iter().zip(&right_batch.matrices).map(|(lu, b)| turned(&lu.solve(turned(b)))).collect();
-    let result = right_batch.matrices(call, (rows as usize, columns as usize), &results)?;
+    let size = (rows as usize, columns as usize);
+    // What is solved from the other side is a transposed equation.
+    let result =
+        if left { right_batch.matrices(call, size, &results)? } else { right_batch.products(call, size, &results)? };
     let result =
         if vector { call.run_tensor("aten::squeeze.dim", &[Value::Tensor(result), Value::Int(-1)])? } else { result };
     Ok([result, batch.infos(call, &infos[..batch.matrices.len().min(infos.len())])?])
@@ -646,7 +662,7 @@ pub(super) fn lu_parts(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (rows, columns) = size_of(call, 0)?;
     let inner = rows.min(columns);
     let [p, l, u] = parts_of(batch.matrices.iter().cloned().map(Lu::of));
-    let p = batch.matrices(call, (rows, rows), &p)?;
-    let l = batch.matrices(call, (rows, inner), &l)?;
-    Ok(tuple([p, l, batch.matrices(call, (inner, columns), &u)?]))
+    let p = batch.products(call, (rows, rows), &p)?;
+    let l = batch.products(call, (rows, inner), &l)?;
+    Ok(tuple([p, l, batch.products(call, (inner, columns), &u)?]))
 }

@@ -542,7 +542,7 @@ pub(super) fn chain(call: &mut Call<'_>) -> Result<Value, Fault> {
         return raised("chain_matmul(): Expected one or more matrices");
     };
     if rest.is_empty() {
-        return Ok(Value::Tensor(first.clone()));
+        return call.run("aten::clone", &[Value::Tensor(first.clone()), Value::None]);
     }
     let mut product = first.clone();
     for matrix in rest {

@@ -37,6 +37,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::bmm", matmul::bmm),
         ("aten::bmm.out", matmul::bmm),
         ("aten::chain_matmul", matmul::chain),
+        ("aten::chain_matmul.out", out::cast),
         ("aten::dot", matmul::dot),
         ("aten::dot.out", matmul::dot),
         ("aten::ger", matmul::outer),
@@ -134,11 +135,8 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
 ];
 
 /// Full names and corrections.
-pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
-    // The product of one matrix is that matrix.
-    ("aten::chain_matmul", &[Correction::AliasesWhen(When::ONE)]),
-    ("aten::einsum", &[Correction::AliasesWhen(When::Arguments(einsum::is_view))]),
-];
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] =
+    &[("aten::einsum", &[Correction::AliasesWhen(When::Arguments(einsum::is_view))])];
 
 #[cfg(test)]
 mod tests {
