@@ -53,6 +53,10 @@ fn arange(call: &mut Call<'_>) -> Result {
     let step = number("step", Scalar::Int(1))?;
     let integral = [start, end, step].iter().all(|number| !matches!(number, Scalar::Float(_)));
     let dtype = dtype_of(call, if integral && !inclusive { DType::Int64 } else { DType::Float32 })?;
+    if dtype.is_complex() {
+        let kernel = if inclusive { "range_cpu" } else { "arange_cpu" };
+        return Err(Fault::raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name())));
+    }
     let count = steps(start, end, step, dtype, inclusive)?;
     check_sizes(&[count])?;
     let result = if dtype.is_integral() {

@@ -374,17 +374,23 @@ pub(super) fn tensordot(call: &mut Call<'_>) -> Result<Value, Fault> {
     if a_dims.len() != b_dims.len() {
         return Err(Fault::raised("both dimension lists should have same length"));
     }
-    let ranks = (a.sizes().len(), b.sizes().len());
+    let (mut operands, ranks) = ([a.clone(), b.clone()], (a.sizes().len(), b.sizes().len()));
     let a_labels: Vec<Label> = (0..ranks.0 as Label).collect();
     let mut b_labels: Vec<Label> = (0..ranks.1 as Label).map(|label| label + 500).collect();
     for (&i, &j) in a_dims.iter().zip(&b_dims) {
         let i = wrap_existing_dim(i, ranks.0)?;
         let j = wrap_existing_dim(j, ranks.1)?;
-        if a.sizes()[i] != b.sizes()[j] {
+        let (left, right) = (a.sizes()[i], b.sizes()[j]);
+        if left != right && (left == 1 || right == 1) {
+            // What is to be multiplied by one number can be summed before.
+            let (longer, dim) = if left == 1 { (&mut operands[1], j) } else { (&mut operands[0], i) };
+            let dims = call.int_list(&[dim as i64]);
+            *longer = call.run_tensor("aten::sum.dim_IntList", &[of(longer), dims, Value::Bool(true), Value::None])?;
+        } else if left != right {
             return Err(Fault::raised(format!(
                 "contracted dimensions need to match, but first has size {} in dim {i} and second has size {} in dim {j}",
-                a.sizes()[i],
-                b.sizes()[j]
+                left,
+                right
             )));
         }
         b_labels[j] = i as Label;
@@ -394,7 +400,6 @@ pub(super) fn tensordot(call: &mut Call<'_>) -> Result<Value, Fault> {
         .copied()
         .collect();
     let equation = Equation { operands: vec![a_labels, b_labels], output };
-    let operands = [a.clone(), b.clone()];
     let sizes = check_sizes(&equation, &operands)?;
     let result = contract(call, &equation, &operands, &sizes)?;
     call.deliver(result)

@@ -241,11 +241,24 @@ pub(super) fn older_svd(call: &mut Call<'_>) -> Result<Value, Fault> {
     decomposed(call, !some, false)
 }
 
+/// What is above the diagonal of a symmetric matrix is not looked at.
+fn mirror(a: &mut Matrix) {
+    for row in 0..a.rows {
+        (row + 1..a.columns).for_each(|column| *a.at_mut(row, column) = a.at(column, row));
+    }
+}
+
 /// What counts as zero beside the greatest singular value, absolutely and as a part of it, for each matrix; and the matrices, as
 /// many as there are tolerances for.
 fn with_tolerances(call: &Call<'_>, name: &str) -> Result<(Batch, Vec<(f64, f64)>), Fault> {
     let (mut batch, (m, n)) = (Batch::of(call, 0, name, false)?, size_of(call, 0)?);
     let epsilon = if batch.dtype == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
+    if call.position("hermitian").map_or(Ok(false), |i| call.bool(i))? {
+        if m != n {
+            return raised(format!("{name}: A must be batches of square matrices, but they are {m} by {n} matrices"));
+        }
+        batch.matrices.iter_mut().for_each(mirror);
+    }
     let mut given = [None, None];
     for (i, names) in [["atol", "tol"], ["rtol", "rcond"]].into_iter().enumerate() {
         given[i] = names.iter().find_map(|name| call.position(name)).filter(|&i| call.given(i));

@@ -244,6 +244,9 @@ pub(super) fn complex_to_real(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 pub(super) fn frequencies(call: &mut Call<'_>) -> Result<Value, Fault> {
     let n = call.int(0)?;
+    if n < 0 {
+        return raised(format!("Trying to create tensor with negative dimension {n}: [{n}]"));
+    }
     let order: Vec<i64> = (0..(n + 1) / 2).chain(-(n / 2)..0).collect();
     scaled(call, "fftfreq", &order)
 }
