@@ -291,9 +291,6 @@ pub(super) fn einsum(call: &mut Call<'_>) -> Result<Value, Fault> {
     if operands.len() > 1 {
         known(operands[0].dtype(), "bmm")?;
     }
-    if operands.iter().all(|operand| operand.dtype().is_complex() && operand.dtype() == operands[0].dtype()) {
-        return contract_complex(call, &equation, &operands, &sizes).map(Value::Tensor);
-    }
     contract(call, &equation, &operands, &sizes).map(Value::Tensor)
 }
 
@@ -324,6 +321,9 @@ fn contract(call: &mut Call<'_>, equation: &Equation, operands: &[Tensor], sizes
     if let Some(other) = operands.iter().find(|tensor| tensor.dtype() != dtype) {
         let (a, b) = (dtype.scalar_type_name(), other.dtype().scalar_type_name());
         return Err(Fault::raised(format!("expected scalar type {a} but found {b}")));
+    }
+    if dtype.is_complex() {
+        return contract_complex(call, equation, operands, sizes);
     }
     compute!(dtype, "aten::einsum", T => {
         let mut product: Option<Named<T>> = None;
@@ -389,8 +389,7 @@ pub(super) fn tensordot(call: &mut Call<'_>) -> Result<Value, Fault> {
         } else if left != right {
             return Err(Fault::raised(format!(
                 "contracted dimensions need to match, but first has size {} in dim {i} and second has size {} in dim {j}",
-                left,
-                right
+                left, right
             )));
         }
         b_labels[j] = i as Label;
@@ -434,9 +433,7 @@ pub(super) fn bilinear(call: &mut Call<'_>) -> Result<Value, Fault> {
     let sizes = check_sizes(&equation, &operands)?;
     let result = contract(call, &equation, &operands, &sizes)?;
     if let Some(bias) = bias {
-        let biases = bias.read_expanded::<f64>(&sizes, &call.memory())?;
-        let sums: Vec<f64> = result.to_f64s(&call.memory())?.iter().zip(&*biases).map(|(x, b)| x + b).collect();
-        result.store(&sums)?;
+        return call.run("aten::add.Tensor", &[Value::Tensor(result), of(bias), Value::Int(1)]);
     }
     Ok(Value::Tensor(result))
 }

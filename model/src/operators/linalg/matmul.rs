@@ -2,9 +2,9 @@
 
 use super::complex;
 use super::product::{Factor, Matrix, Right, Shape, Steps, affine};
+use crate::operators::compose::of;
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::results::sizes_text;
-use crate::operators::compose::of;
 use crate::operators::{Call, Destination, Fault};
 use crate::slot::Memory;
 use crate::tensor::broadcast::{broadcast, expands_to};
@@ -626,6 +626,11 @@ pub(super) fn inner(call: &mut Call<'_>) -> Result<Value, Fault> {
         return raised("both inputs should have same dtype");
     }
     let scalar = a_sizes.is_empty() || b_sizes.is_empty();
+    if dtype.is_complex() && !scalar {
+        let last = call.int_list(&[-1]);
+        let result = call.run_tensor("aten::tensordot", &[of(a), of(b), last.clone(), last])?;
+        return call.deliver(result);
+    }
     let length = |sizes: &[i64]| if scalar { 1 } else { sizes[sizes.len() - 1] };
     let kept = |sizes: &[i64]| -> Dims { if scalar { sizes.into() } else { sizes[..sizes.len() - 1].into() } };
     if length(&a_sizes) != length(&b_sizes) {

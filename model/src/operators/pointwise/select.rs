@@ -39,7 +39,10 @@ fn clamp(call: &mut Call<'_>) -> Result {
         (true, false) => bound(call, 1, false),
         (false, true) => bound(call, 2, true),
         (true, true) => {
-            let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
+            let mut plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
+            if let [_, Operand::Number(_), Operand::Number(_)] = plan.operands[..] {
+                plan = plan.ordered(&[0])?;
+            }
             compute!(numbers plan, call, T => {
                 plan.zip3(call, |x: T, low: T, high: T| Calculate::minimum(Calculate::maximum(x, low), high))
             })
@@ -74,7 +77,10 @@ fn clamp_max(call: &mut Call<'_>) -> Result {
 }
 
 fn bound(call: &mut Call<'_>, i: usize, above: bool) -> Result {
-    let plan = Plan::new(call, &[0, i], Rule::Common)?;
+    let mut plan = Plan::new(call, &[0, i], Rule::Common)?;
+    if let Operand::Number(_) = plan.operands[1] {
+        plan = plan.ordered(&[0])?;
+    }
     compute!(numbers plan, call, T => {
         plan.zip::<T, T>(call, if above { Calculate::minimum } else { Calculate::maximum })
     })
@@ -156,7 +162,7 @@ fn masked_fill(call: &mut Call<'_>) -> Result {
     let dtype = input.dtype();
     value.check_fits(dtype)?;
     let operands = smallvec![Operand::Tensor(mask), Operand::Tensor(input), Operand::Number(value)];
-    let plan = Plan::with_dtype(call, operands, dtype, dtype)?;
+    let plan = Plan::with_dtype(call, operands, dtype, dtype)?.contiguous();
     compute!(any plan, call, T => {
         let value: T = plan.number(&value)?;
         plan.zip3(call, |mask: Bool8, x: T, _: T| if mask.is_true() { value } else { x })
@@ -203,7 +209,8 @@ fn lerp(call: &mut Call<'_>) -> Result {
             return Err(Fault::raised(format!("expected dtype {a} for `{name}` but got dtype {b}")));
         }
     }
-    let plan = Plan::with_dtype(call, operands, dtype, dtype)?;
+    let order: &[usize] = if operands[0].tensor().is_some() { &[1, 2, 0] } else { &[1, 2] };
+    let plan = Plan::with_dtype(call, operands, dtype, dtype)?.ordered(order)?;
     compute!(floats plan, call, T => {
         let weight = plan.exact_lane::<T>(call, 0)?;
         plan.zip_indexed(call, |i, start: T, end: T| {
@@ -216,7 +223,11 @@ fn lerp(call: &mut Call<'_>) -> Result {
 /// `self + value * a * b`
 fn addcmul(call: &mut Call<'_>) -> Result {
     let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
+    if plan.dtype.is_complex() {
+        return add_complex(call, "aten::mul.Tensor");
+    }
     let value = call.scalar(3)?;
+    value.check_fits(plan.dtype)?;
     compute!(numbers plan, call, T => {
         let value: T = plan.number(&value)?;
         plan.zip3(call, |x: T, a: T, b: T| Calculate::multiply_add(Calculate::mul(value, a), b, x))
@@ -227,7 +238,10 @@ fn addcmul(call: &mut Call<'_>) -> Result {
 fn addcdiv(call: &mut Call<'_>) -> Result {
     let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
     let value = call.scalar(3)?;
-    let integral = |i: usize| !plan.operands[i].dtype().is_floating_point();
+    let integral = |i: usize| {
+        let dtype = plan.operands[i].dtype();
+        dtype == DType::Bool || dtype.is_integral()
+    };
     if integral(1) && integral(2) {
         return Err(Fault::raised(
             "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a \
@@ -237,8 +251,21 @@ fn addcdiv(call: &mut Call<'_>) -> Result {
              * tensor1 / tensor2), for all dtypes.",
         ));
     }
+    if plan.dtype.is_complex() {
+        return add_complex(call, "aten::div.Tensor");
+    }
+    value.check_fits(plan.dtype)?;
     compute!(floats plan, call, T => {
         let value = T::of(value.to_f64());
         plan.zip3(call, |x: T, a: T, b: T| x + value * a / b)
     })
+}
+
+/// `self` and a multiple of what an operator makes of the other two, of complex numbers.
+fn add_complex(call: &mut Call<'_>, operator: &str) -> Result {
+    let [x, a, b, value] = [0, 1, 2, 3].map(|i| call.args[i].clone());
+    let scaled = call.run("aten::mul.Scalar", &[a, value])?;
+    let other = call.run(operator, &[scaled, b])?;
+    let sum = call.run_tensor("aten::add.Tensor", &[x, other])?;
+    call.deliver(sum)
 }
