@@ -209,7 +209,7 @@ fn block_diag(call: &mut Call<'_>) -> Result<Value, Fault> {
         let rank = tensor.sizes().len();
         if rank > 2 {
             return Err(Fault::raised(format!(
-                "torch.block_diag(): Input tensors must have 2 or fewer dimensions. Input {i} has {rank} dimensions"
+                "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {rank} dimensions"
             )));
         }
         let block = tensor.convert(call.allocator, dtype)?;

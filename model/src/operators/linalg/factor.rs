@@ -260,9 +260,19 @@ pub(super) fn check_sizes(sizes: &[i64], name: &str, square: bool) -> Result<(),
             raised(format!("{name}: A must be batches of square matrices, but they are {rows} by {columns} matrices"))
         }
         [.., _, _] => Ok(()),
-        _ => raised(format!("{name}: The input tensor A must have at least 2 dimensions.")),
+        _ => {
+            let own = NO_MATRIX.iter().find(|row| row.0 == name).map(|row| row.1);
+            raised(format!("{name}: {} must have at least 2 dimensions.", own.unwrap_or("The input tensor A")))
+        }
     }
 }
+
+/// What some functions call an input that is no matrix.
+const NO_MATRIX: &[(&str, &str)] = &[
+    ("torch.linalg.householder_product", "input"),
+    ("torch.linalg.matrix_rank", "The input tensor input"),
+    ("torch.ormqr", "input"),
+];
 
 /// The matrices of a batch, and the sizes of the batch.
 pub(super) struct Batch {

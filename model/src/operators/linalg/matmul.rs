@@ -595,8 +595,11 @@ pub(super) fn outer(call: &mut Call<'_>) -> Result<Value, Fault> {
 pub(super) fn addr(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (a, b) = (call.tensor(1)?, call.tensor(2)?);
     let (rows, columns) = (a.numel(), b.numel());
-    if a.sizes().len() != 1 || b.sizes().len() != 1 {
-        return raised("addr: Expected 1-D arguments vec1 and vec2");
+    for (name, vector) in [("vec1", a), ("vec2", b)] {
+        let rank = vector.sizes().len();
+        if rank != 1 {
+            return raised(format!("addr: Expected 1-D argument {name}, but got {rank}-D"));
+        }
     }
     let dtype = result_type_all(&[call.tensor(0)?.clone(), a.clone(), b.clone()])?;
     if dtype.is_complex() {
