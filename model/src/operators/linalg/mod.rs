@@ -141,6 +141,11 @@ pub(super) const CORRECTIONS: &[(&str, &[Correction])] =
 #[cfg(test)]
 mod tests {
     #[test]
+    fn complex_integral_and_empty_matrices_are_pytorchs() {
+        crate::operators::fixture::replay(include_str!("../fixtures/linear_algebra.txt"));
+    }
+
+    #[test]
     fn products_are_those_of_pytorch() {
         crate::operators::recorded::check(include_str!("recorded.txt"), 1e-5);
     }
