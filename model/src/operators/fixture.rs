@@ -88,7 +88,7 @@ impl Case {
     fn parse(line: &str) -> Case {
         let (name, rest) = line.split_once(' ').expect("a name");
         let operator = super::find(name).unwrap_or_else(|| panic!("{name} is an operator"));
-        let mut parser = Parser { rest, allocator: Allocator::new(7, Memory::unlimited()) };
+        let mut parser = Parser { rest: rest.trim_start(), allocator: Allocator::new(7, Memory::unlimited()) };
         let mut args = Vec::new();
         // One without arguments has two spaces there.
         parser.eat(" ");

@@ -137,7 +137,11 @@ fn check(call: &Call<'_>, args: &[Items]) -> Result<usize, Fault> {
         let count = *first.get_or_insert(items.len());
         if items.len() != count {
             return Err(Fault::raised(match arg {
-                Items::Numbers(_) => "Tensor list must have same number of elements as scalar list.".to_string(),
+                Items::Numbers(_) => {
+                    let words = "Tensor list must have same number of elements as scalar list";
+                    let lists = args.iter().filter(|arg| matches!(arg, Items::Tensors(_))).count();
+                    if lists > 1 { format!("{words}, got {count} and {}", items.len()) } else { format!("{words}.") }
+                }
                 _ => format!("Tensor lists must have the same number of tensors, got {count} and {}", items.len()),
             }));
         }

@@ -40,7 +40,6 @@ mod naive;
 pub(crate) mod nested;
 mod network;
 mod out;
-mod out_dtype;
 mod pointwise;
 pub mod possible;
 mod profiler;
@@ -87,6 +86,8 @@ pub struct Operator {
     pub versions: RangeInclusive<u32>,
     /// The signature with its alias annotations.
     pub schema: Schema,
+    /// Which dtypes its `out` may have.
+    pub accepts: output::Accepts,
     /// What the schema gets wrong or does not say.
     pub corrections: &'static [Correction],
     /// How to compute it, if we can: by [`Call::compute`].

@@ -2,11 +2,10 @@
 //!
 //! `add` makes a tensor, `add_` writes its first argument, `add.out` writes `out` and may give it new sizes.
 
-use super::out_dtype::check_out_dtype;
 use super::{Call, Fault};
 use crate::slot::Charge;
 use crate::tensor::overlap::{check_no_internal_overlap, check_no_partial_overlap};
-use crate::tensor::promote::check_can_cast;
+use crate::tensor::promote::{can_cast, check_can_cast};
 use crate::tensor::{Content, DType, Layout, Number, Tensor, dispatch};
 use crate::value::Value;
 
@@ -17,8 +16,56 @@ pub enum Destination<'a> {
     New,
     /// The first argument, which keeps its sizes and dtype.
     InPlace(&'a Tensor),
-    /// The `out` argument, which keeps its dtype.
-    Out(&'a Tensor),
+    /// The `out` argument, which keeps its dtype, and what dtypes that may be.
+    Out(&'a Tensor, Accepts),
+}
+
+/// Which dtypes an operator's `out` may have, and whose words say so if it has another: PyTorch's kernels have several ways.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Accepts {
+    /// Any that the result can be cast to, in the words of `TensorIterator`.
+    #[default]
+    Castable,
+    /// The same in the words of linear algebra, which name the operator.
+    SafelyCastable(&'static str),
+    /// The result's own.
+    Same,
+    /// The result's own in the words of `TensorIterator`.
+    Found,
+}
+
+impl Accepts {
+    /// The forms that are not like most, each with a word before it: `same`, `found`, or its name in the words of linear algebra.
+    const LIST: &'static str = include_str!("out_dtypes.txt");
+
+    /// What the forms of the list accept.
+    pub(super) fn listed() -> impl Iterator<Item = (&'static str, Accepts)> {
+        Self::LIST.lines().map(|line| match line.split_once(' ').expect("a word and a name") {
+            ("same", name) => (name, Accepts::Same),
+            ("found", name) => (name, Accepts::Found),
+            (own, name) => (name, Accepts::SafelyCastable(own)),
+        })
+    }
+
+    /// Raises unless a result of one dtype may be written to an `out` of the other.
+    fn check(self, result: DType, out: DType) -> Result<(), Fault> {
+        let (from, to) = (result.scalar_type_name(), out.scalar_type_name());
+        match self {
+            Accepts::Castable => check_can_cast(result, out),
+            Accepts::SafelyCastable(_) if can_cast(result, out) => Ok(()),
+            Accepts::Same | Accepts::Found if result == out => Ok(()),
+            Accepts::Same => Err(Fault::raised(format!(
+                "Expected out tensor to have dtype {}, but got {} instead",
+                result.c_name(),
+                out.c_name()
+            ))),
+            Accepts::Found => Err(Fault::raised(format!("Found dtype {to} but expected {from}"))),
+            Accepts::SafelyCastable(name) => {
+                let words = "Expected result to be safely castable from";
+                Err(Fault::raised(format!("{name}: {words} {from} dtype, but got result with dtype {to}")))
+            }
+        }
+    }
 }
 
 impl<'a> Call<'a> {
@@ -30,7 +77,11 @@ impl<'a> Call<'a> {
             return Ok(Destination::New);
         };
         let tensor = self.tensor(i)?;
-        Ok(if arguments[i].is_out() { Destination::Out(tensor) } else { Destination::InPlace(tensor) })
+        Ok(if arguments[i].is_out() {
+            Destination::Out(tensor, self.operator.accepts)
+        } else {
+            Destination::InPlace(tensor)
+        })
     }
 
     /// Hands over a computed tensor as the schema says: as it is, or written to the first argument or to `out`.
@@ -47,12 +98,10 @@ impl<'a> Destination<'a> {
     pub(super) fn receive(self, call: &Call<'_>, result: &Tensor) -> Result<(), Fault> {
         let Some(target) = self.target() else { return Ok(()) };
         let metadata = result.metadata();
-        self.check_overlap(&[])?;
-        self.check_sizes(metadata.layout.sizes())?;
-        self.check_dtype(call, metadata.dtype)?;
+        self.check_write(metadata.layout.sizes(), metadata.dtype, &[])?;
         dispatch!(all metadata.dtype, call.operator.name, T => {
             let elements = result.read::<T>(call.allocator.memory())?;
-            self.prepare(metadata.layout.sizes())?;
+            self.prepare(&metadata.layout)?;
             target.store(&elements)
         })
     }
@@ -61,7 +110,7 @@ impl<'a> Destination<'a> {
     pub fn target(self) -> Option<&'a Tensor> {
         match self {
             Destination::New => None,
-            Destination::InPlace(tensor) | Destination::Out(tensor) => Some(tensor),
+            Destination::InPlace(tensor) | Destination::Out(tensor, _) => Some(tensor),
         }
     }
 
@@ -70,15 +119,15 @@ impl<'a> Destination<'a> {
     pub fn check_write(self, sizes: &[i64], dtype: DType, inputs: &[&Tensor]) -> Result<(), Fault> {
         self.check_overlap(inputs)?;
         self.check_sizes(sizes)?;
-        self.target().map_or(Ok(()), |target| check_can_cast(dtype, target.dtype()))
+        self.check_dtype(dtype)
     }
 
-    /// Raises what the operator raises if its result is of a dtype that it does not write to the target.
-    pub(super) fn check_dtype(self, call: &Call<'_>, result: DType) -> Result<(), Fault> {
+    /// The part of [`Destination::check_write`] about dtypes.
+    pub fn check_dtype(self, dtype: DType) -> Result<(), Fault> {
         match self {
             Destination::New => Ok(()),
-            Destination::InPlace(target) => check_can_cast(result, target.dtype()),
-            Destination::Out(target) => check_out_dtype(call.operator, result, target.dtype()),
+            Destination::InPlace(target) => check_can_cast(dtype, target.dtype()),
+            Destination::Out(target, accepts) => accepts.check(dtype, target.dtype()),
         }
     }
 
@@ -101,10 +150,10 @@ impl<'a> Destination<'a> {
         }
     }
 
-    /// Gives `out` the sizes of the result.
-    pub fn prepare(self, sizes: &[i64]) -> Result<(), Fault> {
+    /// Gives `out` the sizes of the result; if it had others, it lies as a new result would.
+    pub fn prepare(self, layout: &Layout) -> Result<(), Fault> {
         match self {
-            Destination::Out(target) if target.sizes().as_slice() != sizes => target.resize(sizes),
+            Destination::Out(target, _) if target.sizes().as_slice() != layout.sizes() => target.lay_out(layout),
             _ => Ok(()),
         }
     }
@@ -136,7 +185,7 @@ impl<'a> Destination<'a> {
             Buffer::Temporary(elements, _) => elements,
         };
         if let Some(target) = self.target() {
-            self.prepare(layout.sizes())?;
+            self.prepare(&layout)?;
             target.store(&elements)?;
             return Ok(Value::Tensor(target.clone()));
         }
@@ -169,9 +218,13 @@ impl<R: Number> Buffer<R> {
 impl Tensor {
     /// Gives the tensor new sizes in place, as `resize_` does: contiguous from its offset, the storage grows.
     pub fn resize(&self, sizes: &[i64]) -> Result<(), Fault> {
+        self.lay_out(&Layout::contiguous(sizes))
+    }
+
+    /// Gives the tensor these sizes and strides in place, from its own offset; the storage grows.
+    fn lay_out(&self, layout: &Layout) -> Result<(), Fault> {
         let mut metadata = (*self.metadata()).clone();
-        let strides = crate::tensor::layout::contiguous_strides(sizes);
-        let layout = Layout::strided(sizes, &strides, metadata.layout.offset());
+        let layout = Layout::strided(layout.sizes(), layout.strides(), metadata.layout.offset());
         let end = layout.end().and_then(|end| end.checked_mul(metadata.dtype.size() as i64));
         let end = end.ok_or_else(|| Fault::raised("Storage size calculation overflowed"))? as usize;
         if layout.numel() > 0 && end > metadata.storage.content().len() {

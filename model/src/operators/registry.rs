@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
+use super::output::Accepts;
 use super::scalar::plain::{IDENTITY, PLAIN};
 use super::{Correction, Kernel, Kinds, Operator, Plain, Schema, foreach, historic, out, quantized, scripted};
 
@@ -70,11 +71,10 @@ pub fn overloads(name: &str) -> Option<&'static [Operator]> {
                 operator.kernel = Some(foreach::each);
             }
         }
-        let derived =
-            |operator: &Operator| operator.kernel.is_none() && out::functional(operator, &operators).is_some();
-        let derived: Vec<usize> = (0..operators.len()).filter(|&i| derived(&operators[i])).collect();
-        for i in derived {
-            operators[i].kernel = Some(out::copied);
+        let derived = |i: usize| Some((i, out::derived(&operators[i], &operators)?));
+        let derived: Vec<(usize, Kernel)> = (0..operators.len()).filter_map(derived).collect();
+        for (i, kernel) in derived {
+            operators[i].kernel = Some(kernel);
         }
         operators
     }))
@@ -121,6 +121,7 @@ fn operator(name: &'static str, line: &'static str) -> Operator {
         overload,
         versions: 0..=u32::MAX,
         schema: Schema::parse(signature),
+        accepts: rows().accepts.get(full_name).copied().unwrap_or_default(),
         corrections: rows().corrections.get(full_name).copied().unwrap_or_default(),
         kernel,
         kinds,
@@ -156,6 +157,7 @@ fn restrict_versions(overloads: &mut [Operator]) {
 struct Rows {
     kernels: FxHashMap<&'static str, Kernel>,
     corrections: FxHashMap<&'static str, &'static [Correction]>,
+    accepts: FxHashMap<&'static str, Accepts>,
     plain: FxHashMap<&'static str, Plain>,
 }
 
@@ -164,6 +166,7 @@ fn rows() -> &'static Rows {
     ROWS.get_or_init(|| Rows {
         kernels: FAMILIES.iter().flat_map(|family| family.kernels.iter().copied().flatten()).copied().collect(),
         corrections: FAMILIES.iter().flat_map(|family| family.corrections).copied().collect(),
+        accepts: Accepts::listed().collect(),
         plain: PLAIN.iter().chain(IDENTITY).copied().collect(),
     })
 }

@@ -123,19 +123,21 @@ impl DType {
         self.row().2
     }
 
-    /// The name of its elements' type in C++, as some of PyTorch's errors print it.
-    pub fn cpp_name(self) -> &'static str {
+    /// The C++ name of its elements, as some messages have it.
+    pub fn c_name(self) -> &'static str {
         match self {
             DType::UInt8 => "unsigned char",
             DType::Int8 => "signed char",
             DType::Int16 => "short int",
             DType::Int32 => "int",
             DType::Int64 => "long int",
-            DType::Float32 => "float",
-            DType::Float64 => "double",
+            DType::UInt16 => "short unsigned int",
+            DType::UInt32 => "unsigned int",
+            DType::UInt64 => "long unsigned int",
             DType::Float16 => "c10::Half",
             DType::BFloat16 => "c10::BFloat16",
-            DType::ComplexHalf => "c10::complex<c10::Half>",
+            DType::Float32 => "float",
+            DType::Float64 => "double",
             DType::Complex64 => "c10::complex<float>",
             DType::Complex128 => "c10::complex<double>",
             other => other.name(),

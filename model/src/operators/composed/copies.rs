@@ -7,6 +7,9 @@ use crate::value::Value;
 type Result<T = Value> = std::result::Result<T, Fault>;
 
 pub(super) const ROWS: &[(&str, Kernel)] = &[
+    ("aten::alias_copy", |call| copied(call, call.args[0].clone())),
+    ("aten::detach_copy", |call| copied(call, call.args[0].clone())),
+    ("aten::lift_fresh_copy", |call| copied(call, call.args[0].clone())),
     ("aten::resize", |call| resized(call, "aten::resize_")),
     ("aten::resize_as", |call| resized(call, "aten::resize_as_")),
     ("aten::split_copy.Tensor", |call| each(call, "aten::split.Tensor")),

@@ -35,8 +35,6 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
         let items = call.tensor(0)?.to_i64s(&call.memory())?;
         Ok(call.int_list(&items))
     }),
-    ("aten::alias_copy", |call| same(call, "aten::clone")),
-    ("aten::detach_copy", |call| same(call, "aten::clone")),
     ("aten::float_power.Scalar", float_power),
     ("aten::float_power.Tensor_Scalar", float_power),
     ("aten::float_power.Tensor_Tensor", float_power),
@@ -44,7 +42,6 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
     ("aten::float_power_.Tensor", float_power),
     ("aten::ldexp.Tensor", ldexp),
     ("aten::ldexp_", ldexp),
-    ("aten::lift_fresh_copy", |call| same(call, "aten::clone")),
     ("aten::log_sigmoid_forward", log_sigmoid_forward),
     ("aten::native_channel_shuffle", |call| same(call, "aten::channel_shuffle")),
     ("aten::renorm_", renorm_),

@@ -3,7 +3,7 @@
 use super::of;
 use crate::operators::arguments::wrap_dim;
 use crate::operators::shape::layouts::wrap_existing_dim;
-use crate::operators::{Call, Fault, Kernel};
+use crate::operators::{Call, Fault, Kernel, out};
 use crate::tensor::{DType, Tensor};
 use crate::value::Value;
 
@@ -15,6 +15,7 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
     ("aten::cumulative_trapezoid.dx", |call| trapezoid(call, true)),
     ("aten::cumulative_trapezoid.x", |call| trapezoid(call, true)),
     ("aten::diff", diff),
+    ("aten::diff.out", out::cast),
     ("aten::trapezoid.dx", |call| trapezoid(call, false)),
     ("aten::trapezoid.x", |call| trapezoid(call, false)),
     ("aten::trapz.dx", |call| trapezoid(call, false)),

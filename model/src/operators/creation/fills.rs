@@ -14,11 +14,8 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
     ("aten::fill_.Scalar", fill_in_place),
     ("aten::fill_.Tensor", fill_in_place),
     ("aten::zero", filled),
-    ("aten::zero.out", filled),
     ("aten::fill.Scalar", filled),
     ("aten::fill.Tensor", filled),
-    ("aten::fill.Scalar_out", filled),
-    ("aten::fill.Tensor_out", filled),
 ];
 
 /// What was there before does not matter.

@@ -53,6 +53,10 @@ fn arange(call: &mut Call<'_>) -> Result {
     let step = number("step", Scalar::Int(1))?;
     let integral = [start, end, step].iter().all(|number| !matches!(number, Scalar::Float(_)));
     let dtype = dtype_of(call, if integral && !inclusive { DType::Int64 } else { DType::Float32 })?;
+    if dtype.is_complex() {
+        let kernel = if inclusive { "range_cpu" } else { "arange_cpu" };
+        return Err(Fault::raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name())));
+    }
     let count = steps(start, end, step, dtype, inclusive)?;
     check_sizes(&[count])?;
     let result = if dtype.is_integral() {
@@ -163,14 +167,18 @@ fn linspace(call: &mut Call<'_>) -> Result {
 /// An end, given as a number or as a tensor without dimensions.
 fn bound(call: &Call<'_>, i: usize) -> Result<f64> {
     let Value::Tensor(tensor) = call.value(i) else { return Ok(call.scalar(i)?.to_f64()) };
-    match tensor.sizes().len() {
-        0 => Ok(tensor.item()?.to_f64()),
-        rank => {
-            let (function, name) = (&call.operator.name["aten::".len()..], if i == 0 { "start" } else { "end" });
-            let text = "only supports 0-dimensional start and end tensors, but got";
-            Err(Fault::raised(format!("{function} {text} {name} with {rank} dimension(s).")))
-        }
+    let rank = |i: usize| match call.value(i) {
+        Value::Tensor(tensor) => Some(tensor.sizes().len()),
+        _ => None,
+    };
+    let ranks = [("start", rank(0)), ("end", rank(1))];
+    if ranks.iter().all(|(_, rank)| rank.unwrap_or(0) == 0) {
+        return Ok(tensor.item()?.to_f64());
     }
+    let told = |(name, rank): (&str, Option<usize>)| Some(format!("{name} with {} dimension(s)", rank?));
+    let told: Vec<String> = ranks.into_iter().filter_map(told).collect();
+    let (function, text) = (&call.operator.name["aten::".len()..], "only supports 0-dimensional start and end tensors");
+    Err(Fault::raised(format!("{function} {text}, but got {}.", told.join(" and "))))
 }
 
 /// A window of so many samples, by its shape over 0 to 1; a periodic one leaves out the last.

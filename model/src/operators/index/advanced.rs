@@ -27,7 +27,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::index.Tensor_out", index),
     ("aten::index_put", index_put),
     ("aten::index_put.hacked_twin", index_put),
-    ("aten::index_put.out", index_put),
     ("aten::index_put_", index_put),
     ("aten::index_put_.hacked_twin", index_put),
 ];

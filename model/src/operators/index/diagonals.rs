@@ -13,7 +13,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::diag", diag),
     ("aten::diag.out", diag),
     ("aten::diag_embed", diag_embed),
-    ("aten::diag_embed.out", diag_embed),
     ("aten::diagflat", diagflat),
     ("aten::tril", |call| triangle(call, "tril", |row, column, k| column - row <= k)),
     ("aten::tril.out", |call| triangle(call, "tril", |row, column, k| column - row <= k)),
@@ -37,7 +36,7 @@ fn triangle(call: &mut Call<'_>, name: &str, keeps: fn(i64, i64, i64) -> bool) -
             check_no_internal_overlap(target)?;
             target.clone()
         }
-        Destination::New | Destination::Out(_) => contiguous(call.allocator, source)?,
+        Destination::New | Destination::Out(..) => contiguous(call.allocator, source)?,
     };
     let (rows, columns) = (layout.sizes()[last], layout.sizes()[last + 1]);
     let written = target.metadata();

@@ -9,14 +9,13 @@ use super::elements::{copy_to, places, zeros};
 use super::folding::fill_each;
 use crate::tensor::layout::contiguous_strides;
 use crate::tensor::promote::result_type_all;
-use crate::tensor::{Dims, Layout, Tensor};
+use crate::tensor::{DType, Dims, Layout, Tensor};
 use crate::value::Value;
 
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::_stack", stack),
     ("aten::_stack.out", stack),
     ("aten::block_diag", block_diag),
-    ("aten::block_diag.out", block_diag),
     ("aten::cat", cat),
     ("aten::cat.out", cat),
     ("aten::column_stack", column_stack),
@@ -201,7 +200,8 @@ fn column_stack(call: &mut Call<'_>) -> Result<Value, Fault> {
 fn block_diag(call: &mut Call<'_>) -> Result<Value, Fault> {
     let tensors = call.tensors(0)?;
     if tensors.is_empty() {
-        return Err(Fault::raised("torch.block_diag(): Input tensors list cannot be empty"));
+        let nothing = zeros(call.allocator, &[1, 0], DType::Float32)?;
+        return call.deliver(nothing);
     }
     let dtype = result_type_all(&tensors)?;
     let mut blocks = Vec::with_capacity(tensors.len());
@@ -209,7 +209,7 @@ fn block_diag(call: &mut Call<'_>) -> Result<Value, Fault> {
         let rank = tensor.sizes().len();
         if rank > 2 {
             return Err(Fault::raised(format!(
-                "torch.block_diag(): Input tensors must have 2 or fewer dimensions. Input {i} has {rank} dimensions"
+                "torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {rank} dimensions"
             )));
         }
         let block = tensor.convert(call.allocator, dtype)?;

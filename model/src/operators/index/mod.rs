@@ -72,6 +72,11 @@ mod tests {
     }
 
     #[test]
+    fn what_is_refused_is_pytorchs() {
+        replay(include_str!("../fixtures/picking_refused.txt"));
+    }
+
+    #[test]
     fn what_cannot_fit_is_refused_at_once() {
         // A few bytes can show more elements than any memory holds.
         let huge = "i64[1099511627776,2/0,1]{1 2}";

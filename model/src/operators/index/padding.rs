@@ -13,7 +13,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
         call.deliver(result)
     }),
     ("aten::constant_pad_nd", constant_pad_nd),
-    ("aten::constant_pad_nd.out", constant_pad_nd),
     ("aten::pad", pad),
     ("aten::reflection_pad1d", |call| pad_by(call, Border::Reflect, 1)),
     ("aten::reflection_pad1d.out", |call| pad_by(call, Border::Reflect, 1)),

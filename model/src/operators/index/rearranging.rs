@@ -12,25 +12,17 @@ use crate::value::Value;
 
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::channel_shuffle", channel_shuffle),
-    ("aten::channel_shuffle.out", channel_shuffle),
     ("aten::flip", |call| flip(call, &call.ints(1)?)),
-    ("aten::flip.out", |call| flip(call, &call.ints(1)?)),
     ("aten::fliplr", |call| flip_from(call, 2, 1)),
     ("aten::flipud", |call| flip_from(call, 1, 0)),
     ("aten::pixel_shuffle", pixel_shuffle),
-    ("aten::pixel_shuffle.out", pixel_shuffle),
     ("aten::pixel_unshuffle", pixel_unshuffle),
-    ("aten::pixel_unshuffle.out", pixel_unshuffle),
     ("aten::repeat", |call| repeat(call, &call.ints(1)?)),
-    ("aten::repeat.out", |call| repeat(call, &call.ints(1)?)),
     ("aten::repeat_interleave.Tensor", repeat_numbers),
-    ("aten::repeat_interleave.Tensor_out", repeat_numbers),
     ("aten::repeat_interleave.self_Tensor", repeat_interleave),
     ("aten::repeat_interleave.self_int", repeat_interleave),
     ("aten::roll", roll),
-    ("aten::roll.out", roll),
     ("aten::rot90", rot90),
-    ("aten::rot90.out", rot90),
     ("aten::tile", tile),
 ];
 

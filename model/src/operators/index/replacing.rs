@@ -8,13 +8,9 @@ use crate::value::Value;
 
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::as_strided_scatter", |call| replaced(call, as_strided)),
-    ("aten::as_strided_scatter.out", |call| replaced(call, as_strided)),
     ("aten::diagonal_scatter", |call| replaced(call, diagonal)),
-    ("aten::diagonal_scatter.out", |call| replaced(call, diagonal)),
     ("aten::select_scatter", |call| replaced(call, select)),
-    ("aten::select_scatter.out", |call| replaced(call, select)),
     ("aten::slice_scatter", |call| replaced(call, slice)),
-    ("aten::slice_scatter.out", |call| replaced(call, slice)),
 ];
 
 fn replaced(call: &mut Call<'_>, view: fn(&Call<'_>, &Layout) -> Result<Layout, Fault>) -> Result<Value, Fault> {

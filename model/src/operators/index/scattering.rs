@@ -188,6 +188,11 @@ fn check_sizes(layout: &Layout, dim: usize, index: &Tensor, source: Option<&Tens
 
 /// `scatter` with a tensor or a number, and with `reduce`.
 fn scatter(call: &Call<'_>, target: &Tensor) -> Result<(), Fault> {
+    let source = match call.value(3) {
+        Value::Tensor(source) => Some(source),
+        _ => None,
+    };
+    let (to, from) = pairs(call, target, source)?;
     let how = match call.position("reduce").map(|i| call.str(i)).transpose()? {
         None => None,
         Some(name) => match &**name {
@@ -196,11 +201,6 @@ fn scatter(call: &Call<'_>, target: &Tensor) -> Result<(), Fault> {
             _ => return Err(Fault::raised("reduce argument must be either add or multiply.")),
         },
     };
-    let source = match call.value(3) {
-        Value::Tensor(source) => Some(source),
-        _ => None,
-    };
-    let (to, from) = pairs(call, target, source)?;
     let memory = call.allocator.memory();
     match (source, how) {
         (Some(source), Some(how)) => fold_each(memory, target, &to, source, &from, how, Scalar::Int(1)),

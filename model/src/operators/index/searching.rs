@@ -12,7 +12,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::_unique", |call| unique(call, 2)),
     ("aten::_unique2", |call| unique(call, 3)),
     ("aten::bucketize.Scalar", bucketize),
-    ("aten::bucketize.Scalar_out", bucketize),
     ("aten::bucketize.Tensor", bucketize),
     ("aten::bucketize.Tensor_out", bucketize),
     ("aten::one_hot", one_hot),
@@ -131,6 +130,31 @@ fn search(
     narrow: bool,
     right: bool,
 ) -> Result<Value, Fault> {
+    if let Some(sorter) = sorter {
+        let (dtype, sizes) = (sorter.dtype(), sorter.sizes());
+        if sizes != sequence.sizes() {
+            return Err(Fault::raised(format!(
+                "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor {:?}and got \
+                 sorter tensor {sizes:?}",
+                sequence.sizes()
+            )));
+        }
+        if dtype != DType::Int64 {
+            let found = dtype.scalar_type_name();
+            let words = "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype";
+            return Err(Fault::raised(format!("{words} {found}")));
+        }
+    }
+    if let Some(out) = call.destination()?.target().map(Tensor::dtype)
+        && out != if narrow { DType::Int32 } else { DType::Int64 }
+    {
+        let flag = if narrow { "True" } else { "False" };
+        return Err(Fault::raised(format!(
+            "torch.searchsorted(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on \
+             whether out_int32 flag is True, but we got output tensor's dtype {} and out_int32 flag is {flag}",
+            out.scalar_type_name()
+        )));
+    }
     let common = promote(sequence.dtype(), values.dtype())?;
     let order = sorter.map(|sorter| indices(call, sorter)).transpose()?;
     let (known, asked) = (sequence.sizes(), values.sizes());

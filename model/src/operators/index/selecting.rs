@@ -14,7 +14,6 @@ use crate::value::Value;
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::argwhere", nonzero),
     ("aten::masked_scatter", |call| write_to(call, clone_broadcast, masked_scatter)),
-    ("aten::masked_scatter.out", |call| write_to(call, clone, masked_scatter)),
     ("aten::masked_scatter_", |call| write_to(call, clone, masked_scatter)),
     ("aten::masked_select", masked_select),
     ("aten::masked_select.out", masked_select),
@@ -22,7 +21,6 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::nonzero.out", nonzero),
     ("aten::nonzero_numpy", nonzero_numpy),
     ("aten::put", |call| write_to(call, clone, put)),
-    ("aten::put.out", |call| write_to(call, clone, put)),
     ("aten::put_", |call| write_to(call, clone, put)),
     ("aten::take", take),
     ("aten::take.out", take),
@@ -56,6 +54,10 @@ pub(super) fn positions(call: &Call<'_>, tensor: &Tensor) -> Result<Vec<Vec<i64>
 /// A row of positions for every element that is not zero. PyTorch writes it column by column.
 fn nonzero(call: &mut Call<'_>) -> Result<Value, Fault> {
     let tensor = call.tensor(0)?;
+    if let Some(out) = call.destination()?.target().map(Tensor::dtype).filter(|&out| out != DType::Int64) {
+        let words = "nonzero: Expected out tensor to have scalar type Long but got scalar type";
+        return Err(Fault::raised(format!("{words}{}", out.scalar_type_name())));
+    }
     let columns = positions(call, tensor)?;
     let rank = columns.len() as i64;
     let found = match columns.first() {
@@ -103,6 +105,9 @@ fn masked_select(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (source, mask) = (call.tensor(0)?.metadata(), call.tensor(1)?.metadata());
     if mask.dtype != DType::Bool {
         return Err(Fault::raised("masked_select: expected BoolTensor for mask"));
+    }
+    if call.destination()?.target().is_some_and(|out| out.dtype() != source.dtype) {
+        return Err(Fault::raised("masked_select(): self and result must have the same scalar type"));
     }
     let sizes = broadcast(mask.layout.sizes(), source.layout.sizes())?;
     let _charge = charge_places(call, 2 * count(&sizes)?)?;

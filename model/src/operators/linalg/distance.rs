@@ -1,6 +1,7 @@
 //! Distances and angles between vectors, and the cross product.
 
 use crate::operators::arguments::wrap_dim;
+use crate::operators::compose::of;
 use crate::operators::reduce::moments::norm_of;
 use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault};
@@ -139,6 +140,27 @@ pub(super) fn pairwise_distance(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// The sum of products along a dimension.
 pub(super) fn vecdot(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (a, b, dim) = (call.tensor(0)?, call.tensor(1)?, call.int(2)?);
+    let (dtype, other) = (a.dtype(), b.dtype());
+    let name = DType::scalar_type_name;
+    if !dtype.is_floating_point() && !dtype.is_complex() {
+        let words = "linalg.vecdot: Expected a floating point or complex tensor as input. Got";
+        return Err(Fault::raised(format!("{words} {}", name(dtype))));
+    }
+    if dtype != other {
+        let words = "linalg.vecdot: Expected x and y to have the same dtype, but found x of type";
+        return Err(Fault::raised(format!("{words} {} and y of type {} instead", name(dtype), name(other))));
+    }
+    if let Some(out) = call.destination()?.target().map(Tensor::dtype).filter(|&out| out != dtype) {
+        let (own, out) = (name(dtype), name(out));
+        return Err(Fault::raised(format!("linalg.vecdot: Expected out of dtype{own} but found {out}")));
+    }
+    if dtype.is_complex() {
+        let conjugates = call.run("aten::_conj_physical", &[of(a)])?;
+        let products = call.run("aten::mul.Tensor", &[conjugates, of(b)])?;
+        let dims = call.int_list(&[dim]);
+        let sums = call.run_tensor("aten::sum.dim_IntList", &[products, dims, Value::Bool(false), Value::None])?;
+        return call.deliver(sums);
+    }
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).fold(0.0, |sum, (x, y)| sum + x * y);
     let result = pairs(call, (a, b), dim, false, dot)?;
     call.deliver(result)
@@ -167,17 +189,23 @@ pub(super) fn cross(call: &mut Call<'_>) -> Result<Value, Fault> {
             "linalg.cross: inputs dimension {given} must have length 3. Got {x} and {y}"
         )));
     }
-    let sizes = broadcast(&a_sizes, &b_sizes)?;
-    let memory = call.memory();
-    let (x, y) = (a.read_expanded::<f64>(&sizes, &memory)?, b.read_expanded::<f64>(&sizes, &memory)?);
-    let inner = sizes[dim + 1..].iter().product::<i64>() as usize;
-    let component = |i: usize| {
-        // This component and the two others in order.
-        let k = i / inner % 3;
-        let other = |step: usize| i - k * inner + (k + step) % 3 * inner;
-        x[other(1)] * y[other(2)] - x[other(2)] * y[other(1)]
+    if a.dtype() != b.dtype() {
+        let (first, second) = (a.dtype().scalar_type_name(), b.dtype().scalar_type_name());
+        return Err(Fault::raised(format!("expected scalar type {first} but found {second}")));
+    }
+    if a.dtype() == DType::Bool {
+        return Err(Fault::raised("\"cross\" not implemented for 'Bool'"));
+    }
+    let rolled = |call: &mut Call<'_>, x: &Tensor, by: i64| {
+        let (by, dims) = (call.int_list(&[by]), call.int_list(&[dim as i64]));
+        call.run("aten::roll", &[of(x), by, dims])
     };
-    let results: Vec<f64> = (0..x.len()).map(component).collect();
-    let result = call.create(result_type(a, b)?, &sizes, &results)?;
+    // Each component is made of the two others in order.
+    let mut product = |next: i64, last: i64| {
+        let factors = [rolled(call, a, next)?, rolled(call, b, last)?];
+        call.run("aten::mul.Tensor", &factors)
+    };
+    let products = [product(-1, -2)?, product(-2, -1)?, Value::Int(1)];
+    let result = call.run_tensor("aten::sub.Tensor", &products)?;
     call.deliver(result)
 }

@@ -2,6 +2,7 @@
 
 use super::matmul::known;
 use super::product::{Factor, Shape, products};
+use crate::operators::compose::of;
 use crate::operators::reduce::number::compute;
 use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault, Operator};
@@ -290,9 +291,6 @@ pub(super) fn einsum(call: &mut Call<'_>) -> Result<Value, Fault> {
     if operands.len() > 1 {
         known(operands[0].dtype(), "bmm")?;
     }
-    if operands.iter().all(|operand| operand.dtype().is_complex() && operand.dtype() == operands[0].dtype()) {
-        return contract_complex(call, &equation, &operands, &sizes).map(Value::Tensor);
-    }
     contract(call, &equation, &operands, &sizes).map(Value::Tensor)
 }
 
@@ -323,6 +321,9 @@ fn contract(call: &mut Call<'_>, equation: &Equation, operands: &[Tensor], sizes
     if let Some(other) = operands.iter().find(|tensor| tensor.dtype() != dtype) {
         let (a, b) = (dtype.scalar_type_name(), other.dtype().scalar_type_name());
         return Err(Fault::raised(format!("expected scalar type {a} but found {b}")));
+    }
+    if dtype.is_complex() {
+        return contract_complex(call, equation, operands, sizes);
     }
     compute!(dtype, "aten::einsum", T => {
         let mut product: Option<Named<T>> = None;
@@ -373,17 +374,22 @@ pub(super) fn tensordot(call: &mut Call<'_>) -> Result<Value, Fault> {
     if a_dims.len() != b_dims.len() {
         return Err(Fault::raised("both dimension lists should have same length"));
     }
-    let ranks = (a.sizes().len(), b.sizes().len());
+    let (mut operands, ranks) = ([a.clone(), b.clone()], (a.sizes().len(), b.sizes().len()));
     let a_labels: Vec<Label> = (0..ranks.0 as Label).collect();
     let mut b_labels: Vec<Label> = (0..ranks.1 as Label).map(|label| label + 500).collect();
     for (&i, &j) in a_dims.iter().zip(&b_dims) {
         let i = wrap_existing_dim(i, ranks.0)?;
         let j = wrap_existing_dim(j, ranks.1)?;
-        if a.sizes()[i] != b.sizes()[j] {
+        let (left, right) = (a.sizes()[i], b.sizes()[j]);
+        if left != right && (left == 1 || right == 1) {
+            // What is to be multiplied by one number can be summed before.
+            let (longer, dim) = if left == 1 { (&mut operands[1], j) } else { (&mut operands[0], i) };
+            let dims = call.int_list(&[dim as i64]);
+            *longer = call.run_tensor("aten::sum.dim_IntList", &[of(longer), dims, Value::Bool(true), Value::None])?;
+        } else if left != right {
             return Err(Fault::raised(format!(
                 "contracted dimensions need to match, but first has size {} in dim {i} and second has size {} in dim {j}",
-                a.sizes()[i],
-                b.sizes()[j]
+                left, right
             )));
         }
         b_labels[j] = i as Label;
@@ -393,7 +399,6 @@ pub(super) fn tensordot(call: &mut Call<'_>) -> Result<Value, Fault> {
         .copied()
         .collect();
     let equation = Equation { operands: vec![a_labels, b_labels], output };
-    let operands = [a.clone(), b.clone()];
     let sizes = check_sizes(&equation, &operands)?;
     let result = contract(call, &equation, &operands, &sizes)?;
     call.deliver(result)
@@ -428,9 +433,7 @@ pub(super) fn bilinear(call: &mut Call<'_>) -> Result<Value, Fault> {
     let sizes = check_sizes(&equation, &operands)?;
     let result = contract(call, &equation, &operands, &sizes)?;
     if let Some(bias) = bias {
-        let biases = bias.read_expanded::<f64>(&sizes, &call.memory())?;
-        let sums: Vec<f64> = result.to_f64s(&call.memory())?.iter().zip(&*biases).map(|(x, b)| x + b).collect();
-        result.store(&sums)?;
+        return call.run("aten::add.Tensor", &[Value::Tensor(result), of(bias), Value::Int(1)]);
     }
     Ok(Value::Tensor(result))
 }
@@ -467,22 +470,14 @@ pub(super) fn kron(call: &mut Call<'_>) -> Result<Value, Fault> {
     };
     let (a_sizes, b_sizes) = (padded(a), padded(b));
     let sizes: Dims = a_sizes.iter().zip(&b_sizes).map(|(x, y)| x * y).collect();
-    let dtype = crate::tensor::promote::result_type(a, b)?;
-    let (x, y) = (a.to_f64s(&call.memory())?, b.to_f64s(&call.memory())?);
-    let result = call.zeros(dtype, &sizes)?;
-    let mut products = Vec::with_capacity(result.numel() as usize);
-    for mut i in 0..result.numel() {
-        let (mut a_at, mut b_at, mut a_step, mut b_step) = (0, 0, 1, 1);
-        for dim in (0..rank).rev() {
-            let index = i % sizes[dim];
-            i /= sizes[dim];
-            a_at += index / b_sizes[dim] * a_step;
-            b_at += index % b_sizes[dim] * b_step;
-            a_step *= a_sizes[dim];
-            b_step *= b_sizes[dim];
-        }
-        products.push(x[a_at as usize] * y[b_at as usize]);
-    }
-    result.store(&products)?;
+    // Each dimension of one stands before that of the other.
+    let (ones, pairs) = (Dims::from_elem(1, rank), |x: &Dims, y: &Dims| -> Dims {
+        x.iter().zip(y).flat_map(|(&x, &y)| [x, y]).collect()
+    });
+    let (left, right) = (call.int_list(&pairs(&a_sizes, &ones)), call.int_list(&pairs(&ones, &b_sizes)));
+    let factors = [call.run("aten::reshape", &[of(a), left])?, call.run("aten::reshape", &[of(b), right])?];
+    let products = call.run("aten::mul.Tensor", &factors)?;
+    let sizes = call.int_list(&sizes);
+    let result = call.run_tensor("aten::reshape", &[products, sizes])?;
     call.deliver(result)
 }

@@ -8,7 +8,8 @@ use std::ops::Range;
 use super::super::results::tuple;
 use super::super::{Call, Fault};
 use crate::tensor::broadcast::broadcast;
-use crate::tensor::{DType, Dims, Layout, Tensor};
+use crate::tensor::layout::contiguous_strides;
+use crate::tensor::{DType, Dims, Layout, Storage, Tensor};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -259,9 +260,19 @@ pub(super) fn check_sizes(sizes: &[i64], name: &str, square: bool) -> Result<(),
             raised(format!("{name}: A must be batches of square matrices, but they are {rows} by {columns} matrices"))
         }
         [.., _, _] => Ok(()),
-        _ => raised(format!("{name}: The input tensor A must have at least 2 dimensions.")),
+        _ => {
+            let own = NO_MATRIX.iter().find(|row| row.0 == name).map(|row| row.1);
+            raised(format!("{name}: {} must have at least 2 dimensions.", own.unwrap_or("The input tensor A")))
+        }
     }
 }
+
+/// What some functions call an input that is no matrix.
+const NO_MATRIX: &[(&str, &str)] = &[
+    ("torch.linalg.householder_product", "input"),
+    ("torch.linalg.matrix_rank", "The input tensor input"),
+    ("torch.ormqr", "input"),
+];
 
 /// The matrices of a batch, and the sizes of the batch.
 pub(super) struct Batch {
@@ -293,7 +304,20 @@ impl Batch {
         Ok(Self { matrices, sizes: batch, dtype: tensor.dtype() })
     }
 
-    /// A tensor of one matrix for each.
+    /// A contiguous tensor of one matrix for each, as products of others are.
+    pub(super) fn products(
+        &self,
+        call: &mut Call<'_>,
+        (rows, columns): (usize, usize),
+        results: &[Matrix],
+    ) -> Result<Tensor, Fault> {
+        let mut sizes = self.sizes.clone();
+        sizes.extend([rows as i64, columns as i64]);
+        let elements: Vec<f64> = results.iter().flat_map(|matrix| matrix.elements.iter().copied()).collect();
+        call.create(self.dtype, &sizes, &elements)
+    }
+
+    /// A tensor of one matrix for each, column by column, as LAPACK leaves them.
     pub(super) fn matrices(
         &self,
         call: &mut Call<'_>,
@@ -302,12 +326,18 @@ impl Batch {
     ) -> Result<Tensor, Fault> {
         let mut sizes = self.sizes.clone();
         sizes.extend([rows as i64, columns as i64]);
-        let plain = call.zeros(self.dtype, &sizes)?;
-        let mut strides: Dims = plain.metadata().layout.strides().into();
-        let rank = strides.len();
-        (strides[rank - 2], strides[rank - 1]) = (1, (rows as i64).max(1));
-        let layout = Layout::strided(&sizes, &strides, 0);
-        let tensor = Tensor::new(call.allocator, plain.storage(), self.dtype, layout);
+        self.by_columns(call, &sizes, results)
+    }
+
+    /// The elements of all matrices in a tensor of these sizes, the last two of which lie column by column, if there are two.
+    fn by_columns(&self, call: &mut Call<'_>, sizes: &[i64], results: &[Matrix]) -> Result<Tensor, Fault> {
+        let mut strides = contiguous_strides(sizes);
+        if let ([.., row, column], [.., rows, _]) = (&mut strides[..], sizes) {
+            (*row, *column) = (1, (*rows).max(1));
+        }
+        let layout = Layout::strided(sizes, &strides, 0);
+        let storage = Storage::for_layout(call.allocator, &layout, self.dtype)?;
+        let tensor = Tensor::new(call.allocator, storage, self.dtype, layout);
         let elements: Vec<f64> = results.iter().flat_map(|matrix| matrix.elements.iter().copied()).collect();
         tensor.store(&elements)?;
         Ok(tensor)
@@ -447,9 +477,17 @@ fn solved(call: &mut Call<'_>, check: bool) -> Result<[Tensor; 2], Fault> {
     }
     let results: Vec<Matrix> =
         factors.iter().zip(&right_batch.matrices).map(|(lu, b)| turned(&lu.solve(turned(b)))).collect();
-    let result = right_batch.matrices(call, (rows as usize, columns as usize), &results)?;
-    let result =
-        if vector { call.run_tensor("aten::squeeze.dim", &[Value::Tensor(result), Value::Int(-1)])? } else { result };
+    let size = (rows as usize, columns as usize);
+    let result = match (vector, left) {
+        (true, _) => {
+            let mut sizes = right_batch.sizes.clone();
+            sizes.push(rows);
+            right_batch.by_columns(call, &sizes, &results)?
+        }
+        (false, true) => right_batch.matrices(call, size, &results)?,
+        // What is solved from the other side is a transposed equation.
+        (false, false) => right_batch.products(call, size, &results)?,
+    };
     Ok([result, batch.infos(call, &infos[..batch.matrices.len().min(infos.len())])?])
 }
 
@@ -534,8 +572,11 @@ pub(super) fn cholesky_inverse(call: &mut Call<'_>) -> Result<Value, Fault> {
         let y = triangular(&l, Matrix::identity(l.rows), false, false);
         triangular(&l.transposed(), y, true, false)
     };
-    let results: Vec<Matrix> = factor.matrices.iter().map(inverse).collect();
     let (rows, _) = size_of(call, 0)?;
+    let zero = |l: &Matrix| (0..rows).find(|&k| l.at(k, k) == 0.0).map_or(0, |k| k as i64 + 1);
+    let infos: Vec<i64> = factor.matrices.iter().map(zero).collect();
+    factor.raise("cholesky_inverse", &infos, singular)?;
+    let results: Vec<Matrix> = factor.matrices.iter().map(inverse).collect();
     factor.matrices(call, (rows, rows), &results).map(Value::Tensor)
 }
 
@@ -646,7 +687,7 @@ pub(super) fn lu_parts(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (rows, columns) = size_of(call, 0)?;
     let inner = rows.min(columns);
     let [p, l, u] = parts_of(batch.matrices.iter().cloned().map(Lu::of));
-    let p = batch.matrices(call, (rows, rows), &p)?;
-    let l = batch.matrices(call, (rows, inner), &l)?;
-    Ok(tuple([p, l, batch.matrices(call, (inner, columns), &u)?]))
+    let p = batch.products(call, (rows, rows), &p)?;
+    let l = batch.products(call, (rows, inner), &l)?;
+    Ok(tuple([p, l, batch.products(call, (inner, columns), &u)?]))
 }

@@ -2,11 +2,13 @@
 
 use super::complex;
 use super::product::{Factor, Matrix, Right, Shape, Steps, affine};
+use crate::operators::compose::of;
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::results::sizes_text;
 use crate::operators::{Call, Destination, Fault};
 use crate::slot::Memory;
 use crate::tensor::broadcast::{broadcast, expands_to};
+use crate::tensor::promote::result_type_all;
 use crate::tensor::{DType, Dims, Elements, Layout, Scalar, Tensor};
 use crate::value::Value;
 
@@ -14,28 +16,12 @@ fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
     Err(Fault::raised(words))
 }
 
-/// The C++ name of a dtype's elements, as the messages about two matrices have it.
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::UInt8 => "unsigned char",
-        DType::Int8 => "signed char",
-        DType::Int16 => "short",
-        DType::Int32 => "int",
-        DType::Int64 => "long int",
-        DType::Float16 => "c10::Half",
-        DType::BFloat16 => "c10::BFloat16",
-        DType::Float32 => "float",
-        DType::Float64 => "double",
-        other => other.name(),
-    }
-}
-
 /// Raises unless two factors have the same dtype.
 pub(super) fn same_dtype(a: DType, b: DType) -> Result<(), Fault> {
     if a == b {
         return Ok(());
     }
-    raised(format!("expected m1 and m2 to have the same dtype, but got: {} != {}", c_name(a), c_name(b)))
+    raised(format!("expected m1 and m2 to have the same dtype, but got: {} != {}", a.c_name(), b.c_name()))
 }
 
 /// Raises for what PyTorch has no kernel for.
@@ -387,7 +373,8 @@ fn wide_product(call: &mut Call<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor, F
 /// `added` of a product that may be wider than the result.
 fn add_product(call: &mut Call<'_>, a: &Tensor, b: &Tensor, summed: bool) -> Result<Value, Fault> {
     if a.dtype().is_complex() && !summed {
-        return add_complex(call, a, b);
+        let product = matmul_of(call, a, b)?;
+        return add_complex(call, product);
     }
     let wide = wide_product(call, a, b)?;
     if wide.dtype() == a.dtype() {
@@ -399,12 +386,11 @@ fn add_product(call: &mut Call<'_>, a: &Tensor, b: &Tensor, summed: bool) -> Res
     call.deliver(rounded)
 }
 
-/// `beta * self + alpha * (a @ b)` of complex factors.
-fn add_complex(call: &mut Call<'_>, a: &Tensor, b: &Tensor) -> Result<Value, Fault> {
+/// `beta * self + alpha * product` of complex numbers.
+fn add_complex(call: &mut Call<'_>, product: Tensor) -> Result<Value, Fault> {
     let factor = |name: &str| call.value(call.position(name).expect("a scaled sum")).clone();
     let (beta, alpha) = (factor("beta"), factor("alpha"));
-    let product = Value::Tensor(matmul_of(call, a, b)?);
-    let product = call.run("aten::mul.Scalar", &[product, alpha])?;
+    let product = call.run("aten::mul.Scalar", &[Value::Tensor(product), alpha])?;
     let addend = call.run("aten::mul.Scalar", &[call.args[0].clone(), beta])?;
     let sum = call.run_tensor("aten::add.Tensor", &[product, addend])?;
     call.deliver(sum)
@@ -557,8 +543,12 @@ pub(super) fn chain(call: &mut Call<'_>) -> Result<Value, Fault> {
     let Some((first, rest)) = matrices.split_first() else {
         return raised("chain_matmul(): Expected one or more matrices");
     };
+    let ranks = matrices.iter().map(|matrix| matrix.sizes().len());
+    if let Some(rank) = ranks.filter(|&rank| rank != 2).last().filter(|_| call.operator.name == "aten::chain_matmul") {
+        return raised(format!("Tensor dimension is {rank}, expected 2 instead."));
+    }
     if rest.is_empty() {
-        return Ok(Value::Tensor(first.clone()));
+        return call.run("aten::clone", &[Value::Tensor(first.clone()), Value::None]);
     }
     let mut product = first.clone();
     for matrix in rest {
@@ -605,10 +595,24 @@ pub(super) fn outer(call: &mut Call<'_>) -> Result<Value, Fault> {
 pub(super) fn addr(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (a, b) = (call.tensor(1)?, call.tensor(2)?);
     let (rows, columns) = (a.numel(), b.numel());
-    if a.sizes().len() != 1 || b.sizes().len() != 1 {
-        return raised("addr: Expected 1-D arguments vec1 and vec2");
+    for (name, vector) in [("vec1", a), ("vec2", b)] {
+        let rank = vector.sizes().len();
+        if rank != 1 {
+            return raised(format!("addr: Expected 1-D argument {name}, but got {rank}-D"));
+        }
     }
-    let dtype = a.dtype();
+    let dtype = result_type_all(&[call.tensor(0)?.clone(), a.clone(), b.clone()])?;
+    if dtype.is_complex() {
+        let (a, b) = (call.run_tensor("aten::unsqueeze", &[of(a), Value::Int(1)])?, b.clone());
+        let product = call.run_tensor("aten::mul.Tensor", &[of(&a), of(&b)])?;
+        return add_complex(call, product);
+    }
+    for name in ["beta", "alpha"] {
+        let number = call.scalar(call.position(name).expect("a scaled sum"))?;
+        if dtype.is_integral() && matches!(number, Scalar::Float(_)) {
+            return raised(format!("For integral input tensors, argument {name} must not be a floating point number."));
+        }
+    }
     let product = compute!(dtype, "aten::addr", T => {
         let (x, y) = (call.read::<T>(a)?, call.read::<T>(b)?);
         let products: Vec<T> = x.iter().flat_map(|&x| y.iter().map(move |&y| x.times(y))).collect();
@@ -621,7 +625,15 @@ pub(super) fn addr(call: &mut Call<'_>) -> Result<Value, Fault> {
 pub(super) fn inner(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     let (a_sizes, b_sizes, dtype) = (a.sizes(), b.sizes(), a.dtype());
+    if dtype != b.dtype() {
+        return raised("both inputs should have same dtype");
+    }
     let scalar = a_sizes.is_empty() || b_sizes.is_empty();
+    if dtype.is_complex() && !scalar {
+        let last = call.int_list(&[-1]);
+        let result = call.run_tensor("aten::tensordot", &[of(a), of(b), last.clone(), last])?;
+        return call.deliver(result);
+    }
     let length = |sizes: &[i64]| if scalar { 1 } else { sizes[sizes.len() - 1] };
     let kept = |sizes: &[i64]| -> Dims { if scalar { sizes.into() } else { sizes[..sizes.len() - 1].into() } };
     if length(&a_sizes) != length(&b_sizes) {

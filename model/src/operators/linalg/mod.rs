@@ -14,7 +14,7 @@ mod stored;
 mod tensors;
 
 use super::corrections::When;
-use super::{Correction, Kernel};
+use super::{Correction, Kernel, out};
 
 /// Full names and kernels.
 pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
@@ -37,6 +37,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::bmm", matmul::bmm),
         ("aten::bmm.out", matmul::bmm),
         ("aten::chain_matmul", matmul::chain),
+        ("aten::chain_matmul.out", out::cast),
         ("aten::dot", matmul::dot),
         ("aten::dot.out", matmul::dot),
         ("aten::ger", matmul::outer),
@@ -87,6 +88,8 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
     stored::ROWS,
     tensors::ROWS,
     &[
+        ("aten::cholesky.out", out::cast),
+        ("aten::cholesky_solve.out", out::cast),
         ("aten::cholesky", factor::older_cholesky),
         ("aten::cholesky_inverse", factor::cholesky_inverse),
         ("aten::cholesky_solve", factor::cholesky_solve),
@@ -132,14 +135,16 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
 ];
 
 /// Full names and corrections.
-pub(super) const CORRECTIONS: &[(&str, &[Correction])] = &[
-    // The product of one matrix is that matrix.
-    ("aten::chain_matmul", &[Correction::AliasesWhen(When::ONE)]),
-    ("aten::einsum", &[Correction::AliasesWhen(When::Arguments(einsum::is_view))]),
-];
+pub(super) const CORRECTIONS: &[(&str, &[Correction])] =
+    &[("aten::einsum", &[Correction::AliasesWhen(When::Arguments(einsum::is_view))])];
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn complex_integral_and_empty_matrices_are_pytorchs() {
+        crate::operators::fixture::replay(include_str!("../fixtures/linear_algebra.txt"));
+    }
+
     #[test]
     fn products_are_those_of_pytorch() {
         crate::operators::recorded::check(include_str!("recorded.txt"), 1e-5);

@@ -5,7 +5,8 @@
 
 use super::super::results::tuple;
 use super::super::{Call, Fault};
-use super::factor::{Batch, Lu, Matrix, size_of};
+use super::factor::{Batch, Matrix, check_sizes, size_of};
+use crate::operators::compose::of;
 use crate::tensor::broadcast::broadcast;
 use crate::tensor::{DType, Dims, Tensor};
 use crate::value::Value;
@@ -240,11 +241,24 @@ pub(super) fn older_svd(call: &mut Call<'_>) -> Result<Value, Fault> {
     decomposed(call, !some, false)
 }
 
+/// What is above the diagonal of a symmetric matrix is not looked at.
+fn mirror(a: &mut Matrix) {
+    for row in 0..a.rows {
+        (row + 1..a.columns).for_each(|column| *a.at_mut(row, column) = a.at(column, row));
+    }
+}
+
 /// What counts as zero beside the greatest singular value, absolutely and as a part of it, for each matrix; and the matrices, as
 /// many as there are tolerances for.
 fn with_tolerances(call: &Call<'_>, name: &str) -> Result<(Batch, Vec<(f64, f64)>), Fault> {
     let (mut batch, (m, n)) = (Batch::of(call, 0, name, false)?, size_of(call, 0)?);
     let epsilon = if batch.dtype == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
+    if call.position("hermitian").map_or(Ok(false), |i| call.bool(i))? {
+        if m != n {
+            return raised(format!("{name}: A must be batches of square matrices, but they are {m} by {n} matrices"));
+        }
+        batch.matrices.iter_mut().for_each(mirror);
+    }
     let mut given = [None, None];
     for (i, names) in [["atol", "tol"], ["rtol", "rcond"]].into_iter().enumerate() {
         given[i] = names.iter().find_map(|name| call.position(name)).filter(|&i| call.given(i));
@@ -279,10 +293,18 @@ fn with_tolerances(call: &Call<'_>, name: &str) -> Result<(Batch, Vec<(f64, f64)
 
 /// The pseudoinverse of Moore and Penrose.
 pub(super) fn pseudoinverse(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (dtype, mut sizes) = (call.tensor(0)?.dtype(), call.tensor(0)?.sizes());
+    if let [.., m, n] = &mut sizes[..]
+        && *m * *n == 0
+        && (dtype.is_floating_point() || dtype.is_complex())
+    {
+        std::mem::swap(m, n);
+        return call.zeros(dtype, &sizes).map(Value::Tensor);
+    }
     let ((batch, tolerances), (m, n)) = (with_tolerances(call, "linalg.pinv")?, size_of(call, 0)?);
     let results: Vec<Matrix> =
         batch.matrices.iter().zip(tolerances).map(|(a, tolerances)| pseudoinverse_of(a, tolerances).0).collect();
-    batch.matrices(call, (n, m), &results).map(Value::Tensor)
+    batch.products(call, (n, m), &results).map(Value::Tensor)
 }
 
 /// What is not greater counts as zero, of singular values that descend.
@@ -303,6 +325,11 @@ pub(super) fn pseudoinverse_of(a: &Matrix, tolerances: (f64, f64)) -> (Matrix, V
 }
 
 pub(super) fn rank(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (sizes, numel) = (call.tensor(0)?.sizes(), call.tensor(0)?.numel());
+    check_sizes(&sizes, "torch.linalg.matrix_rank", false)?;
+    if numel == 0 {
+        return call.zeros(DType::Int64, &sizes[..sizes.len() - 2]).map(Value::Tensor);
+    }
     let (batch, tolerances) = with_tolerances(call, "torch.linalg.matrix_rank")?;
     let count = |(a, tolerances): (&Matrix, (f64, f64))| {
         let values = singular(a).values;
@@ -325,34 +352,35 @@ pub(super) fn nuclear_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     call.create(batch.dtype, &sizes, &sums).map(Value::Tensor)
 }
 
+/// By as few products as the bits of the exponent say.
 pub(super) fn power(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (batch, exponent) = (Batch::of(call, 0, "linalg.matrix_power", true)?, call.int(1)?);
-    let (n, _) = size_of(call, 0)?;
-    let mut results = Vec::with_capacity(batch.matrices.len());
-    for a in &batch.matrices {
-        let mut base = a.clone();
-        if exponent < 0 {
-            let factors = Lu::of(a.clone());
-            if let Some(k) = factors.zero {
-                return raised(format!(
-                    "linalg.inv: The diagonal element {} is zero, the inversion could not be completed because the input \
-                     matrix is singular.",
-                    k + 1
-                ));
-            }
-            base = factors.solve(Matrix::identity(n));
-        }
-        let (mut result, mut left) = (Matrix::identity(n), exponent.unsigned_abs());
-        while left > 0 {
-            if left & 1 == 1 {
-                result = product(&result, &base);
-            }
-            base = product(&base, &base);
-            left >>= 1;
-        }
-        results.push(result);
+    let (x, exponent) = (call.tensor(0)?, call.int(1)?);
+    let sizes = x.sizes();
+    check_sizes(&sizes, "linalg.matrix_power", true)?;
+    if exponent == 0 {
+        let n = sizes[sizes.len() - 1].max(1);
+        let ones: Vec<f64> = (0..x.numel()).map(|i| if i / n % n == i % n { 1.0 } else { 0.0 }).collect();
+        return call.create(x.dtype(), &sizes, &ones).map(Value::Tensor);
     }
-    batch.matrices(call, (n, n), &results).map(Value::Tensor)
+    let mut base = match exponent {
+        1 => call.run("aten::clone", &[of(x), Value::Int(0)])?,
+        1.. => of(x),
+        _ => call.run("aten::linalg_inv", &[of(x)])?,
+    };
+    let (mut result, mut left) = (None, exponent.unsigned_abs());
+    loop {
+        if left & 1 == 1 {
+            result = Some(match result {
+                Some(result) => call.run("aten::matmul", &[result, base.clone()])?,
+                None => base.clone(),
+            });
+        }
+        left >>= 1;
+        if left == 0 {
+            return Ok(result.expect("the highest bit is set"));
+        }
+        base = call.run("aten::matmul", &[base.clone(), base])?;
+    }
 }
 
 /// By Taylor's series of a matrix that was halved until it is small, squared as often.
@@ -374,7 +402,7 @@ pub(super) fn exponential(call: &mut Call<'_>) -> Result<Value, Fault> {
         sum
     };
     let results: Vec<Matrix> = batch.matrices.iter().map(exponential).collect();
-    batch.matrices(call, (n, n), &results).map(Value::Tensor)
+    batch.products(call, (n, n), &results).map(Value::Tensor)
 }
 
 #[cfg(test)]

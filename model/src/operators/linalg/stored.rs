@@ -99,9 +99,13 @@ fn lu_unpack(call: &mut Call<'_>) -> Result {
     }
     let (rows, columns) = size_of(call, 0)?;
     let inner = rows.min(columns);
-    let [p, l, u] = parts_of(factors(call, [0, 1], &batch.sizes)?.into_iter());
+    let given = match pivots {
+        true => factors(call, [0, 1], &batch.sizes)?,
+        false => batch.matrices.iter().cloned().map(|factors| Lu { factors, pivots: Vec::new(), zero: None }).collect(),
+    };
+    let [p, l, u] = parts_of(given.into_iter());
     let mut part = |wanted: bool, size: (usize, usize), matrices: &[Matrix]| match wanted {
-        true => batch.matrices(call, size, matrices),
+        true => batch.products(call, size, matrices),
         false => call.zeros(batch.dtype, &[0]),
     };
     Ok(tuple([part(pivots, (rows, rows), &p)?, part(data, (rows, inner), &l)?, part(data, (inner, columns), &u)?]))

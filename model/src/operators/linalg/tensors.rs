@@ -1,12 +1,17 @@
 //! Tensors as matrices, some dimensions as rows and the others as columns: their inverses and equations.
 
 use super::super::compose::of;
-use super::super::{Call, Fault, Kernel};
+use super::super::{Call, Fault, Kernel, out};
 use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
 
-pub(super) const ROWS: &[(&str, Kernel)] = &[("aten::linalg_tensorinv", inverse), ("aten::linalg_tensorsolve", solve)];
+pub(super) const ROWS: &[(&str, Kernel)] = &[
+    ("aten::linalg_tensorinv", inverse),
+    ("aten::linalg_tensorinv.out", out::cast),
+    ("aten::linalg_tensorsolve", solve),
+    ("aten::linalg_tensorsolve.out", out::cast),
+];
 
 fn raised<R>(words: impl Into<String>) -> Result<R> {
     Err(Fault::raised(words))

@@ -243,7 +243,12 @@ divisions! {
 }
 
 fn pow(call: &mut Call<'_>) -> Result {
-    let plan = Plan::binary(call, Rule::Common)?;
+    let mut plan = Plan::binary(call, Rule::Common)?;
+    match plan.operands[..] {
+        [Operand::Number(_), _] => plan = plan.contiguous(),
+        [_, Operand::Number(_)] => plan = plan.ordered(&[0])?,
+        _ => {}
+    }
     if plan.dtype.is_complex() {
         return complex::powers(plan, call);
     }

@@ -109,7 +109,7 @@ infinities! {
 /// Refuses an `out` that is not of bools, in words of these operators' own.
 fn check_bool_out(call: &Call<'_>) -> Result<()> {
     match call.destination()? {
-        Destination::Out(out) if out.dtype() != DType::Bool => {
+        Destination::Out(out, _) if out.dtype() != DType::Bool => {
             let name = call.operator.name.trim_start_matches("aten::");
             Err(Fault::raised(format!("{name} does not support non-boolean outputs.")))
         }

@@ -10,7 +10,7 @@ mod functions;
 mod gamma;
 mod logic;
 mod normal;
-mod plan;
+pub(super) mod plan;
 mod polynomials;
 mod rare;
 mod rounding;
@@ -71,6 +71,11 @@ mod tests {
     #[test]
     fn arithmetic_is_pytorchs() {
         replay(include_str!("../fixtures/arithmetic.txt"));
+    }
+
+    #[test]
+    fn results_lie_as_pytorchs() {
+        replay(include_str!("../fixtures/elementwise_layouts.txt"));
     }
 
     #[test]

@@ -9,10 +9,11 @@ use smallvec::SmallVec;
 
 use super::super::output::Buffer;
 use super::super::{Call, Destination, Fault};
+use crate::operators::creation::formats::Format;
 use crate::tensor::broadcast::broadcast_all;
 use crate::tensor::overlap::result_layout;
 use crate::tensor::promote::{Promotion, to_float};
-use crate::tensor::{DType, Dims, Elements, Layout, Number, Scalar, Tensor, dispatch};
+use crate::tensor::{DType, Dims, Elements, Layout, Metadata, Number, Scalar, Tensor, dispatch};
 use crate::value::Value;
 
 /// Runs its body with `T` named for the type that a plan's dtype is computed in; other dtypes leave the function.
@@ -232,18 +233,35 @@ impl<'a> Plan<'a> {
         } else {
             let tensors: SmallVec<[&Tensor; 3]> = operands.iter().filter_map(|operand| operand.tensor()).collect();
             destination.check_overlap(&tensors)?;
-            let layout = common_layout(&tensors, destination.target().is_none())?;
+            let (all, wanted) = (tensors.len() == operands.len(), !matches!(destination, Destination::InPlace(_)));
+            let layout = common_layout(&tensors, dtype, all, wanted)?;
             destination.check_sizes(layout.sizes())?;
             layout
         };
-        destination.check_dtype(call, result)?;
+        destination.check_dtype(result)?;
         Ok(Self { operands, dtype, result, layout, destination })
     }
 
     /// The same, computed in another dtype.
-    pub(super) fn computed_in(self, call: &Call<'_>, dtype: DType) -> Result<Self, Fault> {
-        self.destination.check_dtype(call, dtype)?;
+    pub(super) fn computed_in(self, dtype: DType) -> Result<Self, Fault> {
+        self.destination.check_dtype(dtype)?;
         Ok(Self { dtype, result: dtype, ..self })
+    }
+
+    /// The same with a new result that is contiguous.
+    pub(super) fn contiguous(self) -> Self {
+        Self { layout: Layout::contiguous(self.layout.sizes()), ..self }
+    }
+
+    /// The same with a new result that lies as if these were the operands, in this order: others are numbers that PyTorch's kernel
+    /// has besides.
+    pub(super) fn ordered(self, order: &[usize]) -> Result<Self, Fault> {
+        let tensors: SmallVec<[&Tensor; 3]> = order.iter().filter_map(|&i| self.operands[i].tensor()).collect();
+        if tensors.is_empty() || matches!(self.destination, Destination::InPlace(_)) {
+            return Ok(self);
+        }
+        let layout = common_layout(&tensors, self.dtype, tensors.len() == order.len(), true)?;
+        Ok(Self { layout, ..self })
     }
 
     /// Number of elements of the result.
@@ -388,13 +406,34 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The sizes that the operands have in common; also how a new result would lie, if that is `wanted`.
-fn common_layout(tensors: &[&Tensor], wanted: bool) -> Result<Layout, Fault> {
+/// How a new result of element-wise work on these tensors lies.
+pub(in crate::operators) fn layout_of(tensors: &[&Tensor]) -> Result<Layout, Fault> {
+    common_layout(tensors, tensors[0].dtype(), true, true)
+}
+
+/// The sizes that the operands have in common; also how a new result would lie, if that is `wanted`, where `all` of the operands
+/// are these tensors.
+fn common_layout(tensors: &[&Tensor], dtype: DType, all: bool, wanted: bool) -> Result<Layout, Fault> {
     let metadata: SmallVec<[_; 3]> = tensors.iter().map(|tensor| tensor.metadata()).collect();
     let sizes: Dims = broadcast_all(metadata.iter().map(|metadata| metadata.layout.sizes()))?;
-    if !wanted {
+    let plain = |metadata: &Metadata| *metadata.layout.sizes() == *sizes && metadata.layout.is_contiguous();
+    if !wanted || metadata.iter().all(|metadata| plain(metadata)) {
         return Ok(Layout::contiguous(&sizes));
     }
-    let layouts: SmallVec<[&Layout; 3]> = metadata.iter().map(|metadata| &metadata.layout).collect();
-    Ok(result_layout(&layouts, &sizes))
+    // What is of another dtype is a copy by then.
+    let lies = |metadata: &Metadata| match metadata.dtype == dtype {
+        true => Ok(metadata.layout.clone()),
+        false => Format::Preserve.layout(&metadata.layout),
+    };
+    let layouts = metadata.iter().map(|metadata| lies(metadata)).collect::<Result<SmallVec<[Layout; 3]>, Fault>>()?;
+    if all && layouts.iter().all(|layout| *layout.sizes() == *sizes) {
+        if layouts.iter().all(|layout| Format::ChannelsLast.holds(layout)) {
+            return Format::ChannelsLast.layout(&layouts[0]);
+        }
+        let strides = layouts[0].strides();
+        if layouts.iter().all(|layout| layout.is_dense() && layout.strides() == strides) {
+            return Ok(Layout::strided(&sizes, strides, 0));
+        }
+    }
+    Ok(result_layout(&layouts.iter().collect::<SmallVec<[&Layout; 3]>>(), &sizes))
 }

@@ -66,7 +66,7 @@ fn square(call: &mut Call<'_>) -> Result {
         return complex::map(plan, call, |_, x| x * x);
     }
     if plan.dtype == DType::Bool {
-        plan = plan.computed_in(call, DType::Int64)?;
+        plan = plan.computed_in(DType::Int64)?;
     }
     compute!(numbers plan, call, T => plan.map(call, |x: T| Calculate::mul(x, x)))
 }

@@ -39,7 +39,10 @@ fn clamp(call: &mut Call<'_>) -> Result {
         (true, false) => bound(call, 1, false),
         (false, true) => bound(call, 2, true),
         (true, true) => {
-            let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
+            let mut plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
+            if let [_, Operand::Number(_), Operand::Number(_)] = plan.operands[..] {
+                plan = plan.ordered(&[0])?;
+            }
             compute!(numbers plan, call, T => {
                 plan.zip3(call, |x: T, low: T, high: T| Calculate::minimum(Calculate::maximum(x, low), high))
             })
@@ -61,7 +64,7 @@ fn check_bounds(call: &Call<'_>) -> Result<()> {
     if can_cast(from, to) {
         return Ok(());
     }
-    let (from, to) = (from.scalar_type_name(), to.cpp_name());
+    let (from, to) = (from.scalar_type_name(), to.c_name());
     Err(Fault::raised(format!("result type {from} can't be cast to the desired output type {to}")))
 }
 
@@ -74,7 +77,10 @@ fn clamp_max(call: &mut Call<'_>) -> Result {
 }
 
 fn bound(call: &mut Call<'_>, i: usize, above: bool) -> Result {
-    let plan = Plan::new(call, &[0, i], Rule::Common)?;
+    let mut plan = Plan::new(call, &[0, i], Rule::Common)?;
+    if let Operand::Number(_) = plan.operands[1] {
+        plan = plan.ordered(&[0])?;
+    }
     compute!(real plan, call, T => {
         plan.zip::<T, T>(call, if above { Calculate::minimum } else { Calculate::maximum })
     })
@@ -127,7 +133,7 @@ fn check_mask(mask: &Tensor) -> Result<()> {
         DType::Bool => Ok(()),
         other => {
             let text = "masked_fill_ only supports boolean masks, but got mask with dtype";
-            Err(Fault::raised(format!("{text} {}", other.cpp_name())))
+            Err(Fault::raised(format!("{text} {}", other.c_name())))
         }
     }
 }
@@ -140,7 +146,7 @@ fn masked_fill(call: &mut Call<'_>) -> Result {
     let dtype = input.dtype();
     value.check_fits(dtype)?;
     let operands = smallvec![Operand::Tensor(mask), Operand::Tensor(input), Operand::Number(value)];
-    let plan = Plan::with_dtype(call, operands, dtype, dtype)?;
+    let plan = Plan::with_dtype(call, operands, dtype, dtype)?.contiguous();
     compute!(any plan, call, T => {
         let value: T = plan.number(&value)?;
         plan.zip3(call, |mask: Bool8, x: T, _: T| if mask.is_true() { value } else { x })
@@ -180,13 +186,15 @@ fn lerp(call: &mut Call<'_>) -> Result {
         if let Value::Tensor(other) = call.value(i)
             && other.dtype() != dtype
         {
-            let (a, b) = (dtype.cpp_name(), other.dtype().cpp_name());
+            let (a, b) = (dtype.c_name(), other.dtype().c_name());
             let name = if i == 1 { "end" } else { "weight" };
             return Err(Fault::raised(format!("expected dtype {a} for `{name}` but got dtype {b}")));
         }
     }
-    let operands = smallvec![Operand::of(call, 0)?, Operand::of(call, 1)?, Operand::of(call, 2)?];
-    let plan = Plan::with_dtype(call, operands, dtype, dtype)?;
+    let operands: SmallVec<[Operand<'_>; 3]> =
+        smallvec![Operand::of(call, 0)?, Operand::of(call, 1)?, Operand::of(call, 2)?];
+    let order: &[usize] = if operands[2].tensor().is_some() { &[0, 1, 2] } else { &[0, 1] };
+    let plan = Plan::with_dtype(call, operands, dtype, dtype)?.ordered(order)?;
     if dtype.is_complex() {
         return compute!(complex plan, call, T => {
             plan.zip3(call, |start: T, end: T, weight: T| {
@@ -208,6 +216,7 @@ fn lerp(call: &mut Call<'_>) -> Result {
 fn addcmul(call: &mut Call<'_>) -> Result {
     let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
     let value = call.scalar(3)?;
+    value.check_fits(plan.dtype)?;
     if plan.dtype.is_complex() {
         return compute!(complex plan, call, T => {
             let value: T = plan.number(&value)?;
@@ -224,7 +233,10 @@ fn addcmul(call: &mut Call<'_>) -> Result {
 fn addcdiv(call: &mut Call<'_>) -> Result {
     let plan = Plan::new(call, &[0, 1, 2], Rule::Common)?;
     let value = call.scalar(3)?;
-    let integral = |i: usize| plan.operands[i].dtype().is_integral() || plan.operands[i].dtype() == DType::Bool;
+    let integral = |i: usize| {
+        let dtype = plan.operands[i].dtype();
+        dtype == DType::Bool || dtype.is_integral()
+    };
     if integral(1) && integral(2) {
         return Err(Fault::raised(
             "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a \
@@ -240,6 +252,7 @@ fn addcdiv(call: &mut Call<'_>) -> Result {
             plan.zip3(call, |x: T, a: T, b: T| x + value * a / b)
         });
     }
+    value.check_fits(plan.dtype)?;
     compute!(floats plan, call, T => {
         let value = T::of(value.to_f64());
         plan.zip3(call, |x: T, a: T, b: T| x + value * a / b)

@@ -79,7 +79,7 @@ pub(super) fn uniform(tensor: &Tensor, generator: &Generator, from: f64, to: f64
         for (name, bound) in [("from", from), ("to", to)] {
             // Not a number is out of bounds, too.
             if !(-T::GREATEST..=T::GREATEST).contains(&bound) {
-                return Err(Fault::raised(format!("{name} is out of bounds for {}", c_name(dtype))));
+                return Err(Fault::raised(format!("{name} is out of bounds for {}", dtype.c_name())));
             }
         }
         if from > to {
@@ -215,26 +215,10 @@ fn check_bounds(dtype: DType, from: i64, last: i64) -> Result<(), Fault> {
     };
     for (name, value) in [("from", from), ("to - 1", last)] {
         if value < least || value > most {
-            return Err(Fault::raised(format!("{name} is out of bounds for {}", c_name(dtype))));
+            return Err(Fault::raised(format!("{name} is out of bounds for {}", dtype.c_name())));
         }
     }
     Ok(())
-}
-
-/// The C++ name of a dtype's elements, as some messages have it.
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::UInt8 => "unsigned char",
-        DType::Int8 => "signed char",
-        DType::Int16 => "short int",
-        DType::Int32 => "int",
-        DType::Int64 => "long int",
-        DType::Float16 => "c10::Half",
-        DType::BFloat16 => "c10::BFloat16",
-        DType::Float32 => "float",
-        DType::Float64 => "double",
-        other => other.name(),
-    }
 }
 
 /// Ones with probability `p`, zeros otherwise.

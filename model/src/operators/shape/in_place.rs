@@ -116,26 +116,9 @@ fn source<'a>(call: &Call<'a>) -> Result<&'a Tensor, Fault> {
         true => Ok(source),
         false => Err(Fault::raised(format!(
             "Could not set tensor of type {} to a tensor of type {}",
-            c_name(new.scalar_type_name()),
-            c_name(old.scalar_type_name())
+            new.c_name(),
+            old.c_name()
         ))),
-    }
-}
-
-/// How `caffe2::TypeMeta` prints a dtype.
-fn c_name(name: &'static str) -> &'static str {
-    match name {
-        "Byte" => "unsigned char",
-        "Char" => "signed char",
-        "Short" => "short int",
-        "Int" => "int",
-        "Long" => "long int",
-        "Half" => "c10::Half",
-        "Float" => "float",
-        "Double" => "double",
-        "Bool" => "bool",
-        "BFloat16" => "c10::BFloat16",
-        other => other,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Operators that give a list of views: pieces of one tensor, or several tensors brought to a common shape.
 
 use super::super::arguments::wrap_dim;
-use super::super::{Call, Correction, Fault, Kernel, When};
+use super::super::{Call, Correction, Fault, Kernel, When, value_text};
 use super::layouts;
 use super::reshaping;
 use super::views::over;
@@ -294,8 +294,9 @@ fn meshgrid(call: &mut Call<'_>, indexing: &str) -> Result<Value, Fault> {
         }
     };
     if let Some(tensor) = tensors.iter().find(|tensor| tensor.sizes().len() > 1) {
+        let text = value_text(&Value::Tensor(tensor.clone()), &call.memory())?;
         return Err(Fault::raised(format!(
-            "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {tensor:?}"
+            "torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {text}"
         )));
     }
     let mut order: Vec<usize> = (0..tensors.len()).collect();

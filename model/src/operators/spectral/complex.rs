@@ -5,9 +5,10 @@
 
 use num_complex::Complex64;
 
+use crate::operators::pointwise::plan::layout_of;
 use crate::operators::{Call, Fault, Operator, complex as of_complex};
 use crate::tensor::broadcast::broadcast;
-use crate::tensor::{DType, Math};
+use crate::tensor::{DType, Layout, Math, Number, Storage, Tensor};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -47,9 +48,18 @@ fn of_parts(call: &mut Call<'_>, number: fn(f64, f64) -> Complex64) -> Result<Va
         other => return Err(Fault::no_kernel(call.operator.name, other)),
     };
     let (sizes, memory) = (broadcast(&a.sizes(), &b.sizes())?, call.memory());
+    let layout = layout_of(&[a, b])?;
     let (a, b) = (a.read_expanded::<f64>(&sizes, &memory)?, b.read_expanded::<f64>(&sizes, &memory)?);
     let numbers: Vec<Complex64> = a.iter().zip(&*b).map(|(&a, &b)| number(a, b)).collect();
-    call.create(dtype, &sizes, &numbers).map(Value::Tensor)
+    lying(call, dtype, layout, &numbers)
+}
+
+/// A new tensor of this layout.
+fn lying<T: Number>(call: &mut Call<'_>, dtype: DType, layout: Layout, elements: &[T]) -> Result<Value, Fault> {
+    let storage = Storage::for_layout(call.allocator, &layout, dtype)?;
+    let tensor = Tensor::new(call.allocator, storage, dtype, layout);
+    tensor.store(elements)?;
+    Ok(Value::Tensor(tensor))
 }
 
 /// The angle to the positive real axis.
@@ -73,14 +83,14 @@ pub(super) fn angle(call: &mut Call<'_>) -> Result<Value, Fault> {
         };
         call.read::<f64>(input)?.iter().map(angle).collect()
     };
-    call.create(dtype, &input.sizes(), &angles).map(Value::Tensor)
+    lying(call, dtype, layout_of(&[input])?, &angles)
 }
 
 /// `_conj_physical`: new numbers, of real ones too.
 pub(super) fn conjugated(call: &mut Call<'_>) -> Result<Value, Fault> {
     let input = call.tensor(0)?;
     let numbers: Vec<Complex64> = call.read::<Complex64>(input)?.iter().map(Complex64::conj).collect();
-    call.create(input.dtype(), &input.sizes(), &numbers).map(Value::Tensor)
+    lying(call, input.dtype(), layout_of(&[input])?, &numbers)
 }
 
 /// A real tensor is its own conjugate.

@@ -4,14 +4,18 @@ use num_complex::Complex64;
 use rustfft::FftPlannerScalar;
 
 use crate::operators::complex::from_polar;
+use crate::operators::creation::formats::Format;
 use crate::operators::{Call, Fault};
 use crate::slot::Charge;
-use crate::tensor::{DType, Dims, Math, Tensor};
+use crate::tensor::layout::contiguous_strides;
+use crate::tensor::{DType, Dims, Layout, Math, Storage, Tensor};
 
 /// The elements of a tensor in row-major order, on their way through transforms.
 pub(super) struct Signal {
     pub(super) sizes: Dims,
     pub(super) elements: Vec<Complex64>,
+    /// How PyTorch's tensor would lie.
+    strides: Dims,
     math: Math,
     /// The memory that they take.
     _charge: Charge,
@@ -22,12 +26,48 @@ impl Signal {
     pub(super) fn of(call: &Call<'_>, tensor: &Tensor) -> Result<Self, Fault> {
         let charge = call.memory().charge((tensor.numel() as u64).saturating_mul(32))?;
         let elements = call.read::<Complex64>(tensor)?.to_vec();
-        Ok(Self { sizes: tensor.sizes(), elements, math: call.modes.math, _charge: charge })
+        let strides = tensor.metadata().layout.strides().into();
+        Ok(Self { sizes: tensor.sizes(), elements, strides, math: call.modes.math, _charge: charge })
+    }
+
+    /// The same in a dtype that transforms take.
+    pub(super) fn converted(call: &Call<'_>, tensor: &Tensor, dtype: DType) -> Result<Self, Fault> {
+        let mut signal = Self::of(call, tensor)?;
+        if tensor.dtype() != dtype {
+            signal.copy()?;
+        }
+        Ok(signal)
+    }
+
+    /// What lies elsewhere lies like the original, without gaps.
+    pub(super) fn copy(&mut self) -> Result<(), Fault> {
+        self.strides = Format::Preserve.layout(&Layout::strided(&self.sizes, &self.strides, 0))?.strides().into();
+        Ok(())
     }
 
     /// A new tensor of this complex or real dtype.
     pub(super) fn tensor(&self, call: &mut Call<'_>, dtype: DType) -> Result<Tensor, Fault> {
-        call.create(dtype, &self.sizes, &self.elements)
+        let layout = Layout::strided(&self.sizes, &self.strides, 0);
+        let storage = Storage::for_layout(call.allocator, &layout, dtype)?;
+        let tensor = Tensor::new(call.allocator, storage, dtype, layout);
+        tensor.store(&self.elements)?;
+        Ok(tensor)
+    }
+
+    /// Lies as the result of a transform along these dimensions: they are innermost, and they and the others stand in the order in
+    /// which they lay, but for the last one, if it is halved.
+    pub(super) fn lie_along(&mut self, dims: &[usize], halved: bool) {
+        let outermost = |dim: &usize| std::cmp::Reverse(self.strides[*dim]);
+        let mut order: Vec<usize> = (0..self.sizes.len()).filter(|dim| !dims.contains(dim)).collect();
+        order.sort_by_key(outermost);
+        let others = order.len();
+        order.extend(dims);
+        let end = order.len() - halved as usize;
+        order[others..end].sort_by_key(outermost);
+        let sizes: Dims = order.iter().map(|&dim| self.sizes[dim]).collect();
+        for (&dim, stride) in order.iter().zip(contiguous_strides(&sizes)) {
+            self.strides[dim] = stride;
+        }
     }
 
     /// Maps each row along a dimension to one of another length.
@@ -50,6 +90,15 @@ impl Signal {
         }
         self.elements = result;
         self.sizes[dim] = length as i64;
+    }
+
+    /// Cuts rows, or fills them up with zeros, in a copy.
+    pub(super) fn fit(&mut self, dim: usize, length: i64) {
+        let longer = length > self.sizes[dim];
+        self.resize(dim, length);
+        if longer {
+            self.strides = contiguous_strides(&self.sizes);
+        }
     }
 
     /// Cuts rows, or fills them up with zeros.

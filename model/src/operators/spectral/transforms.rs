@@ -74,13 +74,15 @@ pub(super) fn one(call: &mut Call<'_>, name: &str) -> Result<Value, Fault> {
     check_points(length)?;
     let forward = !name.starts_with('i');
     let factor = factor(norm.map(|norm| &**norm), forward, length)?;
-    let mut signal = Signal::of(call, input)?;
+    let mut signal =
+        Signal::converted(call, input, if from_half || input.dtype().is_complex() { complex } else { real })?;
     if points.is_some() {
-        signal.resize(dim, if from_half { length / 2 + 1 } else { length });
+        signal.fit(dim, if from_half { length / 2 + 1 } else { length });
     }
     if from_half {
         if forward {
             signal.conjugate();
+            signal.copy()?;
         }
         signal.transform_to_real(dim, length);
     } else {
@@ -89,6 +91,7 @@ pub(super) fn one(call: &mut Call<'_>, name: &str) -> Result<Value, Fault> {
     if to_half {
         signal.resize(dim, length / 2 + 1);
     }
+    signal.lie_along(&[dim], true);
     signal.scale(factor);
     signal.tensor(call, if from_half { real } else { complex }).map(Value::Tensor)
 }
@@ -120,22 +123,33 @@ pub(super) fn several(call: &mut Call<'_>, name: &str) -> Result<Value, Fault> {
     }
     let forward = !name.starts_with('i');
     let factor = factor(norm.map(|norm| &**norm), forward, lengths.iter().product())?;
-    let mut signal = Signal::of(call, input)?;
+    let mut signal = Signal::converted(call, input, if to_half { real } else { complex })?;
     for (&dim, &size) in dims.iter().zip(&shape) {
-        signal.resize(dim, size);
+        signal.fit(dim, size);
     }
     let whole = if to_half || from_half { &dims[..dims.len() - 1] } else { &dims[..] };
     if to_half {
         let (&last, &length) = (dims.last().expect("a dimension"), lengths.last().expect("a dimension"));
         signal.transform(last, forward);
         signal.resize(last, length / 2 + 1);
+        if !forward {
+            signal.lie_along(&[last], true);
+        }
     }
     whole.iter().for_each(|&dim| signal.transform(dim, forward));
+    match to_half && forward {
+        true => signal.lie_along(&dims, true),
+        false if whole.is_empty() => {}
+        false => signal.lie_along(whole, false),
+    }
     if from_half {
         if forward {
             signal.conjugate();
+            signal.copy()?;
         }
-        signal.transform_to_real(dims[dims.len() - 1], lengths[lengths.len() - 1]);
+        let last = dims[dims.len() - 1];
+        signal.transform_to_real(last, lengths[lengths.len() - 1]);
+        signal.lie_along(&[last], true);
     }
     signal.scale(factor);
     signal.tensor(call, if from_half { real } else { complex }).map(Value::Tensor)
@@ -186,6 +200,10 @@ pub(super) fn complex_to_complex(call: &mut Call<'_>) -> Result<Value, Fault> {
     let dims = dims(call, input)?;
     let count = dims.iter().map(|&dim| signal.sizes[dim]).product();
     dims.iter().for_each(|&dim| signal.transform(dim, forward));
+    match dims.is_empty() {
+        true => signal.copy()?,
+        false => signal.lie_along(&dims, false),
+    }
     signal.scale(factor_of(mode, count));
     signal.tensor(call, dtypes(input.dtype())?.1).map(Value::Tensor)
 }
@@ -200,6 +218,7 @@ pub(super) fn real_to_complex(call: &mut Call<'_>) -> Result<Value, Fault> {
         let half = signal.sizes[last] / 2 + 1;
         signal.resize(last, half);
     }
+    signal.lie_along(&dims, !dims.is_empty());
     signal.scale(factor_of(mode, count));
     signal.tensor(call, dtypes(input.dtype())?.1).map(Value::Tensor)
 }
@@ -211,8 +230,12 @@ pub(super) fn complex_to_real(call: &mut Call<'_>) -> Result<Value, Fault> {
     check_points(length)?;
     if let Some((&last, others)) = dims.split_last() {
         others.iter().for_each(|&dim| signal.transform(dim, false));
+        if !others.is_empty() {
+            signal.lie_along(others, false);
+        }
         signal.resize(last, length / 2 + 1);
         signal.transform_to_real(last, length);
+        signal.lie_along(&[last], true);
     }
     let count = dims.iter().map(|&dim| signal.sizes[dim]).product();
     signal.scale(factor_of(mode, count));
@@ -221,6 +244,9 @@ pub(super) fn complex_to_real(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 pub(super) fn frequencies(call: &mut Call<'_>) -> Result<Value, Fault> {
     let n = call.int(0)?;
+    if n < 0 {
+        return raised(format!("Trying to create tensor with negative dimension {n}: [{n}]"));
+    }
     let order: Vec<i64> = (0..(n + 1) / 2).chain(-(n / 2)..0).collect();
     scaled(call, "fftfreq", &order)
 }
