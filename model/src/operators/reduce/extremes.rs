@@ -200,6 +200,9 @@ pub(super) fn kthvalue(call: &mut Call<'_>) -> Result<Value, Fault> {
     let sizes = tensor.sizes();
     let dim = call.dim(2, sizes.len())?;
     let length = sizes.get(dim).copied().unwrap_or(1);
+    if length == 0 {
+        return Err(Fault::raised(format!("kthvalue(): Expected reduction dim {dim} to have non-zero size.")));
+    }
     if !(1..=length).contains(&k) {
         return Err(Fault::raised(format!("kthvalue(): selected number k out of range for dimension {dim}")));
     }

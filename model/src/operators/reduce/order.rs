@@ -1,29 +1,37 @@
 //! Sorting, and the first of a sorted order.
 
 use super::number::{Computed, compute};
-use super::rows::{Reduced, Rows, from_rows};
+use super::rows::{Reduced, Rows, from_rows_as};
+use crate::operators::creation::formats::Format;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Layout, Tensor};
 use crate::value::Value;
 
-/// The first `length` of every sorted row along a dimension, and where they stood. Ties keep their order.
-fn sorted(
+/// Every row along a dimension sorted, and where its elements stood. Ties keep their order; the results lie in memory as
+/// the tensor does.
+fn sorted(call: &mut Call<'_>, dim: usize, descending: bool) -> Result<(Tensor, Tensor), Fault> {
+    let tensor = call.tensor(0)?;
+    if tensor.dtype().is_complex() {
+        return Err(Fault::raised("Sort currently does not support complex dtypes on CPU."));
+    }
+    let layout = Format::Preserve.layout(&tensor.metadata().layout)?;
+    first(call, tensor, dim, descending, layout)
+}
+
+/// The first of every sorted row along a dimension, as many as the layout of the results has.
+fn first(
     call: &mut Call<'_>,
     tensor: &Tensor,
     dim: usize,
     descending: bool,
-    length: Option<i64>,
+    layout: Layout,
 ) -> Result<(Tensor, Tensor), Fault> {
-    let (mut sizes, dtype) = (tensor.sizes(), tensor.dtype());
-    let reduced = Reduced::one(dim, sizes.len());
+    let (dtype, reduced) = (tensor.dtype(), Reduced::one(dim, layout.rank()));
+    let length = layout.sizes().get(dim).map_or(1, |&size| size as usize);
     let mut places = Vec::new();
     let values = compute!(dtype, call.operator.name, T => {
         let rows = Rows::<T>::of(call, tensor, &reduced)?;
-        let length = length.map_or(rows.length(), |length| length as usize);
-        if let Some(size) = sizes.get_mut(dim) {
-            *size = length as i64;
-        }
         let mut values = Vec::new();
         for row in rows.iter() {
             for &place in sorted_places(row, descending).iter().take(length) {
@@ -31,9 +39,9 @@ fn sorted(
                 values.push(row[place]);
             }
         }
-        from_rows(call, dtype, &sizes, dim, &values)?
+        from_rows_as(call, dtype, layout.clone(), dim, &values)?
     });
-    Ok((values, from_rows(call, DType::Int64, &sizes, dim, &places)?))
+    Ok((values, from_rows_as(call, DType::Int64, layout, dim, &places)?))
 }
 
 fn sorted_places<T: Computed>(row: &[T], descending: bool) -> Vec<usize> {
@@ -58,18 +66,18 @@ fn sort_arguments(call: &Call<'_>) -> Result<(usize, bool), Fault> {
 
 pub(super) fn sort(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (dim, descending) = sort_arguments(call)?;
-    let (values, places) = sorted(call, call.tensor(0)?, dim, descending, None)?;
+    let (values, places) = sorted(call, dim, descending)?;
     Ok(tuple([values, places]))
 }
 
 pub(super) fn argsort(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (dim, descending) = sort_arguments(call)?;
-    let (_, places) = sorted(call, call.tensor(0)?, dim, descending, None)?;
+    let (_, places) = sorted(call, dim, descending)?;
     call.deliver(places)
 }
 
 pub(super) fn msort(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (values, _) = sorted(call, call.tensor(0)?, 0, false, None)?;
+    let (values, _) = sorted(call, 0, false)?;
     call.deliver(values)
 }
 
@@ -80,11 +88,14 @@ pub(super) fn topk(call: &mut Call<'_>) -> Result<Value, Fault> {
     if !(0..=sizes.get(dim).copied().unwrap_or(1)).contains(&k) {
         return Err(Fault::raised("selected index k out of range"));
     }
-    // Of a number alone there is nothing to choose.
-    let k = if sizes.is_empty() { 1 } else { k };
-    if tensor.dtype() == DType::Bool {
-        return Err(Fault::raised("\"topk_cpu\" not implemented for 'Bool'"));
+    if tensor.dtype() == DType::Bool || tensor.dtype().is_complex() {
+        let name = tensor.dtype().scalar_type_name();
+        return Err(Fault::raised(format!("\"topk_cpu\" not implemented for '{name}'")));
     }
-    let (values, places) = sorted(call, tensor, dim, largest, Some(k))?;
+    let mut sizes = sizes;
+    if let Some(size) = sizes.get_mut(dim) {
+        *size = k;
+    }
+    let (values, places) = first(call, tensor, dim, largest, Layout::contiguous(&sizes))?;
     Ok(tuple([values, places]))
 }
