@@ -4,6 +4,7 @@ use super::depthwise;
 use super::planes::Planes;
 use super::window::{Axis, Window};
 use super::winograd::{Tiles, Winograd, suits};
+use crate::operators::compose::of;
 use crate::operators::linalg::product::{Factor, Matrix, Right, Shape, Steps};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::scratch::Scratch;
@@ -205,10 +206,47 @@ impl Convolution<'_> {
         self.check()?;
         self.check_dtypes()?;
         let dtype = self.input.dtype();
+        if dtype.is_complex() {
+            return self.complex(call);
+        }
         compute!(dtype, "aten::convolution", T => match &self.transposed {
             None => self.forward::<T>(call),
             Some(output_padding) => self.transposed::<T>(call, output_padding),
         })
+    }
+
+    /// Of complex numbers: of the real parts, of the imaginary ones, and of the sums of both, by Gauss's trick.
+    fn complex(&self, call: &mut Call<'_>) -> Result<Tensor, Fault> {
+        let part = |call: &mut Call<'_>, name: &str, x: &Tensor| call.run_tensor(name, &[of(x)]);
+        let sum = |call: &mut Call<'_>, a: &Tensor, b: &Tensor| call.run_tensor("aten::add.Tensor", &[of(a), of(b)]);
+        let parts = |call: &mut Call<'_>, x: &Tensor| -> Result<[Tensor; 3], Fault> {
+            let (re, im) = (part(call, "aten::real", x)?, part(call, "aten::imag", x)?);
+            let both = sum(call, &re, &im)?;
+            Ok([re, im, both])
+        };
+        let (inputs, weights) = (parts(call, self.input)?, parts(call, self.weight)?);
+        let biases = self.bias.map(|bias| parts(call, bias)).transpose()?;
+        let mut products = Vec::new();
+        for i in 0..3 {
+            let bias = biases.as_ref().map(|biases| &biases[i]).filter(|_| i != 1);
+            let real = Convolution {
+                input: &inputs[i],
+                weight: &weights[i],
+                bias,
+                stride: self.stride.clone(),
+                padding: self.padding.clone(),
+                padding_after: self.padding_after.clone(),
+                dilation: self.dilation.clone(),
+                transposed: self.transposed.clone(),
+                groups: self.groups,
+            };
+            products.push(real.compute(call)?);
+        }
+        let [re, im, both] = &products[..] else { unreachable!("three products") };
+        let real = call.run("aten::sub.Tensor", &[of(re), of(im)])?;
+        let rest = sum(call, re, im)?;
+        let imaginary = call.run("aten::sub.Tensor", &[of(both), of(&rest)])?;
+        call.run_tensor("aten::complex", &[real, imaginary])
     }
 
     /// Raises what `check_shape_forward` raises.

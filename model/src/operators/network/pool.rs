@@ -326,13 +326,37 @@ impl Adaptive {
 }
 
 pub(super) fn adaptive_avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let input = call.tensor(0)?;
-    let (parts, sizes) = Adaptive::of(call, input)?;
-    let dtype = input.dtype();
-    if !dtype.is_floating_point() {
-        return raised(format!("\"adaptive_avg_pool2d\" not implemented for '{}'", dtype.scalar_type_name()));
+    let (input, outputs) = (call.tensor(0)?, call.ints(1)?);
+    let n = dimensions(call);
+    if n == 1 {
+        return adaptive_avg_pool1d(call);
     }
-    if parts.outputs == [1; 3] {
+    if outputs.len() != n {
+        return raised(format!("adaptive_avg_pool{n}d: output_size must be {n}"));
+    }
+    if outputs.iter().any(|&output| output < 0) {
+        let text: Vec<String> = outputs.iter().map(i64::to_string).collect();
+        let text = format!("{}, {}", text[0], text[1..].join(","));
+        return raised(format!(
+            "adaptive_avg_pool{n}d: elements of output_size must be greater than or equal to 0 but received {{{text}}}"
+        ));
+    }
+    let whole = outputs.iter().all(|&output| output == 1) && !call.operator.name.contains("::_");
+    let dtype = input.dtype();
+    if whole && !(dtype.is_floating_point() && Adaptive::of(call, input).is_ok()) {
+        let dims: Vec<i64> = (1..=n as i64).map(|dim| -dim).collect();
+        let dims = call.int_list(&dims);
+        return call.run("aten::mean.dim", &[Value::Tensor(input.clone()), dims, Value::Bool(true)]);
+    }
+    let (parts, sizes) = Adaptive::of(call, input)?;
+    if sizes.contains(&0) {
+        return call.zeros(dtype, &sizes).map(Value::Tensor);
+    }
+    if !dtype.is_floating_point() {
+        let kernel = if n == 2 { "adaptive_avg_pool2d" } else { "adaptive_avg_pool3d_cpu" };
+        return raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name()));
+    }
+    if whole {
         return plane_means(call, input, parts.plane(), &sizes).map(Value::Tensor);
     }
     let output = call.zeros(dtype, &sizes)?;
@@ -343,6 +367,21 @@ pub(super) fn adaptive_avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     output.store(&means)?;
     Ok(Value::Tensor(output))
+}
+
+/// That of planes of height one.
+fn adaptive_avg_pool1d(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (rank, outputs) = (call.tensor(0)?.sizes().len(), call.ints(1)?);
+    if !(2..=3).contains(&rank) {
+        return raised(format!(
+            "Expected 2 to 3 dimensions, but got {rank}-dimensional tensor for argument #1 'self' (while checking \
+             arguments for adaptive_avg_pool1d)"
+        ));
+    }
+    let planes = call.run("aten::unsqueeze", &[call.value(0).clone(), Value::Int(-2)])?;
+    let outputs = call.int_list(&[&[1], &outputs[..]].concat());
+    let means = call.run("aten::adaptive_avg_pool2d", &[planes, outputs])?;
+    call.run("aten::squeeze.dim", &[means, Value::Int(-2)])
 }
 
 /// The mean of each plane.

@@ -125,9 +125,12 @@ fn given_channels(call: &Call<'_>, input: &Tensor) -> Result<(Vec<Affine>, usize
 
 fn quantize_dynamic(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (input, dtype, reduce_range) = (call.tensor(0)?, call.dtype(1)?, call.bool(2)?);
+    if dtype == DType::Float16 {
+        return call.run("aten::to.dtype", &[Value::Tensor(input.clone()), Value::Int(dtype.code())]);
+    }
     check_float(call, input, "Quantize only works on Float Tensor, got")?;
     if !matches!(dtype, DType::QInt8 | DType::QUInt8) {
-        return Err(Fault::unsupported(format!("{} to {dtype}", call.name())));
+        return Err(Fault::raised(format!("dtype {}not supported", dtype.scalar_type_name())));
     }
     let numbers = call.read::<f32>(input)?;
     let affine = chosen(&numbers, dtype, reduce_range);
