@@ -2,6 +2,7 @@
 
 use super::number::{Computed, compute};
 use super::rows::{Reduced, Rows};
+use super::selection::of_rank;
 use super::sums::over;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
@@ -212,7 +213,7 @@ pub(super) fn kthvalue(call: &mut Call<'_>) -> Result<Value, Fault> {
     let mut places = Vec::new();
     let values = compute!(tensor.dtype(), "aten::kthvalue", T => {
         let rows = Rows::<T>::of(call, tensor, &reduced)?;
-        places.extend(rows.iter().map(|row| at_rank(row, k as usize - 1) as i64));
+        places.extend(rows.iter().map(|row| of_rank(row, k as usize - 1) as i64));
         let values: Vec<T> = rows.iter().zip(&places).map(|(row, &place)| row[place as usize]).collect();
         call.create(tensor.dtype(), &result_sizes, &values)?
     });

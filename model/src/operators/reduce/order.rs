@@ -2,6 +2,7 @@
 
 use super::number::{Computed, compute};
 use super::rows::{Reduced, Rows, from_rows_as};
+use super::selection::first_of;
 use crate::operators::creation::formats::Format;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
@@ -12,35 +13,34 @@ use crate::value::Value;
 /// the tensor does.
 fn sorted(call: &mut Call<'_>, dim: usize, descending: bool) -> Result<(Tensor, Tensor), Fault> {
     let tensor = call.tensor(0)?;
-    if tensor.dtype().is_complex() {
+    let dtype = tensor.dtype();
+    if dtype.is_complex() {
         return Err(Fault::raised("Sort currently does not support complex dtypes on CPU."));
     }
     let layout = Format::Preserve.layout(&tensor.metadata().layout)?;
-    first(call, tensor, dim, descending, layout)
+    let results = compute!(dtype, call.operator.name, T => {
+        chosen::<T>(call, dim, layout, |row| sorted_places(row, descending))?
+    });
+    Ok(results)
 }
 
-/// The first of every sorted row along a dimension, as many as the layout of the results has.
-fn first(
+/// Elements that are chosen from every row along a dimension, and where they stood; the results have this layout.
+fn chosen<T: Computed>(
     call: &mut Call<'_>,
-    tensor: &Tensor,
     dim: usize,
-    descending: bool,
     layout: Layout,
+    choose: impl Fn(&[T]) -> Vec<usize>,
 ) -> Result<(Tensor, Tensor), Fault> {
-    let (dtype, reduced) = (tensor.dtype(), Reduced::one(dim, layout.rank()));
-    let length = layout.sizes().get(dim).map_or(1, |&size| size as usize);
-    let mut places = Vec::new();
-    let values = compute!(dtype, call.operator.name, T => {
-        let rows = Rows::<T>::of(call, tensor, &reduced)?;
-        let mut values = Vec::new();
-        for row in rows.iter() {
-            for &place in sorted_places(row, descending).iter().take(length) {
-                places.push(place as i64);
-                values.push(row[place]);
-            }
+    let tensor = call.tensor(0)?;
+    let rows = Rows::<T>::of(call, tensor, &Reduced::one(dim, layout.rank()))?;
+    let (mut places, mut values) = (Vec::new(), Vec::new());
+    for row in rows.iter() {
+        for place in choose(row) {
+            places.push(place as i64);
+            values.push(row[place]);
         }
-        from_rows_as(call, dtype, layout.clone(), dim, &values)?
-    });
+    }
+    let values = from_rows_as(call, tensor.dtype(), layout.clone(), dim, &values)?;
     Ok((values, from_rows_as(call, DType::Int64, layout, dim, &places)?))
 }
 
@@ -96,6 +96,11 @@ pub(super) fn topk(call: &mut Call<'_>) -> Result<Value, Fault> {
     if let Some(size) = sizes.get_mut(dim) {
         *size = k;
     }
-    let (values, places) = first(call, tensor, dim, largest, Layout::contiguous(&sizes))?;
+    // Of a number alone there is nothing to choose.
+    let count = if sizes.is_empty() { 1 } else { k as usize };
+    let (sorted, layout) = (call.bool(4)?, Layout::contiguous(&sizes));
+    let (values, places) = compute!(tensor.dtype(), "aten::topk", T => {
+        chosen::<T>(call, dim, layout, |row| first_of(row, count, largest, sorted))?
+    });
     Ok(tuple([values, places]))
 }
