@@ -48,6 +48,15 @@ fn plus(call: &mut Call<'_>, x: Value, number: Value) -> Result {
     call.run("aten::add.Scalar", &[x, number])
 }
 
+/// `number - x`, which has the dtype of `x` whatever the number is.
+fn number_minus(call: &mut Call<'_>, number: Value, x: &Value) -> Result {
+    const CONTIGUOUS: i64 = 0;
+    let like = [x.clone(), Value::None, Value::None, Value::None, Value::None, Value::Int(CONTIGUOUS)];
+    let filled = call.run("aten::zeros_like", &like)?;
+    let filled = call.run("aten::fill_.Scalar", &[filled, number])?;
+    call.run("aten::sub_.Tensor", &[filled, x.clone()])
+}
+
 /// What is below zero becomes zero.
 fn not_below_zero(call: &mut Call<'_>, x: Value) -> Result {
     call.run("aten::clamp_min", &[x, Value::Int(0)])
@@ -104,7 +113,7 @@ fn margin_ranking(call: &mut Call<'_>) -> Result {
 fn hinge_embedding(call: &mut Call<'_>) -> Result {
     let (x, target, margin) = (call.value(0), call.value(1), call.value(2));
     let zeros = call.run("aten::zeros_like", &[x.clone()])?;
-    let short = call.run("aten::rsub.Scalar", &[x.clone(), margin.clone()])?;
+    let short = number_minus(call, margin.clone(), x)?;
     let short = not_below_zero(call, short)?;
     let mut part = |label: i64, loss: &Value| {
         let other = call.run("aten::ne.Scalar", &[target.clone(), Value::Int(label)])?;
@@ -172,7 +181,7 @@ fn cosine_embedding(call: &mut Call<'_>) -> Result {
     let lengths = call.run("aten::sqrt", &[squared])?;
     let cosine = call.run("aten::div.Tensor", &[both, lengths])?;
     let zeros = call.run("aten::zeros_like", &[cosine.clone()])?;
-    let apart = call.run("aten::rsub.Scalar", &[cosine.clone(), Value::Int(1)])?;
+    let apart = number_minus(call, Value::Int(1), &cosine)?;
     let close = call.run("aten::sub.Scalar", &[cosine, call.value(3).clone()])?;
     let close = not_below_zero(call, close)?;
     let mut part = |label: i64, loss: Value| {
@@ -222,7 +231,7 @@ fn binary_cross_entropy_with_logits(call: &mut Call<'_>) -> Result {
         let factor = plus(call, more, Value::Int(1))?;
         log = call.run("aten::mul_.Tensor", &[log, factor])?;
     }
-    let against = call.run("aten::rsub.Scalar", &[target.clone(), Value::Int(1)])?;
+    let against = number_minus(call, Value::Int(1), target)?;
     let against = call.run("aten::mul_.Tensor", &[against, x.clone()])?;
     let mut losses = call.run("aten::sub_.Tensor", &[against, log])?;
     if call.given(2) {

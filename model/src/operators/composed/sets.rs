@@ -136,6 +136,13 @@ fn vander(call: &mut Call<'_>, increasing: bool) -> Result {
             "x must be a one-dimensional tensor.".to_string()
         }));
     }
+    let kind = x.dtype();
+    if linalg && matches!(kind, DType::Bool | DType::Float16 | DType::BFloat16) {
+        return Err(Fault::raised(format!(
+            "linalg.vander supports floating point, complex, and integer tensors, but got {}",
+            kind.scalar_type_name()
+        )));
+    }
     let n = n.unwrap_or(sizes[sizes.len() - 1]);
     if n < if linalg { 2 } else { 0 } {
         return Err(Fault::raised(if linalg {

@@ -109,7 +109,7 @@ fn trapezoid(call: &mut Call<'_>, cumulated: bool) -> Result {
             let (from, to) = neighbours(call, &x, dim)?;
             call.run("aten::sub.Tensor", &[of(&to), of(&from)])?
         }
-        None if matches!(call.scalar(1)?, Scalar::Complex(_)) => {
+        None if matches!(call.scalar(1)?, Scalar::Complex(_) | Scalar::Bool(_)) => {
             return raised("Currently, we only support dx as a real number.");
         }
         None => call.value(1).clone(),

@@ -3,7 +3,7 @@
 use super::number::{Computed, compute};
 use super::rows::{Reduced, Rows};
 use super::selection::of_rank;
-use super::sums::over;
+use super::sums::{check_kernel, over};
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Tensor};
@@ -132,6 +132,12 @@ fn along(call: &mut Call<'_>, name: &str, choose: (Choose<f32>, Choose<f64>, Cho
     let dim = call.dim(at, rank)?;
     let reduced = Reduced::one(dim, rank);
     check_rows(tensor, &reduced, Some(dim as i64), name)?;
+    if tensor.dtype().is_complex() {
+        return Err(Fault::raised(match name {
+            "mode" => format!("\"mode_cpu\" not implemented for '{}'", tensor.dtype().scalar_type_name()),
+            _ => format!("{name}(): does not support complex input"),
+        }));
+    }
     let keepdim = call.bool(call.position("keepdim").expect("an overload that may keep the dimension"))?;
     let (values, places) = choices(call, tensor, &reduced, keepdim, choose)?;
     Ok(tuple([values, places]))
@@ -167,12 +173,10 @@ pub(super) fn mode(call: &mut Call<'_>) -> Result<Value, Fault> {
     along(call, "mode", each_type!(most_frequent))
 }
 
-/// Most of these operators know no bools.
+/// Most of these operators know no bools, and none knows complex numbers.
 fn known(tensor: &Tensor, kernel: &str) -> Result<(), Fault> {
-    match tensor.dtype() {
-        DType::Bool => Err(Fault::raised(format!("\"{kernel}\" not implemented for 'Bool'"))),
-        _ => Ok(()),
-    }
+    let dtype = tensor.dtype();
+    check_kernel(kernel, dtype, dtype != DType::Bool && !dtype.is_complex())
 }
 
 /// `median`, `nanmedian` of all elements; of none it is not a number.

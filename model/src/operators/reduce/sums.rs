@@ -94,7 +94,7 @@ fn nansum_dtype(call: &Call<'_>, tensor: &Tensor) -> Result<DType, Fault> {
 }
 
 /// PyTorch's error where a kernel does not know a dtype.
-fn check_kernel(kernel: &str, dtype: DType, known: bool) -> Result<(), Fault> {
+pub(super) fn check_kernel(kernel: &str, dtype: DType, known: bool) -> Result<(), Fault> {
     if known {
         return Ok(());
     }
@@ -264,8 +264,9 @@ pub(super) fn bincount(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// How many elements lie in each of equal parts of a range.
 pub(super) fn histc(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (tensor, bins, dtype) = (call.tensor(0)?, call.int(1)?, call.tensor(0)?.dtype());
+    check_kernel("aminmax_cpu", dtype, !dtype.is_complex())?;
     if bins <= 0 {
-        return Err(Fault::raised("bins must be > 0"));
+        return Err(Fault::raised(format!("torch.histogram(): bins must be > 0, but got {bins} for dimension 0")));
     }
     let elements = tensor.to_f64s(&call.memory())?;
     let (mut low, mut high) = (call.scalar(2)?.to_f64(), call.scalar(3)?.to_f64());
@@ -277,10 +278,10 @@ pub(super) fn histc(call: &mut Call<'_>) -> Result<Value, Fault> {
         (low, high) = (low - 1.0, high + 1.0);
     }
     if !(low.is_finite() && high.is_finite()) {
-        return Err(Fault::raised(format!("range of [{low}, {high}] is not finite")));
+        return Err(Fault::raised(format!("torch.histc: range of [{low}, {high}] is not finite")));
     }
     if low > high {
-        return Err(Fault::raised("max must be larger than min"));
+        return Err(Fault::raised("torch.histc: max must be larger than min"));
     }
     let result = call.zeros(dtype, &[bins])?;
     let mut counts = vec![0i64; bins as usize];
