@@ -79,7 +79,7 @@ fn kl_div(call: &mut Call<'_>) -> Result {
     }
     let losses = if call.bool(3)? {
         let apart = difference(call, target, x)?;
-        let probability = call.run("aten::exp", &[target.clone()])?;
+        let probability = call.run("aten::exp", std::slice::from_ref(target))?;
         product(call, &probability, &apart)?
     } else {
         let entropy = call.run("aten::xlogy.Tensor", &[target.clone(), target.clone()])?;
@@ -112,7 +112,7 @@ fn margin_ranking(call: &mut Call<'_>) -> Result {
 
 fn hinge_embedding(call: &mut Call<'_>) -> Result {
     let (x, target, margin) = (call.value(0), call.value(1), call.value(2));
-    let zeros = call.run("aten::zeros_like", &[x.clone()])?;
+    let zeros = call.run("aten::zeros_like", std::slice::from_ref(x))?;
     let short = number_minus(call, margin.clone(), x)?;
     let short = not_below_zero(call, short)?;
     let mut part = |label: i64, loss: &Value| {
@@ -127,7 +127,7 @@ fn hinge_embedding(call: &mut Call<'_>) -> Result {
 fn poisson_nll(call: &mut Call<'_>) -> Result {
     let (x, target) = (call.value(0), call.value(1));
     let mut losses = if call.bool(2)? {
-        let rate = call.run("aten::exp", &[x.clone()])?;
+        let rate = call.run("aten::exp", std::slice::from_ref(x))?;
         let likely = product(call, target, x)?;
         difference(call, &rate, &likely)?
     } else {
@@ -145,7 +145,7 @@ fn poisson_nll(call: &mut Call<'_>) -> Result {
 
 /// Nearly the logarithm of a factorial, and zero up to one: `y * log(y) - y + 0.5 * log(2 * pi * y)`.
 fn stirling(call: &mut Call<'_>, target: &Value) -> Result {
-    let log = call.run("aten::log", &[target.clone()])?;
+    let log = call.run("aten::log", std::slice::from_ref(target))?;
     let powers = product(call, target, &log)?;
     let powers = difference(call, &powers, target)?;
     let circle = call.run("aten::mul.Scalar", &[target.clone(), Value::Float(2.0 * std::f64::consts::PI)])?;
@@ -180,7 +180,7 @@ fn cosine_embedding(call: &mut Call<'_>) -> Result {
     let squared = product(call, &first, &second)?;
     let lengths = call.run("aten::sqrt", &[squared])?;
     let cosine = call.run("aten::div.Tensor", &[both, lengths])?;
-    let zeros = call.run("aten::zeros_like", &[cosine.clone()])?;
+    let zeros = call.run("aten::zeros_like", std::slice::from_ref(&cosine))?;
     let apart = number_minus(call, Value::Int(1), &cosine)?;
     let close = call.run("aten::sub.Scalar", &[cosine, call.value(3).clone()])?;
     let close = not_below_zero(call, close)?;
@@ -224,7 +224,7 @@ fn triplet_margin(call: &mut Call<'_>) -> Result {
 
 fn binary_cross_entropy_with_logits(call: &mut Call<'_>) -> Result {
     let (x, target) = (call.value(0), call.value(1));
-    let mut log = call.run("aten::log_sigmoid", &[x.clone()])?;
+    let mut log = call.run("aten::log_sigmoid", std::slice::from_ref(x))?;
     if call.given(3) {
         let more = call.run("aten::sub.Scalar", &[call.value(3).clone(), Value::Int(1)])?;
         let more = product(call, &more, target)?;

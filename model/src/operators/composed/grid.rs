@@ -112,8 +112,9 @@ fn per_channel(call: &mut Call<'_>) -> Result<(Value, Value)> {
 /// The element on the grid that is nearest, and whether it was inside. What is no place on a grid of 64 bits counts as
 /// the least, as processors have it.
 fn on_grid(x: f64, scale: f32, (least, greatest): Range, place: impl Fn(f64) -> f64, zero: f64) -> (f64, bool) {
+    const BOUND: f64 = (1u64 << 63) as f64;
     let place = place(x * (1.0 / scale) as f64);
-    let place = if (-(2f64.powi(63))..2f64.powi(63)).contains(&place) { place as i64 } else { i64::MIN };
+    let place = if (-BOUND..BOUND).contains(&place) { place as i64 } else { i64::MIN };
     let inside = (least..=greatest).contains(&place);
     ((place.clamp(least, greatest) as f64 - zero) * scale as f64, inside)
 }

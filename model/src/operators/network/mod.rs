@@ -189,6 +189,13 @@ mod tests {
         crate::operators::recorded::check(include_str!("recorded.txt"), 1e-5);
     }
 
+    /// What PyTorch gave on made up arguments where we once gave something else (`tests/record/swept.py`): layers, losses,
+    /// statistics, random numbers, ties.
+    #[test]
+    fn what_made_up_arguments_found_is_pytorchs() {
+        crate::operators::fixture::replay(include_str!("../fixtures/layers_and_reductions.txt"));
+    }
+
     /// The values were worked out by hand and by plain loops; none is recorded.
     #[test]
     fn packing_transformers_and_losses_are_as_worked_out() {

@@ -48,8 +48,8 @@ fn moments(call: &mut Call<'_>, wanted: Wanted) -> Result<(Tensor, Tensor), Faul
 
 /// Of complex numbers: the sum of the variances of both parts, and what both means make.
 fn complex_moments(call: &mut Call<'_>, wanted: Wanted) -> Result<(Tensor, Tensor), Fault> {
-    let x = call.value(0).clone();
-    let (re, im) = (call.run_tensor("aten::real", &[x.clone()])?, call.run_tensor("aten::imag", &[x])?);
+    let x = &call.args[..1];
+    let (re, im) = (call.run_tensor("aten::real", x)?, call.run_tensor("aten::imag", x)?);
     let (re_spread, re_mean) = moments_of(call, &re, Wanted::Variance)?;
     let (im_spread, im_mean) = moments_of(call, &im, Wanted::Variance)?;
     let mut spread = call.run_tensor("aten::add.Tensor", &[of(&re_spread), of(&im_spread)])?;

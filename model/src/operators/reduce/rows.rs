@@ -88,11 +88,6 @@ impl<T: Number> Rows<T> {
         Ok(Self { elements, count: count as usize, length })
     }
 
-    /// Elements in a row.
-    pub(super) fn length(&self) -> usize {
-        self.length
-    }
-
     /// The rows in the order of the result's elements.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[T]> {
         (0..self.count).map(|i| &self.elements[i * self.length..(i + 1) * self.length])

@@ -122,8 +122,9 @@ pub(super) fn logsumexp(call: &mut Call<'_>) -> Result<Value, Fault> {
         let rows = Rows::<Complex64>::of(call, tensor, &reduced)?;
         let log = |row: &[Complex64]| {
             let most = most(&row.iter().map(|x| x.re).collect::<Vec<f64>>());
-            let total: Complex64 = row.iter().map(|x| Complex64::from_polar(libm::exp(x.re - most), x.im)).sum();
-            Complex64::new(libm::log(total.norm()) + most, total.arg())
+            let power = |x: &Complex64| libm::exp(x.re - most) * Complex64::new(libm::cos(x.im), libm::sin(x.im));
+            let total: Complex64 = row.iter().map(power).sum();
+            Complex64::new(libm::log(libm::hypot(total.re, total.im)) + most, libm::atan2(total.im, total.re))
         };
         let results: Vec<Complex64> = rows.iter().map(log).collect();
         call.create(dtype, &sizes, &results)?
