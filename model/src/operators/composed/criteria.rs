@@ -50,9 +50,7 @@ fn plus(call: &mut Call<'_>, x: Value, number: Value) -> Result {
 
 /// `number - x`, which has the dtype of `x` whatever the number is.
 fn number_minus(call: &mut Call<'_>, number: Value, x: &Value) -> Result {
-    const CONTIGUOUS: i64 = 0;
-    let like = [x.clone(), Value::None, Value::None, Value::None, Value::None, Value::Int(CONTIGUOUS)];
-    let filled = call.run("aten::zeros_like", &like)?;
+    let filled = call.run("aten::zeros_like", std::slice::from_ref(x))?;
     let filled = call.run("aten::fill_.Scalar", &[filled, number])?;
     call.run("aten::sub_.Tensor", &[filled, x.clone()])
 }

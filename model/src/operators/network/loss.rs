@@ -40,10 +40,10 @@ fn check_floats(kernel: &str, dtype: DType) -> Result<(), Fault> {
 }
 
 /// A loss of two tensors, element by element.
-fn of_two(call: &mut Call<'_>, kernel: &str, loss: impl Fn(f64, f64) -> f64) -> Result<Value, Fault> {
+fn of_two(call: &mut Call<'_>, kernel: &str, dtype: DType, loss: impl Fn(f64, f64) -> f64) -> Result<Value, Fault> {
     let (a, b, reduction) = (call.tensor(0)?, call.tensor(1)?, call.int(2)?);
-    let (dtype, sizes) = (result_type(a, b)?, broadcast(&a.sizes(), &b.sizes())?);
-    check_floats(kernel, dtype)?;
+    let sizes = broadcast(&a.sizes(), &b.sizes())?;
+    check_floats(kernel, result_type(a, b)?)?;
     let memory = call.memory();
     let (x, y) = (a.read_expanded::<f64>(&sizes, &memory)?, b.read_expanded::<f64>(&sizes, &memory)?);
     let losses: Vec<f64> = x.iter().zip(&*y).map(|(&x, &y)| loss(x, y)).collect();
@@ -52,7 +52,8 @@ fn of_two(call: &mut Call<'_>, kernel: &str, loss: impl Fn(f64, f64) -> f64) -> 
 }
 
 pub(super) fn mse(call: &mut Call<'_>) -> Result<Value, Fault> {
-    of_two(call, "mse_cpu", |x, y| (x - y) * (x - y))
+    let dtype = result_type(call.tensor(0)?, call.tensor(1)?)?;
+    of_two(call, "mse_cpu", dtype, |x, y| (x - y) * (x - y))
 }
 
 pub(super) fn smooth_l1(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -60,7 +61,8 @@ pub(super) fn smooth_l1(call: &mut Call<'_>) -> Result<Value, Fault> {
     if beta < 0.0 {
         return raised("smooth_l1_loss does not support negative values for beta.");
     }
-    of_two(call, "smooth_l1_cpu", |x, y| {
+    let dtype = result_type(call.tensor(0)?, call.tensor(1)?)?;
+    of_two(call, "smooth_l1_cpu", dtype, |x, y| {
         let z = (x - y).abs();
         if z < beta { 0.5 * z * z / beta } else { z - 0.5 * beta }
     })
@@ -74,7 +76,7 @@ pub(super) fn huber(call: &mut Call<'_>) -> Result<Value, Fault> {
     // The losses have the dtype of the first.
     let (a, b) = (call.tensor(0)?, call.tensor(1)?);
     check_can_cast(result_type(a, b)?, a.dtype())?;
-    of_two(call, "huber_cpu", |x, y| {
+    of_two(call, "huber_cpu", a.dtype(), |x, y| {
         let z = (x - y).abs();
         if z <= delta { 0.5 * z * z } else { delta * (z - 0.5 * delta) }
     })
@@ -394,6 +396,12 @@ fn by_probabilities(call: &mut Call<'_>, smoothing: f64) -> Result<Value, Fault>
         (0..classes.classes).map(term).sum::<f64>()
     };
     let losses: Vec<f64> = (0..samples).map(loss).collect();
-    reduce_weighted(call, result_type(input, target)?, &result_sizes, (&losses, samples as f64), reduction)
-        .map(Value::Tensor)
+    reduce_weighted(
+        call,
+        result_type(input, target)?,
+        &result_sizes,
+        (&losses, input.numel() as f64 / count as f64),
+        reduction,
+    )
+    .map(Value::Tensor)
 }

@@ -538,6 +538,9 @@ pub(super) fn normal_of(call: &mut Call<'_>) -> Result<Value, Fault> {
         _ => call.float(i).map(|number| (None, number)),
     };
     let ((mean, mean_number), (std, std_number)) = (part(0)?, part(1)?);
+    if std.is_some_and(|std| std.dtype().is_complex()) {
+        return Err(Fault::raised("normal expects standard deviation to be non-complex"));
+    }
     if let Some(std) = std
         && call.read::<f64>(std)?.iter().any(|&std| std < 0.0 || std.is_nan())
     {

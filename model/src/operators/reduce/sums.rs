@@ -243,7 +243,7 @@ pub(super) fn bincount(call: &mut Call<'_>) -> Result<Value, Fault> {
         return Err(Fault::raised("minlength should be >= 0"));
     }
     let bins = numbers.iter().max().map_or(0, |&most| most.saturating_add(1)).max(least);
-    let Some(weights) = weights else {
+    let Some(weights) = weights.filter(|_| !numbers.is_empty()) else {
         let result = call.zeros(DType::Int64, &[bins])?;
         let mut counts = vec![0i64; bins as usize];
         numbers.iter().for_each(|&x| counts[x as usize] += 1);
