@@ -60,11 +60,10 @@ fn resized(call: &mut Call<'_>, mode: &str, align: Option<bool>, recompute: Opti
     let spatial = sizes.len().saturating_sub(2);
     let (given, factors) = (numbers(call.value(1), spatial), numbers(call.value(2), spatial));
     let output: Vec<i64> = match (call.given(1), call.given(2)) {
-        (true, false) => given.iter().map(|&size| size as i64).collect(),
+        (true, _) => given.iter().map(|&size| size as i64).collect(),
         (false, true) => {
             sizes.iter().skip(2).zip(&factors).map(|(&size, factor)| (size as f64 * factor) as i64).collect()
         }
-        (true, true) => return Err(Fault::raised("only one of size or scale_factor should be defined")),
         (false, false) => return Err(Fault::raised("either size or scale_factor should be defined")),
     };
     let name = match (spatial, mode) {

@@ -5,6 +5,7 @@
 
 mod convolutions;
 mod copies;
+mod criteria;
 mod gradient;
 mod grid;
 mod interpolate;
@@ -25,6 +26,7 @@ use super::{Correction, Kernel};
 pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
     convolutions::ROWS,
     copies::ROWS,
+    criteria::ROWS,
     gradient::ROWS,
     grid::ROWS,
     interpolate::ROWS,

@@ -143,11 +143,20 @@ fn float_power(call: &mut Call<'_>) -> Result {
         (Value::Tensor(_), _) => "aten::pow.Tensor_Scalar",
         _ => "aten::pow.Scalar",
     };
-    if call.operator.name == "aten::float_power_" && call.tensor(0)?.dtype() != DType::Float64 {
-        let found = call.tensor(0)?.dtype().scalar_type_name();
-        return Err(Fault::raised(format!(
-            "the base given to float_power_ has dtype {found} but the operation's result requires dtype Double"
-        )));
+    if call.operator.name == "aten::float_power_" {
+        let complex = |value: &Value| match value {
+            Value::Tensor(tensor) => tensor.dtype().is_complex(),
+            number => matches!(number, Value::Complex(_)),
+        };
+        let wide = if complex(&base) || complex(&exponent) { DType::Complex128 } else { DType::Float64 };
+        let found = call.tensor(0)?.dtype();
+        if found != wide {
+            let names = [found, wide].map(DType::scalar_type_name);
+            return Err(Fault::raised(format!(
+                "the base given to float_power_ has dtype {} but the operation's result requires dtype {}",
+                names[0], names[1]
+            )));
+        }
     }
     let result = call.run_tensor(name, &[base, exponent])?;
     call.deliver(result)

@@ -36,6 +36,16 @@ pub(super) const CORRECTIONS: &[(&str, &[Correction])] =
 /// Whether each element is among others.
 fn isin(call: &mut Call<'_>) -> Result {
     let invert = call.bool(3)?;
+    for i in [0, 1] {
+        let dtype = match call.value(i) {
+            Value::Tensor(tensor) => tensor.dtype(),
+            _ => call.scalar(i)?.dtype(),
+        };
+        if dtype == DType::Bool || dtype.is_complex() {
+            let name = dtype.scalar_type_name();
+            return Err(Fault::raised(format!("Unsupported input type encountered for isin(): {name}")));
+        }
+    }
     let numbers = |call: &Call<'_>, i: usize| -> Result<Vec<f64>> {
         match call.value(i) {
             Value::Tensor(tensor) => tensor.to_f64s(&call.memory()),
@@ -126,6 +136,13 @@ fn vander(call: &mut Call<'_>, increasing: bool) -> Result {
             "x must be a one-dimensional tensor.".to_string()
         }));
     }
+    let kind = x.dtype();
+    if linalg && matches!(kind, DType::Bool | DType::Float16 | DType::BFloat16) {
+        return Err(Fault::raised(format!(
+            "linalg.vander supports floating point, complex, and integer tensors, but got {}",
+            kind.scalar_type_name()
+        )));
+    }
     let n = n.unwrap_or(sizes[sizes.len() - 1]);
     if n < if linalg { 2 } else { 0 } {
         return Err(Fault::raised(if linalg {
@@ -134,13 +151,19 @@ fn vander(call: &mut Call<'_>, increasing: bool) -> Result {
             "N must be non-negative.".to_string()
         }));
     }
-    let dtype = if linalg || x.dtype().is_floating_point() { x.dtype() } else { DType::Int64 };
-    let exponent = |k: i64| if increasing { k } else { n - 1 - k } as f64;
-    let mut all = sizes.clone();
-    all.push(n);
-    let powers: Vec<f64> =
-        call.read::<f64>(x)?.iter().flat_map(|x| (0..n).map(move |k| libm::pow(*x, exponent(k)))).collect();
-    call.create(dtype, &all, &powers).map(Value::Tensor)
+    let with = |count: i64| [&sizes[..], &[count]].concat();
+    let column = call.run("aten::unsqueeze", &[of(x), Value::Int(-1)])?;
+    let (first, others) = (call.int_list(&with(n.min(1))), call.int_list(&with((n - 1).max(0))));
+    let columns = call.run("aten::expand", &[column, others])?;
+    let powers = call.run_tensor("aten::cumprod", &[columns, Value::Int(-1)])?;
+    let ones = call.run_tensor("aten::new_ones", &[of(&powers), first])?;
+    let all = call.tensor_list(vec![ones, powers]);
+    let all = call.run("aten::cat", &[all, Value::Int(-1)])?;
+    if increasing {
+        return Ok(all);
+    }
+    let last = call.int_list(&[-1]);
+    call.run("aten::flip", &[all, last])
 }
 
 fn gcd(a: i64, b: i64) -> i64 {

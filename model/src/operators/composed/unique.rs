@@ -17,6 +17,14 @@ pub(super) const ROWS: &[(&str, Kernel)] =
 fn unique(call: &mut Call<'_>, sorted: bool) -> Result {
     let x = call.tensor(0)?;
     let sizes = x.sizes();
+    let kind = x.dtype();
+    if kind.is_complex() {
+        return Err(Fault::raised(format!("\"unique_dim\" not implemented for '{}'", kind.scalar_type_name())));
+    }
+    if sizes.is_empty() {
+        let dim = call.int(1)?;
+        return Err(Fault::raised(format!("Dimension specified as {dim} but tensor has no dimensions")));
+    }
     let dim = wrap_dim(call.int(1)?, sizes.len())?;
     let count = sizes.get(dim).copied().unwrap_or(1);
     if x.numel() == 0 {
@@ -65,7 +73,8 @@ fn unique(call: &mut Call<'_>, sorted: bool) -> Result {
     }
     drop((floats, integers));
     let index = call.create(DType::Int64, &[chosen.len() as i64], &chosen)?;
-    let output = call.run("aten::index_select", &[of(x), Value::Int(dim as i64), of(&index)])?;
+    let output = call.run("aten::index_select", &[of(&first), Value::Int(0), of(&index)])?;
+    let output = call.run("aten::movedim.int", &[output, Value::Int(0), Value::Int(dim as i64)])?;
     let inverse = call.create(DType::Int64, &[count], &inverse)?;
     let counts = call.create(DType::Int64, &[counts.len() as i64], &counts)?;
     Ok(Value::tuple([output, of(&inverse), of(&counts)]))

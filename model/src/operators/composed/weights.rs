@@ -2,7 +2,7 @@
 
 use super::of;
 use crate::operators::{Call, Fault, Kernel};
-use crate::tensor::Tensor;
+use crate::tensor::{DType, Tensor};
 use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
@@ -10,7 +10,10 @@ type Result<T = Value> = std::result::Result<T, Fault>;
 pub(super) const ROWS: &[(&str, Kernel)] = &[
     ("aten::_weight_norm", |call| Ok(of(&normed(call)?[0]))),
     ("aten::_weight_norm_interface", |call| {
-        let [weight, norms] = normed(call)?;
+        let [weight, mut norms] = normed(call)?;
+        if norms.dtype() == DType::BFloat16 {
+            norms = call.run_tensor("aten::to.dtype", &[of(&norms), Value::Int(DType::Float32.code())])?;
+        }
         Ok(Value::tuple([of(&weight), of(&norms)]))
     }),
     ("aten::norm_except_dim", |call| {

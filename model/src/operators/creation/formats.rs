@@ -18,7 +18,7 @@ pub(in crate::operators) enum Format {
 }
 
 impl Format {
-    pub(super) fn from_code(code: i64) -> Result<Self, Fault> {
+    pub(in crate::operators) fn from_code(code: i64) -> Result<Self, Fault> {
         Ok(match code {
             0 => Format::Contiguous,
             1 => Format::Preserve,

@@ -4,7 +4,7 @@ mod conversions;
 mod copies;
 mod factories;
 mod fills;
-pub(super) mod formats;
+pub(in crate::operators) mod formats;
 mod numbers;
 mod ranges;
 

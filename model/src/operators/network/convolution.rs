@@ -4,6 +4,7 @@ use super::depthwise;
 use super::planes::Planes;
 use super::window::{Axis, Window};
 use super::winograd::{Tiles, Winograd, suits};
+use crate::operators::compose::of;
 use crate::operators::linalg::product::{Factor, Matrix, Right, Shape, Steps};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::scratch::Scratch;
@@ -205,10 +206,47 @@ impl Convolution<'_> {
         self.check()?;
         self.check_dtypes()?;
         let dtype = self.input.dtype();
+        if dtype.is_complex() {
+            return self.complex(call);
+        }
         compute!(dtype, "aten::convolution", T => match &self.transposed {
             None => self.forward::<T>(call),
             Some(output_padding) => self.transposed::<T>(call, output_padding),
         })
+    }
+
+    /// Of complex numbers: of the real parts, of the imaginary ones, and of the sums of both, by Gauss's trick.
+    fn complex(&self, call: &mut Call<'_>) -> Result<Tensor, Fault> {
+        let part = |call: &mut Call<'_>, name: &str, x: &Tensor| call.run_tensor(name, &[of(x)]);
+        let sum = |call: &mut Call<'_>, a: &Tensor, b: &Tensor| call.run_tensor("aten::add.Tensor", &[of(a), of(b)]);
+        let parts = |call: &mut Call<'_>, x: &Tensor| -> Result<[Tensor; 3], Fault> {
+            let (re, im) = (part(call, "aten::real", x)?, part(call, "aten::imag", x)?);
+            let both = sum(call, &re, &im)?;
+            Ok([re, im, both])
+        };
+        let (inputs, weights) = (parts(call, self.input)?, parts(call, self.weight)?);
+        let biases = self.bias.map(|bias| parts(call, bias)).transpose()?;
+        let mut products = Vec::new();
+        for i in 0..3 {
+            let bias = biases.as_ref().map(|biases| &biases[i]).filter(|_| i != 1);
+            let real = Convolution {
+                input: &inputs[i],
+                weight: &weights[i],
+                bias,
+                stride: self.stride.clone(),
+                padding: self.padding.clone(),
+                padding_after: self.padding_after.clone(),
+                dilation: self.dilation.clone(),
+                transposed: self.transposed.clone(),
+                groups: self.groups,
+            };
+            products.push(real.compute(call)?);
+        }
+        let [re, im, both] = &products[..] else { unreachable!("three products") };
+        let real = call.run("aten::sub.Tensor", &[of(re), of(im)])?;
+        let rest = sum(call, re, im)?;
+        let imaginary = call.run("aten::sub.Tensor", &[of(both), of(&rest)])?;
+        call.run_tensor("aten::complex", &[real, imaginary])
     }
 
     /// Raises what `check_shape_forward` raises.
@@ -520,16 +558,9 @@ fn c_name(dtype: DType) -> &'static str {
 }
 
 /// The window of `im2col` and `col2im`: kernel, dilation, padding and stride from argument `i`.
-fn patch_window(call: &Call<'_>, i: usize, sizes: &[i64]) -> Result<Window, Fault> {
-    let list = |i: usize| super::window::ints_of(call, i, 2, None);
+fn patch_window(call: &Call<'_>, i: usize, sizes: &[i64], expected: Option<i64>) -> Result<Window, Fault> {
+    let list = |i: usize| call.ints(i);
     let (kernel, dilation, padding, stride) = (list(i)?, list(i + 1)?, list(i + 2)?, list(i + 3)?);
-    if sizes.len() != 2 {
-        return raised(format!("expected two spatial sizes, but got {sizes:?}"));
-    }
-    let positive = |values: &[i64]| values.iter().all(|&value| value > 0);
-    if !(positive(&kernel) && positive(&dilation) && positive(&stride) && padding.iter().all(|&p| p >= 0)) {
-        return raised("kernel, dilation and stride should be greater than zero, padding not negative");
-    }
     let axis = |k: usize| {
         let reach = dilation[k].saturating_mul(kernel[k] - 1).saturating_add(1);
         let output = (sizes[k].saturating_add(padding[k].saturating_mul(2)) - reach).div_euclid(stride[k]) + 1;
@@ -543,29 +574,70 @@ fn patch_window(call: &Call<'_>, i: usize, sizes: &[i64]) -> Result<Window, Faul
         }
     };
     let axes = [axis(0), axis(1)];
-    if axes.iter().any(|axis| axis.output < 1) {
-        let (height, width) = (axes[0].output, axes[1].output);
-        return raised(format!(
-            "Given input with spatial size ({}, {}), calculated shape of the array of sliding blocks as ({height}, \
-             {width}), but its components must be at least one.",
-            sizes[0], sizes[1]
-        ));
+    let pair = |list: &[i64]| format!("({}, {})", list[0], list[1]);
+    let outputs = [axes[0].output, axes[1].output];
+    let (k, d, p) = (pair(&kernel), pair(&dilation), pair(&padding));
+    match expected {
+        None if outputs.iter().any(|&output| output < 1) => raised(format!(
+            "Given input with spatial size {}, kernel_size={k}, dilation={d}, padding={p}, calculated shape of the array \
+             of sliding blocks as {}, but its components must be at least one.",
+            pair(sizes),
+            pair(&outputs)
+        )),
+        Some(blocks) if outputs[0] * outputs[1] != blocks || outputs.iter().any(|&output| output < 1) => {
+            raised(format!(
+                "Given output_size={}, kernel_size={k}, dilation={d}, padding={p}, stride={}, expected size of input's \
+                 dimension 2 to match the calculated number of sliding blocks {} * {} = {}, but got input.size(2)={blocks}.",
+                pair(sizes),
+                pair(&stride),
+                outputs[0],
+                outputs[1],
+                outputs[0] * outputs[1]
+            ))
+        }
+        _ => Ok(Window::of(&axes)),
     }
-    Ok(Window::of(&axes))
+}
+
+/// Checks the lists of `im2col` and `col2im` from argument 1 on, as PyTorch orders what it checks.
+fn check_patches(call: &Call<'_>) -> Result<(), Fault> {
+    let names = ["output_size", "kernel_size", "dilation", "padding", "stride"];
+    let given = names.into_iter().filter_map(|name| call.position(name).map(|i| (name, i)));
+    let lists = given.map(|(name, i)| Ok((name, call.ints(i)?))).collect::<Result<Vec<_>, Fault>>()?;
+    for (name, list) in &lists {
+        if list.len() != 2 {
+            return raised(format!("It is expected {name} equals to 2, but got size {}", list.len()));
+        }
+    }
+    let bounds = [
+        ("kernel_size", "kernel", "kernel size should be greater than zero", 1),
+        ("dilation", "dilation", "dilation should be greater than zero", 1),
+        ("padding", "pad", "padding should be non-negative", 0),
+        ("stride", "stride", "stride should be greater than zero", 1),
+    ];
+    let order = if call.position("output_size").is_some() { [0, 3, 1, 2] } else { [0, 1, 2, 3] };
+    for (name, short, words, least) in order.map(|i| bounds[i]) {
+        let list = lists.iter().find(|(other, _)| *other == name).map(|(_, list)| list);
+        if let Some(&[height, width]) = list.map(|list| &list[..]).filter(|list| list.iter().any(|&x| x < least)) {
+            return raised(format!("{words}, but got {short}_height: {height} {short}_width: {width}"));
+        }
+    }
+    Ok(())
 }
 
 /// What each window sees, in columns.
 pub(super) fn im2col(call: &mut Call<'_>) -> Result<Value, Fault> {
+    check_patches(call)?;
     let input = call.tensor(0)?;
     let sizes = input.sizes();
-    if !(3..=4).contains(&sizes.len()) {
+    if !(3..=4).contains(&sizes.len()) || sizes[sizes.len() - 3..].contains(&0) {
         return raised(format!(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, \
              but got: {sizes:?}"
         ));
     }
     let (lead, plane) = sizes.split_at(sizes.len() - 2);
-    let window = patch_window(call, 1, plane)?;
+    let window = patch_window(call, 1, plane, None)?;
     let channels = lead[lead.len() - 1];
     let mut result: Dims = lead[..lead.len() - 1].into();
     result.extend([channels.saturating_mul(window.kernel() as i64), window.output() as i64]);
@@ -577,15 +649,24 @@ pub(super) fn im2col(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 /// The reverse of `im2col`: overlapping windows are added up.
 pub(super) fn col2im(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (input, plane) = (call.tensor(0)?, call.ints(1)?);
+    check_patches(call)?;
+    let (input, plane, kernel) = (call.tensor(0)?, call.ints(1)?, call.ints(2)?);
     let sizes = input.sizes();
-    let window = patch_window(call, 2, &plane)?;
-    let fits = (2..=3).contains(&sizes.len())
-        && sizes[sizes.len() - 2] % window.kernel() as i64 == 0
-        && sizes[sizes.len() - 1] == window.output() as i64;
-    if !fits {
-        return raised(format!("Expected size of input to match the sliding blocks, but got input of size {sizes:?}"));
+    if !(2..=3).contains(&sizes.len()) || sizes[sizes.len() - 2..].contains(&0) {
+        return raised(format!(
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for \
+             input, but got: {sizes:?}"
+        ));
     }
+    let (channels, blocks) = (sizes[sizes.len() - 2], sizes[sizes.len() - 1]);
+    if channels % kernel[0].saturating_mul(kernel[1]) != 0 {
+        return raised(format!(
+            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got \
+             input.size(1)={channels} and kernel_size=({}, {}).",
+            kernel[0], kernel[1]
+        ));
+    }
+    let window = patch_window(call, 2, &plane, Some(blocks))?;
     let mut result: Dims = sizes[..sizes.len() - 2].into();
     result.extend([sizes[sizes.len() - 2] / window.kernel() as i64, plane[0], plane[1]]);
     let dtype = input.dtype();

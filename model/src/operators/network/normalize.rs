@@ -1,8 +1,9 @@
 //! Normalisation: by batch, instance, layer, group and root mean square.
 
+use crate::operators::compose::of;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
-use crate::tensor::{DType, Dims, Elements, Tensor, Wide, dispatch};
+use crate::tensor::{DType, Elements, Tensor, Wide, dispatch};
 use crate::value::Value;
 
 fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
@@ -47,6 +48,40 @@ fn check_float(tensor: &Tensor, kernel: &str) -> Result<(), Fault> {
     raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name()))
 }
 
+/// Weights and statistics have the dtype of the input, or are floats where the input is of halves: then the statistics
+/// that are given are floats, too. Gives the dtype of these.
+fn check_parameters(input: &Tensor, parameters: &[Option<&Tensor>]) -> Result<DType, Fault> {
+    let (own, narrow) = (input.dtype(), matches!(input.dtype(), DType::Float16 | DType::BFloat16));
+    let mut dtypes = parameters.iter().flatten().map(|tensor| tensor.dtype());
+    let Some(first) = dtypes.next().filter(|&first| first != own || dtypes.clone().any(|dtype| dtype != own)) else {
+        return Ok(own);
+    };
+    if narrow && first == own {
+        let found = dtypes.find(|&dtype| dtype != own).unwrap_or(own);
+        return raised(format!(
+            "expected scalar type {} but found {}",
+            own.scalar_type_name(),
+            found.scalar_type_name()
+        ));
+    }
+    if !narrow || first != DType::Float32 || dtypes.any(|dtype| dtype != DType::Float32) {
+        return raised("mixed dtype (CPU): expect parameter to have scalar type of Float");
+    }
+    Ok(DType::Float32)
+}
+
+/// What the normalisation of nothing is: weight and bias count for its dtype alone.
+fn of_nothing(call: &mut Call<'_>, input: &Tensor, affine: [Option<&Tensor>; 2]) -> Result<Value, Fault> {
+    let mut output = call.run("aten::clone", &[of(input)])?;
+    for (tensor, name) in affine.into_iter().zip(["aten::mul.Tensor", "aten::add.Tensor"]) {
+        if let Some(tensor) = tensor {
+            let first = call.run("aten::select.int", &[of(tensor), Value::Int(0), Value::Int(0)]);
+            output = call.run(name, &[output, first?])?;
+        }
+    }
+    Ok(output)
+}
+
 /// The arguments of a normalisation by channels, and what it computes of them.
 struct Channels<'a> {
     input: &'a Tensor,
@@ -89,6 +124,12 @@ impl Channels<'_> {
             }
         }
         check_float(self.input, "batch_norm")
+    }
+
+    /// The dtype of the statistics.
+    fn statistics(&self) -> Result<DType, Fault> {
+        let (mean, var) = self.running.unzip();
+        check_parameters(self.input, &[self.weight, self.bias, mean, var])
     }
 
     fn normalize(&self, call: &mut Call<'_>) -> Result<Normalized, Fault> {
@@ -176,7 +217,11 @@ pub(super) fn batch_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
         eps: call.float(7)?,
         by_instance: false,
     };
+    if channels.input.numel() == 0 {
+        return of_nothing(call, channels.input, [channels.weight, channels.bias]);
+    }
     channels.check()?;
+    channels.statistics()?;
     channels.normalize(call).map(|normalized| Value::Tensor(normalized.output))
 }
 
@@ -194,11 +239,16 @@ pub(super) fn native_batch_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
         eps: call.float(call.position("eps").expect("a batch norm has one"))?,
         by_instance: false,
     };
+    if channels.input.numel() == 0 && !training {
+        let dtype = channels.statistics()?;
+        let output = call.run("aten::clone", &[of(channels.input)])?;
+        let [means, scales] = [call.zeros(dtype, &[0])?, call.zeros(dtype, &[0])?];
+        return Ok(Value::tuple([output, of(&means), of(&scales)]));
+    }
     channels.check()?;
+    let dtype = channels.statistics()?;
     let Normalized { output, means, scales } = channels.normalize(call)?;
     let kept = if training { means.len() } else { 0 };
-    let dtype = channels.input.dtype();
-    let dtype = if matches!(dtype, DType::Float16 | DType::BFloat16) { DType::Float32 } else { dtype };
     let means = call.create(dtype, &[kept as i64], &means[..kept])?;
     let scales = call.create(dtype, &[kept as i64], &scales[..kept])?;
     Ok(tuple([output, means, scales]))
@@ -274,35 +324,42 @@ fn check_layer(call: &Call<'_>, shape: &[i64], affine: [(&str, Option<&Tensor>);
     Ok(shape.iter().product::<i64>() as usize)
 }
 
-fn layer(call: &mut Call<'_>) -> Result<(Tensor, Rows), Fault> {
+fn layer(call: &mut Call<'_>) -> Result<(Tensor, Rows, DType), Fault> {
     let (input, shape, eps) = (call.tensor(0)?, call.ints(1)?, call.float(4)?);
     let (weight, bias) = (call.opt_tensor(2)?, call.opt_tensor(3)?);
     let length = check_layer(call, &shape, [("weight", weight), ("bias", bias)])?;
     check_float(input, "LayerNormKernelImpl")?;
+    let statistics = check_parameters(input, &[weight, bias])?;
     let (weight, bias) = (floats(call, weight)?, floats(call, bias)?);
     let affine = |_, i: usize| {
         let of = |values: &Option<Elements<f64>>, default| values.as_ref().map_or(default, |v| v[i]);
         (of(&weight, 1.0), of(&bias, 0.0))
     };
     let rows = normalize_rows(&call.read::<f64>(input)?, length, eps, affine);
-    Ok((call.create(input.dtype(), &input.sizes(), &rows.output)?, rows))
+    Ok((call.create(input.dtype(), &input.sizes(), &rows.output)?, rows, statistics))
 }
 
 pub(super) fn layer_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
-    layer(call).map(|(output, _)| Value::Tensor(output))
+    layer(call).map(|(output, ..)| Value::Tensor(output))
 }
 
 pub(super) fn native_layer_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (output, rows) = layer(call)?;
+    let (output, rows, dtype) = layer(call)?;
     let (mut sizes, normalized) = (output.sizes(), call.ints(1)?.len());
     let kept = sizes.len() - normalized;
     sizes[kept..].fill(1);
-    let dtype = output.dtype();
+    statistics(call, output, rows, &sizes, dtype)
+}
+
+/// A result with means and scales of so many rows; those of rows of nothing are zero and no number.
+fn statistics(call: &mut Call<'_>, output: Tensor, rows: Rows, sizes: &[i64], dtype: DType) -> Result<Value, Fault> {
     if sizes.iter().product::<i64>() != rows.means.len() as i64 {
-        return Err(Fault::unsupported("aten::native_layer_norm of rows without elements"));
+        let means = call.zeros(dtype, sizes)?;
+        let scales = call.run("aten::full_like", &[of(&means), Value::Float(f64::NAN)])?;
+        return Ok(Value::tuple([of(&output), of(&means), scales]));
     }
-    let means = call.create(dtype, &sizes, &rows.means)?;
-    let scales = call.create(dtype, &sizes, &rows.scales)?;
+    let means = call.create(dtype, sizes, &rows.means)?;
+    let scales = call.create(dtype, sizes, &rows.scales)?;
     Ok(tuple([output, means, scales]))
 }
 
@@ -311,12 +368,7 @@ pub(super) fn rms_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     let length = check_layer(call, &shape, [("weight", weight), ("bias", None)])?;
     check_float(input, "rms_norm")?;
     let dtype = input.dtype();
-    let epsilon = match dtype {
-        DType::Float64 => f64::EPSILON,
-        DType::Float32 => f32::EPSILON as f64,
-        DType::BFloat16 => 1.0 / 128.0,
-        _ => 1.0 / 1024.0,
-    };
+    let epsilon = if dtype == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
     let (eps, weight) = (call.opt_float(3)?.unwrap_or(epsilon), floats(call, weight)?);
     let mut elements = Vec::with_capacity(input.numel() as usize);
     for row in call.read::<f64>(input)?.chunks(length.max(1)) {
@@ -332,13 +384,14 @@ fn group(
     affine: (Option<&Tensor>, Option<&Tensor>),
     groups: i64,
     eps: f64,
-) -> Result<(Tensor, Rows), Fault> {
+) -> Result<(Tensor, Rows, DType), Fault> {
     let input = call.tensor(0)?;
     let sizes = input.sizes();
     let (samples, channels) = (sizes[0], sizes[1]);
     let plane = sizes[2..].iter().product::<i64>() as usize;
     let length = (channels / groups) as usize * plane;
     check_float(input, "GroupNormKernelImpl")?;
+    let statistics = check_parameters(input, &[affine.0, affine.1])?;
     let (weight, bias) = (floats(call, affine.0)?, floats(call, affine.1)?);
     let per_element = |row: usize, i: usize| {
         let channel = (row * length + i) / plane % channels as usize;
@@ -347,7 +400,7 @@ fn group(
     };
     let rows = normalize_rows(&call.read::<f64>(input)?, length, eps, per_element);
     debug_assert!(input.numel() == 0 || rows.means.len() as i64 == samples * groups);
-    Ok((call.create(input.dtype(), &sizes, &rows.output)?, rows))
+    Ok((call.create(input.dtype(), &sizes, &rows.output)?, rows, statistics))
 }
 
 fn check_groups(input: &Tensor, groups: i64, affine: (Option<&Tensor>, Option<&Tensor>)) -> Result<(), Fault> {
@@ -379,19 +432,19 @@ pub(super) fn group_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (input, groups, eps) = (call.tensor(0)?, call.int(1)?, call.float(4)?);
     let affine = (call.opt_tensor(2)?, call.opt_tensor(3)?);
     check_groups(input, groups, affine)?;
-    group(call, affine, groups, eps).map(|(output, _)| Value::Tensor(output))
+    group(call, affine, groups, eps).map(|(output, ..)| Value::Tensor(output))
 }
 
 pub(super) fn native_group_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (input, groups, eps) = (call.tensor(0)?, call.int(6)?, call.float(7)?);
     let affine = (call.opt_tensor(1)?, call.opt_tensor(2)?);
-    check_groups(input, groups, affine)?;
-    let (output, rows) = group(call, affine, groups, eps)?;
-    let sizes: Dims = [input.sizes()[0], groups].into_iter().collect();
-    if sizes.iter().product::<i64>() != rows.means.len() as i64 {
-        return Err(Fault::unsupported("aten::native_group_norm of groups without elements"));
+    if input.numel() == 0 {
+        let rows = Rows { output: Vec::new(), means: Vec::new(), scales: Vec::new() };
+        let dtype = check_parameters(input, &[affine.0, affine.1])?;
+        let output = call.run_tensor("aten::clone", &[of(input)])?;
+        return statistics(call, output, rows, &[call.int(3)?, groups], dtype);
     }
-    let means = call.create(input.dtype(), &sizes, &rows.means)?;
-    let scales = call.create(input.dtype(), &sizes, &rows.scales)?;
-    Ok(tuple([output, means, scales]))
+    check_groups(input, groups, affine)?;
+    let (output, rows, dtype) = group(call, affine, groups, eps)?;
+    statistics(call, output, rows, &[input.sizes()[0], groups], dtype)
 }

@@ -2,10 +2,11 @@
 
 use super::depthwise;
 use super::planes::Planes;
-use super::window::{Axis, Window, ints_of, split_sizes};
+use super::window::{Axis, Window, split_sizes};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::results::tuple;
 use crate::operators::scratch::Scratch;
+use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Dims, Number, Tensor, Wide, dispatch};
 use crate::value::Value;
@@ -30,23 +31,42 @@ struct Pool {
 }
 
 impl Pool {
+    /// The arguments of a pool from the second on; a mean has no dilation.
+    fn of(call: &Call<'_>, dilation: Option<usize>, ceil: usize) -> Result<Pool, Fault> {
+        let n = dimensions(call);
+        if n == 1 {
+            check_rank(call, n)?;
+        }
+        let kernel = numbers(call, 1, n)?;
+        let stride = numbers(call, 2, n)?;
+        let pool = Pool {
+            stride: if stride.is_empty() { kernel.clone() } else { stride },
+            padding: numbers(call, 3, n)?,
+            dilation: dilation.map_or_else(|| Ok(Dims::from_elem(1, n)), |i| numbers(call, i, n))?,
+            ceil: call.bool(ceil)?,
+            kernel,
+        };
+        check_rank(call, n)?;
+        Ok(pool)
+    }
+
     /// The window over the last dimensions of the input, checked, and the sizes of the result.
     fn window(&self, call: &Call<'_>, input: &Tensor) -> Result<(Window, Dims), Fault> {
         let n = self.kernel.len();
         let (lead, planes) = split_sizes(input, n);
-        self.check_arguments(n)?;
-        let no_batch = planes.len() < n || !(1..=2).contains(&lead.len());
-        if no_batch || planes.contains(&0) || lead.last() == Some(&0) {
-            return raised(self.rank_words(call, n, input));
+        match base_name(call) {
+            "max_pool1d" if !call.operator.name.ends_with("indices") => self.check_line()?,
+            _ => self.check_arguments()?,
         }
-        for i in 0..n {
-            let (pad, kernel, dilation) = (self.padding[i], self.kernel[i], self.dilation[i]);
-            if pad > (dilation.saturating_mul(kernel - 1).saturating_add(1)) / 2 {
-                return raised(format!(
-                    "pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={kernel} and \
-                     dilation={dilation}"
-                ));
-            }
+        check_sizes(call, &lead, &planes)?;
+        if call.operator.name == "aten::avg_pool3d"
+            && planes.iter().zip(&self.kernel).any(|(size, kernel)| size < kernel)
+        {
+            let [t, h, w] = planes[..] else { unreachable!("three dimensions") };
+            let [kt, kh, kw] = self.kernel[..] else { unreachable!("three dimensions") };
+            return raised(format!(
+                "input image (T: {t} H: {h} W: {w}) smaller than kernel size (kT: {kt} kH: {kh} kW: {kw})"
+            ));
         }
         let axes: Vec<Axis> = (0..n).map(|i| self.axis(i, planes[i])).collect();
         let outputs: Dims = axes.iter().map(|axis| axis.output).collect();
@@ -56,40 +76,54 @@ impl Pool {
         Ok((Window::of(&axes), lead.into_iter().chain(outputs).collect()))
     }
 
-    fn check_arguments(&self, n: usize) -> Result<(), Fault> {
-        if self.kernel.iter().any(|&kernel| kernel <= 0) {
-            let names = [("kT", 3), ("kH", 2), ("kW", 1)];
-            let texts: Vec<String> = names
-                .iter()
-                .filter(|(_, least)| n >= *least)
-                .map(|(name, from_end)| format!("{name}: {}", self.kernel[n - from_end]))
-                .collect();
-            return raised(format!("kernel size should be greater than zero, but got {}", texts.join(" ")));
+    /// What PyTorch's maximum along a line checks of its arguments.
+    fn check_line(&self) -> Result<(), Fault> {
+        let (kernel, padding) = (self.kernel[0], self.padding[0]);
+        let positive = |name: &str, value: i64| match value > 0 {
+            true => Ok(()),
+            false => raised(format!("max_pool1d() {name} must be greater than zero, but got {value}")),
+        };
+        positive("kernel_size", kernel)?;
+        positive("stride", self.stride[0])?;
+        if padding < 0 {
+            return raised(format!("max_pool1d() padding must be non-negative, but got {padding}"));
         }
-        if self.stride.contains(&0) {
-            return raised("stride should not be zero");
+        if padding > kernel / 2 {
+            return raised(format!(
+                "max_pool1d() padding should be at most half of kernel size, but got padding={padding} and \
+                 kernel_size={kernel}"
+            ));
         }
-        if let Some(pad) = self.padding.iter().find(|&&pad| pad < 0) {
-            return raised(format!("pad must be non-negative, but got pad: {pad}"));
-        }
-        if self.stride.iter().any(|&stride| stride < 0) {
-            return raised("stride should be greater than zero");
-        }
-        if self.dilation.iter().any(|&dilation| dilation <= 0) {
-            return raised("dilation should be greater than zero");
-        }
-        Ok(())
+        positive("dilation", self.dilation[0])
     }
 
-    fn rank_words(&self, call: &Call<'_>, n: usize, input: &Tensor) -> String {
-        match n {
-            1 => format!(
-                "{}() Expected 2D or 3D input tensor, but got {:?}",
-                call.operator.name.trim_start_matches("aten::"),
-                input.sizes()
-            ),
-            2 => "non-empty 3D or 4D (batch mode) tensor expected for input".into(),
-            _ => "non-empty 4D or 5D (batch mode) tensor expected for input".into(),
+    /// What all others check: first what the sizes of the result need, axis by axis.
+    fn check_arguments(&self) -> Result<(), Fault> {
+        for (i, &kernel) in self.kernel.iter().enumerate() {
+            let (pad, dilation) = (self.padding[i], self.dilation[i]);
+            if self.stride[i] == 0 {
+                return raised("stride should not be zero");
+            }
+            if pad < 0 {
+                return raised(format!("pad must be non-negative, but got pad: {pad}"));
+            }
+            if pad > dilation.saturating_mul(kernel.saturating_sub(1)).saturating_add(1) / 2 {
+                return raised(format!(
+                    "pad should be at most half of effective kernel size, but got pad={pad}, kernel_size={kernel} and \
+                     dilation={dilation}"
+                ));
+            }
+        }
+        let all = [
+            ("kernel size", "k", &self.kernel),
+            ("stride", "d", &self.stride),
+            ("dilation", "dilation", &self.dilation),
+        ];
+        match all.into_iter().find(|(.., values)| values.iter().any(|&value| value <= 0)) {
+            None => Ok(()),
+            Some((name, letter, values)) => {
+                raised(format!("{name} should be greater than zero, but got {}", by_axis(letter, values)))
+            }
         }
     }
 
@@ -104,6 +138,95 @@ impl Pool {
         }
         Axis { input, kernel, stride, padding, dilation, output }
     }
+}
+
+/// The operator's name without `aten::`, and without what it gives besides.
+fn base_name<'a>(call: &Call<'a>) -> &'a str {
+    call.operator.name.trim_start_matches("aten::").trim_end_matches("_with_indices")
+}
+
+/// A list argument with a number for each dimension; a stride may be left out.
+fn numbers(call: &Call<'_>, i: usize, n: usize) -> Result<Dims, Fault> {
+    let (ints, name) = (call.ints(i)?, base_name(call));
+    let argument = &*call.operator.schema.arguments[i].name;
+    let (count, stride) = (ints.len(), argument == "stride");
+    if count == n || (stride && count == 0) {
+        return Ok(ints);
+    }
+    if count == 1 {
+        return Ok(Dims::from_elem(ints[0], n));
+    }
+    if call.operator.name == "aten::max_pool1d" {
+        let (what, or) = if stride { ("None, an int", ", or") } else { ("an int", " or") };
+        return raised(format!(
+            "max_pool1d() {argument} must be {what}, list of ints{or} tuple of ints of size 1 but got size {count}"
+        ));
+    }
+    if n == 1 {
+        return raised(format!("{name}() argument '{argument}' should contain one int (got {count})"));
+    }
+    let verb = match (name, argument) {
+        ("avg_pool3d", _) => "must be",
+        (_, "dilation") => "must be either",
+        _ => "must either be",
+    };
+    let omitted = if stride { " omitted," } else { "" };
+    let many = ["one int", "two ints", "three ints"][n - 1];
+    raised(format!("{name}: {argument} {verb}{omitted} a single int, or a tuple of {many}"))
+}
+
+/// Dimensions that a pool asks for before all else.
+fn check_rank(call: &Call<'_>, n: usize) -> Result<(), Fault> {
+    let (sizes, name) = (call.tensor(0)?.sizes(), base_name(call));
+    let rank = sizes.len();
+    let fits = (n + 1..=n + 2).contains(&rank);
+    match call.operator.name {
+        _ if fits && call.operator.name != "aten::max_pool1d" => Ok(()),
+        "aten::max_pool1d" => match fits && !sizes[rank - 2..].contains(&0) {
+            true => Ok(()),
+            false => raised(format!(
+                "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but \
+                 got:{sizes:?}"
+            )),
+        },
+        // It is seen with the other sizes.
+        "aten::avg_pool2d" => wrap_existing_dim(-3, rank).map(|_| ()),
+        _ if n == 1 => raised(format!(
+            "Expected 2 to 3 dimensions, but got {rank}-dimensional tensor for argument #1 'self' (while checking \
+             arguments for {name})"
+        )),
+        _ => raised(format!("non-empty {}D or {}D (batch mode) tensor expected for input", n + 1, n + 2)),
+    }
+}
+
+/// Only the batch may be of nothing. Planes of one dimension are of height one.
+fn check_sizes(call: &Call<'_>, lead: &[i64], planes: &[i64]) -> Result<(), Fault> {
+    if (1..=2).contains(&lead.len()) && !planes.contains(&0) && lead.last() != Some(&0) {
+        return Ok(());
+    }
+    if planes.len() == 3 {
+        let name = match base_name(call) {
+            "max_pool3d" => "max_pool3d_with_indices_out_cpu_template",
+            name => name,
+        };
+        let sizes = [lead, planes].concat();
+        return raised(format!(
+            "{name}(): Expected input's non-batch dimensions to have positive length, but input has a shape of {sizes:?} \
+             and non-batch dimension 0 has length zero!"
+        ));
+    }
+    let height: &[i64] = if planes.len() == 1 { &[1] } else { &[] };
+    let sizes = [lead, height, planes].concat();
+    raised(format!("Expected 3D or 4D (batch mode) tensor with optional 0 dim batch size for input, but got:{sizes:?}"))
+}
+
+/// Numbers with the letters of their axes: `kH: 2 kW: 3`. A line has the height one.
+fn by_axis(letter: &str, values: &[i64]) -> String {
+    let height: &[i64] = if values.len() == 1 { &[1] } else { &[] };
+    let values = [height, values].concat();
+    let axes = &["T", "H", "W"][3 - values.len()..];
+    let texts: Vec<String> = axes.iter().zip(&values).map(|(axis, value)| format!("{letter}{axis}: {value}")).collect();
+    texts.join(" ")
 }
 
 fn too_small(call: &Call<'_>, lead: &[i64], planes: &[i64], outputs: &[i64]) -> String {
@@ -132,16 +255,25 @@ fn too_small(call: &Call<'_>, lead: &[i64], planes: &[i64], outputs: &[i64]) -> 
 
 /// The window of a `max_pool`, and the sizes of its result.
 fn max_window(call: &Call<'_>) -> Result<(Window, Dims), Fault> {
+    let pool = Pool::of(call, Some(4), 5)?;
     let (n, input) = (dimensions(call), call.tensor(0)?);
-    let kernel = ints_of(call, 1, n, None)?;
-    let pool = Pool {
-        stride: ints_of(call, 2, n, Some(&kernel))?,
-        padding: ints_of(call, 3, n, None)?,
-        dilation: ints_of(call, 4, n, None)?,
-        ceil: call.bool(5)?,
-        kernel,
+    let window = pool.window(call, input)?;
+    let dtype = input.dtype();
+    let (kernel, known) = match (n, call.operator.name) {
+        (_, "aten::max_pool1d") => ("max_pool1d_impl", dtype.is_floating_point()),
+        (3, _) => ("max_pool3d", dtype != DType::Bool && !dtype.is_complex()),
+        _ => ("max_pool2d", dtype != DType::Bool && !dtype.is_complex()),
     };
-    pool.window(call, input)
+    check_kernel(kernel, dtype, known)?;
+    Ok(window)
+}
+
+/// PyTorch's error where a kernel does not know a dtype.
+fn check_kernel(kernel: &str, dtype: DType, known: bool) -> Result<(), Fault> {
+    match known {
+        true => Ok(()),
+        false => raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name())),
+    }
 }
 
 /// The greatest element of each window, and its place in its plane of the input.
@@ -211,24 +343,15 @@ pub(super) fn max_pool_with_indices(call: &mut Call<'_>) -> Result<Value, Fault>
 pub(super) fn avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (n, input) = (dimensions(call), call.tensor(0)?);
     let dtype = input.dtype();
-    let kernel = ints_of(call, 1, n, None)?;
-    let pool = Pool {
-        stride: ints_of(call, 2, n, Some(&kernel))?,
-        padding: ints_of(call, 3, n, None)?,
-        dilation: Dims::from_elem(1, n),
-        ceil: call.bool(4)?,
-        kernel,
-    };
+    let pool = Pool::of(call, None, 4)?;
     let count_padding = call.bool(5)?;
     let divisor = call.position("divisor_override").map_or(Ok(None), |i| call.opt_int(i))?;
     if divisor == Some(0) {
         return raised("divisor must be not zero");
     }
     let (window, sizes) = pool.window(call, input)?;
-    if !(dtype.is_floating_point() || dtype == DType::Int64) {
-        let name = dtype.scalar_type_name();
-        return raised(format!("\"avg_pool{}d\" not implemented for '{name}'", if n == 1 { 2 } else { n }));
-    }
+    let kernel = if n == 3 { "avg_pool3d_out_frame" } else { "avg_pool2d" };
+    check_kernel(kernel, dtype, dtype.is_floating_point() || dtype == DType::Int64)?;
     let output = call.zeros(dtype, &sizes)?;
     let elements = call.read::<f64>(input)?;
     let mut means = Vec::with_capacity(output.numel() as usize);
@@ -267,14 +390,25 @@ impl Adaptive {
     fn of(call: &Call<'_>, input: &Tensor) -> Result<(Adaptive, Dims), Fault> {
         let n = dimensions(call);
         let (lead, planes) = split_sizes(input, n);
-        let name = call.operator.name.trim_start_matches("aten::");
+        let name = call.operator.name.trim_start_matches("aten::").trim_start_matches('_');
         let sizes = input.sizes();
         if !(1..=2).contains(&lead.len()) || planes.len() < n {
-            return raised(format!("{name}(): Expected {}D or {}D tensor, but got {sizes:?}", n + 1, n + 2));
+            if n == 1 {
+                let rank = sizes.len();
+                return raised(format!(
+                    "Expected 2 to 3 dimensions, but got {rank}-dimensional tensor for argument #1 'self' (while \
+                     checking arguments for {name})"
+                ));
+            }
+            let colon = if name.contains("max") { ":" } else { "" };
+            return raised(format!("{name}(): Expected {}D or {}D tensor, but got{colon} {sizes:?}", n + 1, n + 2));
         }
         let outputs = call.ints(1)?;
         if outputs.len() != n {
-            return raised(format!("{name}: internal error: output_size.size() must be {n}"));
+            return raised(match n {
+                1 => format!("{name}() argument 'output_size' should contain one int (got {})", outputs.len()),
+                _ => format!("{name}(): internal error: output_size.size() must be {n}"),
+            });
         }
         if outputs.iter().any(|&output| output < 0) {
             return raised(format!(
@@ -326,13 +460,36 @@ impl Adaptive {
 }
 
 pub(super) fn adaptive_avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let input = call.tensor(0)?;
-    let (parts, sizes) = Adaptive::of(call, input)?;
-    let dtype = input.dtype();
-    if !dtype.is_floating_point() {
-        return raised(format!("\"adaptive_avg_pool2d\" not implemented for '{}'", dtype.scalar_type_name()));
+    let (input, outputs) = (call.tensor(0)?, call.ints(1)?);
+    let n = dimensions(call);
+    if n == 1 {
+        return adaptive_avg_pool1d(call);
     }
-    if parts.outputs == [1; 3] {
+    let outer = !call.operator.name.contains("::_");
+    if outer && outputs.len() != n {
+        return raised(format!("adaptive_avg_pool{n}d: output_size must be {n}"));
+    }
+    if outer && outputs.iter().any(|&output| output < 0) {
+        let text: Vec<String> = outputs.iter().map(i64::to_string).collect();
+        let text = format!("{}, {}", text[0], text[1..].join(","));
+        return raised(format!(
+            "adaptive_avg_pool{n}d: elements of output_size must be greater than or equal to 0 but received {{{text}}}"
+        ));
+    }
+    let whole = outer && outputs.iter().all(|&output| output == 1);
+    let dtype = input.dtype();
+    if whole && !(dtype.is_floating_point() && Adaptive::of(call, input).is_ok()) {
+        let dims: Vec<i64> = (1..=n as i64).map(|dim| -dim).collect();
+        let dims = call.int_list(&dims);
+        return call.run("aten::mean.dim", &[Value::Tensor(input.clone()), dims, Value::Bool(true)]);
+    }
+    let (parts, sizes) = Adaptive::of(call, input)?;
+    if sizes.contains(&0) {
+        return call.zeros(dtype, &sizes).map(Value::Tensor);
+    }
+    let kernel = if n == 2 { "adaptive_avg_pool2d" } else { "adaptive_avg_pool3d_cpu" };
+    check_kernel(kernel, dtype, dtype.is_floating_point())?;
+    if whole {
         return plane_means(call, input, parts.plane(), &sizes).map(Value::Tensor);
     }
     let output = call.zeros(dtype, &sizes)?;
@@ -343,6 +500,19 @@ pub(super) fn adaptive_avg_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     output.store(&means)?;
     Ok(Value::Tensor(output))
+}
+
+/// That of planes of height one.
+fn adaptive_avg_pool1d(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (rank, outputs) = (call.tensor(0)?.sizes().len(), call.ints(1)?);
+    if !(2..=3).contains(&rank) || outputs.len() != 1 {
+        // It raises.
+        Adaptive::of(call, call.tensor(0)?)?;
+    }
+    let planes = call.run("aten::unsqueeze", &[call.value(0).clone(), Value::Int(-2)])?;
+    let outputs = call.int_list(&[&[1], &outputs[..]].concat());
+    let means = call.run("aten::adaptive_avg_pool2d", &[planes, outputs])?;
+    call.run("aten::squeeze.dim", &[means, Value::Int(-2)])
 }
 
 /// The mean of each plane.
@@ -370,6 +540,8 @@ fn plane_means(call: &mut Call<'_>, input: &Tensor, plane: usize, sizes: &[i64])
 pub(super) fn adaptive_max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
     let input = call.tensor(0)?;
     let (parts, sizes) = Adaptive::of(call, input)?;
+    let kernel = if dimensions(call) == 3 { "adaptive_max_pool3d_cpu" } else { "adaptive_max_pool2d" };
+    check_kernel(kernel, input.dtype(), input.dtype().is_floating_point() || sizes.contains(&0))?;
     let output = call.zeros(input.dtype(), &sizes)?;
     let mut places = Vec::with_capacity(output.numel() as usize);
     compute!(input.dtype(), "aten::adaptive_max_pool", T => {

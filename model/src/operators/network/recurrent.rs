@@ -1,11 +1,13 @@
 //! Recurrent layers: LSTM, GRU and the plain ones, over whole sequences and as single cells.
 
+use crate::operators::compose::of;
 use crate::operators::curves::Curves;
 use crate::operators::linalg::matmul::linear_of;
 use crate::operators::linalg::product::{Matrix, Right, Shape, affine};
 use crate::operators::random::drop_elements;
 use crate::operators::results::tuple;
 use crate::operators::scratch::Scratch;
+use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::vectorised::{Loops, vectorised};
 use crate::operators::{Call, Fault, Operator};
 use crate::tensor::{DType, Dims, Layout, Tensor, dispatch};
@@ -409,7 +411,14 @@ pub(super) fn cell(call: &mut Call<'_>) -> Result<Value, Fault> {
     };
     let (w_ih, w_hh) = (call.tensor(2)?, call.tensor(3)?);
     let (b_ih, b_hh) = (call.opt_tensor(4)?, call.opt_tensor(5)?);
-    check_cell(kind, input, (&hidden, cell.as_ref()), (w_ih, w_hh))?;
+    check_cell(input, [Some(&hidden), cell.as_ref()], (w_ih, w_hh))?;
+    let states = hidden.sizes();
+    let gates = kind.gates() * states[1];
+    let usual = [w_ih, w_hh].iter().all(|weight| weight.sizes()[0] == gates)
+        && cell.as_ref().is_none_or(|cell| cell.sizes() == states);
+    if !usual || !input.dtype().is_floating_point() {
+        return odd_cell(call, kind, &hidden, cell.as_ref());
+    }
     let x = linear_of(call, input, w_ih, b_ih)?;
     let h = linear_of(call, &hidden, w_hh, b_hh)?;
     let dtype = input.dtype();
@@ -436,30 +445,78 @@ pub(super) fn cell(call: &mut Call<'_>) -> Result<Value, Fault> {
     })
 }
 
-fn check_cell(
-    kind: Kind,
-    input: &Tensor,
-    (hidden, cell): (&Tensor, Option<&Tensor>),
-    (w_ih, w_hh): (&Tensor, &Tensor),
-) -> Result<(), Fault> {
-    let (sizes, states, w_sizes) = (input.sizes(), hidden.sizes(), w_ih.sizes());
-    if sizes.len() != 2 || states.len() != 2 || w_sizes.len() != 2 {
-        return raised("Expected input, hidden state and weights to be matrices");
+fn check_cell(input: &Tensor, states: [Option<&Tensor>; 2], (w_ih, w_hh): (&Tensor, &Tensor)) -> Result<(), Fault> {
+    let size = |tensor: &Tensor, dim: usize| match tensor.sizes()[..] {
+        [rows, columns] => Ok([rows, columns][dim]),
+        [] | [_] => wrap_existing_dim(dim as i64, tensor.sizes().len()).map(|dim| tensor.sizes()[dim]),
+        _ => raised("Expected input, hidden state and weights to be matrices"),
+    };
+    let (found, expected) = (size(input, 1)?, size(w_ih, 1)?);
+    if found != expected {
+        return raised(format!("input has inconsistent input_size: got {found} expected {expected}"));
     }
-    if sizes[1] != w_sizes[1] {
-        return raised(format!("input has inconsistent input_size: got {} expected {}", sizes[1], w_sizes[1]));
+    for (i, state) in states.into_iter().flatten().enumerate() {
+        let (samples, batch) = (size(input, 0)?, size(state, 0)?);
+        if samples != batch {
+            return raised(format!("Input batch size {samples} doesn't match hidden{i} batch size {batch}"));
+        }
+        let (found, expected) = (size(state, 1)?, size(w_hh, 1)?);
+        if found != expected {
+            return raised(format!("hidden{i} has inconsistent hidden_size: got {found}, expected {expected}"));
+        }
     }
-    if sizes[0] != states[0] {
-        return raised(format!("Input batch size {} doesn't match hidden0 batch size {}", sizes[0], states[0]));
-    }
-    let gates = kind.gates() * states[1];
-    if w_sizes[0] != gates || w_hh.sizes().as_slice() != [gates, states[1]] {
-        let expected = w_hh.sizes().get(1).copied().unwrap_or(0);
-        return raised(format!("hidden0 has inconsistent hidden_size: got {}, expected {expected}", states[1]));
-    }
-    match cell {
-        Some(cell) if cell.sizes() != states => raised("hidden states of a cell must have the same size"),
-        _ => Ok(()),
+    Ok(())
+}
+
+/// A cell operator by operator, as PyTorch computes it: of weights that are more or fewer than there are gates of the
+/// states, it makes what broadcasting does.
+fn odd_cell(call: &mut Call<'_>, kind: Kind, hidden: &Tensor, cell: Option<&Tensor>) -> Result<Value, Fault> {
+    let linear = |call: &mut Call<'_>, x: &Tensor, weight: usize| {
+        call.run("aten::linear", &[of(x), call.value(weight).clone(), call.value(weight + 2).clone()])
+    };
+    let (h, x) = (linear(call, hidden, 3)?, linear(call, call.tensor(0)?, 2)?);
+    let hidden = of(hidden);
+    let two = |call: &mut Call<'_>, name: &str, a: Value, b: Value| call.run(name, &[a, b]);
+    let one = |call: &mut Call<'_>, name: &str, x: Value| call.run(name, &[x]);
+    let chunks = |call: &mut Call<'_>, x: Value| -> Result<Vec<Value>, Fault> {
+        let parts = call.run_tensors("aten::chunk", &[x, Value::Int(kind.gates()), Value::Int(1)])?;
+        if parts.len() as i64 != kind.gates() {
+            return Err(Fault::unsupported(format!("{} of {} gates", call.name(), parts.len())));
+        }
+        Ok(parts.iter().map(of).collect())
+    };
+    match kind {
+        Kind::Tanh | Kind::Relu => {
+            let sum = two(call, "aten::add_.Tensor", h, x)?;
+            one(call, if kind == Kind::Tanh { "aten::tanh" } else { "aten::relu" }, sum)
+        }
+        Kind::Gru => {
+            let (h, x) = (chunks(call, h)?, chunks(call, x)?);
+            let mut gate = |i: usize| {
+                let sum = two(call, "aten::add_.Tensor", h[i].clone(), x[i].clone())?;
+                one(call, "aten::sigmoid_", sum)
+            };
+            let (reset, update) = (gate(0)?, gate(1)?);
+            let kept = two(call, "aten::mul_.Tensor", h[2].clone(), reset)?;
+            let new = two(call, "aten::add.Tensor", x[2].clone(), kept)?;
+            let new = one(call, "aten::tanh_", new)?;
+            let apart = two(call, "aten::sub.Tensor", hidden, new.clone())?;
+            let part = two(call, "aten::mul_.Tensor", apart, update)?;
+            two(call, "aten::add_.Tensor", part, new)
+        }
+        Kind::Lstm => {
+            let sum = two(call, "aten::add_.Tensor", h, x)?;
+            let gates = chunks(call, sum)?;
+            let [input, forget, new, output] =
+                [("aten::sigmoid_", 0), ("aten::sigmoid_", 1), ("aten::tanh_", 2), ("aten::sigmoid_", 3)]
+                    .map(|(name, i)| one(call, name, gates[i].clone()));
+            let kept = two(call, "aten::mul.Tensor", forget?, of(cell.expect("an LSTM has two states")))?;
+            let written = two(call, "aten::mul.Tensor", input?, new?)?;
+            let cell = two(call, "aten::add.Tensor", kept, written)?;
+            let shown = one(call, "aten::tanh", cell.clone())?;
+            let hidden = two(call, "aten::mul.Tensor", output?, shown)?;
+            Ok(Value::tuple([hidden, cell]))
+        }
     }
 }
 

@@ -49,6 +49,8 @@ fn taps(mode: Mode, input: i64, output: i64, align: bool, scale: Option<f64>) ->
     let of = |o: i64| match mode {
         Mode::Nearest => vec![(clamped(step(o as f64)), 1.0)],
         Mode::NearestExact => vec![(clamped(step(o as f64 + 0.5)), 1.0)],
+        // Whatever the scale: as many outputs as inputs are these.
+        Mode::Linear if input == output => vec![(o as usize, 1.0)],
         Mode::Linear => {
             let x = source(o).max(0.0);
             let first = x.floor().min((input - 1) as f64);

@@ -3,6 +3,7 @@
 
 use crate::operators::compose::of;
 use crate::operators::results::{sizes_text, tuple};
+use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Tensor};
 use crate::value::Value;
@@ -273,12 +274,25 @@ pub(super) fn attention_math(call: &mut Call<'_>) -> Result<Value, Fault> {
 pub(super) fn attention_flash(call: &mut Call<'_>) -> Result<Value, Fault> {
     let [query, key, value] = [call.tensor(0)?, call.tensor(1)?, call.tensor(2)?];
     let (dropout, causal, mask, scale) = (call.float(3)?, call.bool(4)?, call.opt_tensor(5)?, call.opt_float(6)?);
+    wrap_existing_dim(2, query.sizes().len())?;
+    if [query, key, value].iter().any(|tensor| tensor.sizes().len() != 4) {
+        return raised("scaled_dot_product_attention_flash_attention: Accept only 4 dims inputs shape of {B, H, T, K}");
+    }
     if dropout != 0.0 {
         return raised("scaled_dot_product_attention_flash_attention: Currently do not support dropout > 0");
     }
     let scores = scores(call, [query, key], mask, causal, scale)?;
     let last = call.int_list(&[-1]);
-    let sums = call.run("aten::logsumexp", &[scores.clone(), last])?;
+    let narrow = matches!(query.dtype(), DType::Float16 | DType::BFloat16);
+    let wide = if narrow { DType::Float32 } else { query.dtype() };
+    let sums = call.run("aten::to.dtype", &[scores.clone(), Value::Int(wide.code())])?;
+    let sums = call.run("aten::logsumexp", &[sums, last])?;
+    // They lie by queries first, then by heads.
+    let by_queries =
+        |call: &mut Call<'_>, x: Value| call.run("aten::transpose.int", &[x, Value::Int(1), Value::Int(2)]);
+    let sums = by_queries(call, sums)?;
+    let sums = call.run("aten::contiguous", &[sums])?;
+    let sums = by_queries(call, sums)?;
     let weights = call.run("aten::_safe_softmax", &[scores, Value::Int(-1)])?;
     let output = call.run("aten::matmul", &[weights, of(value)])?;
     Ok(Value::tuple([output, sums]))

@@ -11,7 +11,8 @@ pub(super) fn max_unpool(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (sizes, raised) = (input.sizes(), |words: String| Err(Fault::raised(words)));
     if indices.dtype() != DType::Int64 {
         let found = indices.dtype().scalar_type_name();
-        return raised(format!("elements in indices should be type int64 but got: {found}"));
+        let words = "elements in indices should be type int64";
+        return raised(if n == 2 { format!("{words} but got: {found}") } else { words.into() });
     }
     if size.len() != n {
         let (words, found) = if n == 2 {

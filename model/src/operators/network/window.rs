@@ -1,6 +1,5 @@
 //! A window that slides over up to three dimensions: where convolutions and pools look.
 
-use crate::operators::{Call, Fault};
 use crate::tensor::{Dims, Tensor};
 
 /// One dimension of a window.
@@ -150,20 +149,4 @@ pub(super) fn split_sizes(tensor: &Tensor, n: usize) -> (Dims, Dims) {
     let sizes = tensor.sizes();
     let (lead, last) = sizes.split_at(sizes.len().saturating_sub(n));
     (lead.into(), last.into())
-}
-
-/// A list argument of `n` integers, of which one stands for all; `default`, if there is one, for an empty list.
-pub(super) fn ints_of(call: &Call<'_>, i: usize, n: usize, default: Option<&[i64]>) -> Result<Dims, Fault> {
-    let ints = call.ints(i)?;
-    match (ints.len(), default) {
-        (0, Some(default)) => Ok(default.into()),
-        (1, _) => Ok(Dims::from_elem(ints[0], n)),
-        (count, _) if count == n => Ok(ints),
-        _ => {
-            let operator = call.operator.name.trim_start_matches("aten::");
-            let argument = &call.operator.schema.arguments[i].name;
-            let count = ["no ints", "one int", "two ints", "three ints"][n];
-            Err(Fault::raised(format!("{operator}: {argument} must either be a single int, or a tuple of {count}")))
-        }
-    }
 }

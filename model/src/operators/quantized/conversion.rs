@@ -44,6 +44,7 @@ pub(super) const CORRECTIONS: &[Row] = &[
     ("aten::q_scale", SHAPE_ONLY),
     ("aten::q_zero_point", SHAPE_ONLY),
     ("aten::qscheme", SHAPE_ONLY),
+    ("aten::quantize_per_tensor_dynamic", &[Correction::AliasesWhen(When::Arguments(stays_half))]),
 ];
 
 /// A new quantized tensor of these numbers, in row-major order.
@@ -125,9 +126,13 @@ fn given_channels(call: &Call<'_>, input: &Tensor) -> Result<(Vec<Affine>, usize
 
 fn quantize_dynamic(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (input, dtype, reduce_range) = (call.tensor(0)?, call.dtype(1)?, call.bool(2)?);
+    if dtype == DType::Float16 {
+        let input = call.run("aten::contiguous", &call.args[..1])?;
+        return call.run("aten::to.dtype", &[input, Value::Int(dtype.code())]);
+    }
     check_float(call, input, "Quantize only works on Float Tensor, got")?;
     if !matches!(dtype, DType::QInt8 | DType::QUInt8) {
-        return Err(Fault::unsupported(format!("{} to {dtype}", call.name())));
+        return Err(Fault::raised(format!("dtype {}not supported", dtype.scalar_type_name())));
     }
     let numbers = call.read::<f32>(input)?;
     let affine = chosen(&numbers, dtype, reduce_range);
@@ -168,6 +173,13 @@ fn check_zero_point(zero_point: i64, dtype: DType, function: &str) -> Result<(),
         return Err(Fault::raised(format!("{function} zero_point {zero_point} is below lower bound.")));
     }
     Ok(())
+}
+
+/// Halves that become halves are handed through, if they lie in order.
+fn stays_half(_: &Operator, args: &[Value]) -> bool {
+    let (Value::Tensor(tensor), Value::Int(code)) = (&args[0], &args[1]) else { return false };
+    let half = DType::Float16;
+    tensor.dtype() == half && *code == half.code() && tensor.metadata().layout.is_contiguous()
 }
 
 fn is_float(_: &Operator, args: &[Value]) -> bool {

@@ -146,20 +146,22 @@ pub(super) fn native_dropout(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// `rrelu`: negative elements are multiplied by a random slope in training, by the middle one otherwise.
 pub(super) fn rrelu(call: &mut Call<'_>) -> Result<Value, Fault> {
     let input = call.tensor(0)?;
-    let output = call.zeros_like(input, input.dtype())?;
+    check_slopes(call)?;
+    let output = call.zeros(input.dtype(), &input.sizes())?;
     leak(call, input, None, &output, 1)?;
     Ok(Value::Tensor(output))
 }
 
 pub(super) fn rrelu_(call: &mut Call<'_>) -> Result<Value, Fault> {
     let input = call.tensor(0)?;
+    check_slopes(call)?;
     leak(call, input, None, input, 1)?;
     Ok(call.args[0].clone())
 }
 
 pub(super) fn rrelu_with_noise(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (input, noise) = (call.tensor(0)?, call.tensor(1)?);
-    let output = call.zeros_like(input, input.dtype())?;
+    let output = call.zeros(input.dtype(), &input.sizes())?;
     leak(call, input, Some(noise), &output, 2)?;
     Ok(Value::Tensor(output))
 }
@@ -168,6 +170,13 @@ pub(super) fn rrelu_with_noise_(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (input, noise) = (call.tensor(0)?, call.tensor(1)?);
     leak(call, input, Some(noise), input, 2)?;
     Ok(call.args[0].clone())
+}
+
+fn check_slopes(call: &Call<'_>) -> Result<(), Fault> {
+    match call.scalar(1)?.to_f64() <= call.scalar(2)?.to_f64() {
+        true => Ok(()),
+        false => Err(Fault::raised("Lower bound should be less than or equal to the upper bound")),
+    }
 }
 
 /// The bounds of the slope stand from argument `i`, then whether it trains.

@@ -1,8 +1,11 @@
 //! Filling tensors with random numbers, in place and as new tensors.
 
 use half::{bf16, f16};
+use num_complex::Complex;
 
 use super::distribution::{self, DrawnFloat, DrawnWhole};
+use crate::operators::compose::of;
+use crate::operators::creation::formats::Format;
 use crate::operators::results::{memory_order, sizes_text};
 use crate::operators::{Call, Fault, GeneratorState};
 use crate::tensor::broadcast::{broadcast, expands_to};
@@ -62,6 +65,20 @@ fn fill<T: Element>(
     Ok(())
 }
 
+/// Sets both parts of every complex number, one after the other.
+fn fill_both<T: DrawnFloat>(
+    tensor: &Tensor,
+    generator: &Generator,
+    mut draw: impl FnMut(&mut GeneratorState) -> T,
+) -> Result<(), Fault> {
+    dispatch!(complex tensor.dtype(), "aten::view_as_real", C => {
+        fill(tensor, generator, |state| {
+            let (re, im) = (draw(state), draw(state));
+            C::new(re.to_f64() as _, im.to_f64() as _)
+        })
+    })
+}
+
 /// The same elements with the dimensions in another order.
 fn permuted(layout: &Layout, order: &[usize]) -> Layout {
     let sizes: Vec<i64> = order.iter().map(|&dim| layout.sizes()[dim]).collect();
@@ -69,9 +86,18 @@ fn permuted(layout: &Layout, order: &[usize]) -> Layout {
     Layout::strided(&sizes, &strides, layout.offset())
 }
 
-/// Uniform numbers in `[from, to)`.
+/// The dtype of the real and imaginary parts, if the elements have such.
+fn part(dtype: DType) -> DType {
+    match dtype {
+        DType::Complex64 => DType::Float32,
+        DType::Complex128 => DType::Float64,
+        other => other,
+    }
+}
+
+/// Uniform numbers in `[from, to)`; of a complex number, both parts.
 pub(super) fn uniform(tensor: &Tensor, generator: &Generator, from: f64, to: f64) -> Result<(), Fault> {
-    let dtype = tensor.dtype();
+    let dtype = part(tensor.dtype());
     if !matches!(dtype, DType::Float16 | DType::BFloat16 | DType::Float32 | DType::Float64) {
         return Err(not_implemented("check_uniform_bounds", dtype));
     }
@@ -96,27 +122,41 @@ pub(super) fn uniform(tensor: &Tensor, generator: &Generator, from: f64, to: f64
         if tensor.numel() == 0 {
             return Ok(());
         }
-        fill(tensor, generator, |state| T::uniform(state, from, to))
+        let draw = |state: &mut GeneratorState| T::uniform(state, from, to);
+        match tensor.dtype().is_complex() {
+            true => fill_both::<T>(tensor, generator, draw),
+            false => fill(tensor, generator, draw),
+        }
     })
 }
 
-/// Normal numbers.
+/// Normal numbers. A complex number has half of the variance in each of its parts.
 pub(super) fn normal(tensor: &Tensor, generator: &Generator, mean: f64, std: f64) -> Result<(), Fault> {
     check_std(std)?;
-    let (dtype, layout) = (tensor.dtype(), tensor.metadata().layout.clone());
+    let (dtype, layout, complex) =
+        (part(tensor.dtype()), tensor.metadata().layout.clone(), tensor.dtype().is_complex());
     if layout.numel() == 0 {
         return Ok(());
     }
     if !matches!(dtype, DType::Float16 | DType::BFloat16 | DType::Float32 | DType::Float64) {
         return Err(not_implemented("normal_kernel_cpu", dtype));
     }
+    let (count, std) = if complex { (2 * layout.numel(), std / 2f64.sqrt()) } else { (layout.numel(), std) };
     dispatch!(floats dtype, "normal_", T => {
-        if layout.numel() < 16 || !layout.is_contiguous() {
-            return fill(tensor, generator, |state| T::from_f64(distribution::normal(state, mean, std)));
+        if count < 16 || !layout.is_contiguous() {
+            let draw = |state: &mut GeneratorState| T::from_f64(distribution::normal(state, mean, std));
+            return match complex {
+                true => fill_both::<T>(tensor, generator, draw),
+                false => fill(tensor, generator, draw),
+            };
         }
-        let mut elements = vec![T::default(); layout.numel() as usize];
+        let mut elements = vec![T::default(); count as usize];
         generator.slot().update(|state| normals(state, &mut elements, T::from_f64(mean), T::from_f64(std)));
-        tensor.store(&elements)
+        if !complex {
+            return tensor.store(&elements);
+        }
+        let parts = elements.chunks_exact(2).map(|part| Complex::new(part[0].to_f64(), part[1].to_f64()));
+        tensor.store(&parts.collect::<Vec<_>>())
     })
 }
 
@@ -422,11 +462,10 @@ fn of_size(call: &mut Call<'_>, default: DType) -> Result<Tensor, Fault> {
 fn like(call: &mut Call<'_>) -> Result<Tensor, Fault> {
     let like = call.tensor(0)?;
     let dtype = call.dtype_or(call.position("dtype").expect("an overload with a dtype"), like.dtype())?;
-    match call.opt_int(call.position("memory_format").expect("an overload with a memory format"))? {
-        None | Some(1) => call.zeros_like(like, dtype),
-        Some(0) => call.zeros(dtype, &like.sizes()),
-        Some(format) => Err(Fault::unsupported(format!("{}: memory format {format}", call.name()))),
-    }
+    let format = call.opt_int(call.position("memory_format").expect("an overload with a memory format"))?;
+    let layout = format.map_or(Ok(Format::Preserve), Format::from_code)?.layout(&like.metadata().layout)?;
+    let plain = call.zeros(dtype, layout.sizes())?;
+    Ok(Tensor::new(call.allocator, plain.storage(), dtype, layout))
 }
 
 pub(super) fn rand(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -455,7 +494,8 @@ pub(super) fn randn_like(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 pub(super) fn randint(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (low, high) = bounds(call, 0)?;
-    let tensor = of_size(call, DType::Int64)?;
+    // Their schemas have a dtype by default, so `None` is the default of all.
+    let tensor = of_size(call, DType::Float32)?;
     integers(&tensor, call.drawn_from(), low, Some(high))?;
     Ok(Value::Tensor(tensor))
 }
@@ -482,6 +522,9 @@ pub(super) fn normal_of(call: &mut Call<'_>) -> Result<Value, Fault> {
         _ => call.float(i).map(|number| (None, number)),
     };
     let ((mean, mean_number), (std, std_number)) = (part(0)?, part(1)?);
+    if std.is_some_and(|std| std.dtype().is_complex()) {
+        return Err(Fault::raised("normal expects standard deviation to be non-complex"));
+    }
     if let Some(std) = std
         && call.read::<f64>(std)?.iter().any(|&std| std < 0.0 || std.is_nan())
     {
@@ -502,6 +545,12 @@ pub(super) fn normal_of(call: &mut Call<'_>) -> Result<Value, Fault> {
     };
     normal(&tensor, call.drawn_from(), 0.0, drawn_std)?;
     let (sizes, memory) = (tensor.sizes(), call.memory());
+    if tensor.numel() == 0 {
+        return Ok(Value::Tensor(tensor));
+    }
+    if tensor.dtype().is_complex() {
+        return shifted(call, tensor, mean, std, mean_number);
+    }
     dispatch!(floats tensor.dtype(), "aten::normal", T => {
         let mut elements = tensor.to_vec::<T>();
         if let Some(std) = std {
@@ -521,4 +570,22 @@ pub(super) fn normal_of(call: &mut Call<'_>) -> Result<Value, Fault> {
         tensor.store(&elements)?;
     });
     Ok(Value::Tensor(tensor))
+}
+
+/// `x * std + mean`.
+fn shifted(
+    call: &mut Call<'_>,
+    x: Tensor,
+    mean: Option<&Tensor>,
+    std: Option<&Tensor>,
+    number: f64,
+) -> Result<Value, Fault> {
+    let mut shifted = Value::Tensor(x);
+    if let Some(std) = std {
+        shifted = call.run("aten::mul.Tensor", &[shifted, of(std)])?;
+    }
+    match mean {
+        Some(mean) => call.run("aten::add.Tensor", &[shifted, of(mean)]),
+        None => call.run("aten::add.Scalar", &[shifted, Value::Float(number)]),
+    }
 }

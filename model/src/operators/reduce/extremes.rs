@@ -2,7 +2,8 @@
 
 use super::number::{Computed, compute};
 use super::rows::{Reduced, Rows};
-use super::sums::over;
+use super::selection::of_rank;
+use super::sums::{check_kernel, over};
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
 use crate::tensor::{DType, Tensor};
@@ -131,6 +132,12 @@ fn along(call: &mut Call<'_>, name: &str, choose: (Choose<f32>, Choose<f64>, Cho
     let dim = call.dim(at, rank)?;
     let reduced = Reduced::one(dim, rank);
     check_rows(tensor, &reduced, Some(dim as i64), name)?;
+    if tensor.dtype().is_complex() {
+        return Err(Fault::raised(match name {
+            "mode" => format!("\"mode_cpu\" not implemented for '{}'", tensor.dtype().scalar_type_name()),
+            _ => format!("{name}(): does not support complex input"),
+        }));
+    }
     let keepdim = call.bool(call.position("keepdim").expect("an overload that may keep the dimension"))?;
     let (values, places) = choices(call, tensor, &reduced, keepdim, choose)?;
     Ok(tuple([values, places]))
@@ -166,12 +173,10 @@ pub(super) fn mode(call: &mut Call<'_>) -> Result<Value, Fault> {
     along(call, "mode", each_type!(most_frequent))
 }
 
-/// Most of these operators know no bools.
+/// Most of these operators know no bools, and none knows complex numbers.
 fn known(tensor: &Tensor, kernel: &str) -> Result<(), Fault> {
-    match tensor.dtype() {
-        DType::Bool => Err(Fault::raised(format!("\"{kernel}\" not implemented for 'Bool'"))),
-        _ => Ok(()),
-    }
+    let dtype = tensor.dtype();
+    check_kernel(kernel, dtype, dtype != DType::Bool && !dtype.is_complex())
 }
 
 /// `median`, `nanmedian` of all elements; of none it is not a number.
@@ -200,6 +205,9 @@ pub(super) fn kthvalue(call: &mut Call<'_>) -> Result<Value, Fault> {
     let sizes = tensor.sizes();
     let dim = call.dim(2, sizes.len())?;
     let length = sizes.get(dim).copied().unwrap_or(1);
+    if length == 0 {
+        return Err(Fault::raised(format!("kthvalue(): Expected reduction dim {dim} to have non-zero size.")));
+    }
     if !(1..=length).contains(&k) {
         return Err(Fault::raised(format!("kthvalue(): selected number k out of range for dimension {dim}")));
     }
@@ -209,7 +217,7 @@ pub(super) fn kthvalue(call: &mut Call<'_>) -> Result<Value, Fault> {
     let mut places = Vec::new();
     let values = compute!(tensor.dtype(), "aten::kthvalue", T => {
         let rows = Rows::<T>::of(call, tensor, &reduced)?;
-        places.extend(rows.iter().map(|row| at_rank(row, k as usize - 1) as i64));
+        places.extend(rows.iter().map(|row| of_rank(row, k as usize - 1) as i64));
         let values: Vec<T> = rows.iter().zip(&places).map(|(row, &place)| row[place as usize]).collect();
         call.create(tensor.dtype(), &result_sizes, &values)?
     });

@@ -1,5 +1,6 @@
 //! How many elements, or which weight of them, lie between edges; or how many rows, in boxes.
 
+use super::sums::check_kernel;
 use crate::operators::compose::of;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
@@ -30,9 +31,6 @@ impl Rows {
             };
             return raised(format!("torch.histogramdd: input tensor should have at least 2 dimensions{more}"));
         }
-        if !matches!(dtype, DType::Float32 | DType::Float64) {
-            return Err(Fault::no_kernel(call.operator.name, dtype));
-        }
         let width = if wide { sizes[sizes.len() - 1] as usize } else { 1 };
         Ok(Self { numbers: x.to_f64s(&call.memory())?, width, dtype })
     }
@@ -54,17 +52,26 @@ impl Rows {
         if bins < 1 {
             return raised(format!("torch.histogram(): bins must be > 0, but got {bins} for dimension {column}"));
         }
+        // The ends of halves and integers are not looked for.
+        let wide = matches!(self.dtype, DType::Float32 | DType::Float64);
         let none = self.numbers.is_empty();
+        check_kernel("histogramdd", self.dtype, wide || range.is_some() || none)?;
         let (mut left, mut right) = range.unwrap_or_else(|| if none { (0.0, 1.0) } else { self.ends(column) });
         if left == right {
             (left, right) = (left - 0.5, right + 0.5);
         }
         if !left.is_finite() || !right.is_finite() {
             let words = |x: f64| if x.is_nan() { "nan".to_string() } else { x.to_string() };
-            return raised(format!("dimension {column}'s range [{}, {}] is not finite", words(left), words(right)));
+            return raised(format!(
+                "torch.histogramdd: dimension {column}'s range [{}, {}] is not finite",
+                words(left),
+                words(right)
+            ));
         }
         if left > right {
-            return raised(format!("min should not exceed max, but got min {left} max {right} for dimension {column}"));
+            return raised(format!(
+                "torch.histogramdd: min should not exceed max, but got min {left} max {right} for dimension {column}"
+            ));
         }
         let dtype = Value::Int(self.dtype.code());
         call.run_tensor("aten::linspace", &[Value::Float(left), Value::Float(right), Value::Int(bins + 1), dtype])
@@ -72,7 +79,7 @@ impl Rows {
 
     /// The edges that are given for a column, copied.
     fn given(&self, call: &mut Call<'_>, column: usize, edges: &Tensor) -> Result<Tensor, Fault> {
-        if edges.dtype() != self.dtype || edges.numel() == 0 {
+        if edges.dtype() != self.dtype {
             return Err(Fault::unsupported(format!("{} between edges of another dtype, or none", call.name())));
         }
         if edges.sizes().len() != 1 {
@@ -81,6 +88,15 @@ impl Rows {
                  {column}",
                 edges.sizes().len()
             ));
+        }
+        if edges.numel() == 0 {
+            return raised(format!(
+                "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins tensor for \
+                 dimension {column}"
+            ));
+        }
+        if edges.numel() == 1 {
+            return raised(format!("torch.histogram(): bins must be > 0, but got 0 for dimension {column}"));
         }
         call.run_tensor("aten::clone", &[of(edges)])
     }
@@ -126,6 +142,9 @@ impl Rows {
                 return Err(Fault::unsupported(format!("{} with weights of another dtype", call.name())));
             }
         }
+        let wide = matches!(self.dtype, DType::Float32 | DType::Float64);
+        check_kernel("histogramdd", self.dtype, wide || (weight.is_none() && !density))?;
+        check_kernel("histogram_cpu", self.dtype, self.dtype.is_floating_point())?;
         let weights = weight.map(|weight| weight.to_f64s(&call.memory())).transpose()?;
         let places = edges.iter().map(|edges| edges.to_f64s(&call.memory())).collect::<Result<Vec<_>, Fault>>()?;
         let sizes: Vec<i64> = places.iter().map(|places| places.len() as i64 - 1).collect();

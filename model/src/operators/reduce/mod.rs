@@ -7,6 +7,7 @@ pub(super) mod number;
 mod order;
 mod rows;
 mod scan;
+mod selection;
 pub(super) mod softmax;
 mod sums;
 

@@ -1,39 +1,47 @@
 //! Sorting, and the first of a sorted order.
 
 use super::number::{Computed, compute};
-use super::rows::{Reduced, Rows, from_rows};
+use super::rows::{Reduced, Rows, from_rows_as};
+use super::selection::first_of;
+use crate::operators::creation::formats::Format;
 use crate::operators::results::tuple;
 use crate::operators::{Call, Fault};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Layout, Tensor};
 use crate::value::Value;
 
-/// The first `length` of every sorted row along a dimension, and where they stood. Ties keep their order.
-fn sorted(
-    call: &mut Call<'_>,
-    tensor: &Tensor,
-    dim: usize,
-    descending: bool,
-    length: Option<i64>,
-) -> Result<(Tensor, Tensor), Fault> {
-    let (mut sizes, dtype) = (tensor.sizes(), tensor.dtype());
-    let reduced = Reduced::one(dim, sizes.len());
-    let mut places = Vec::new();
-    let values = compute!(dtype, call.operator.name, T => {
-        let rows = Rows::<T>::of(call, tensor, &reduced)?;
-        let length = length.map_or(rows.length(), |length| length as usize);
-        if let Some(size) = sizes.get_mut(dim) {
-            *size = length as i64;
-        }
-        let mut values = Vec::new();
-        for row in rows.iter() {
-            for &place in sorted_places(row, descending).iter().take(length) {
-                places.push(place as i64);
-                values.push(row[place]);
-            }
-        }
-        from_rows(call, dtype, &sizes, dim, &values)?
+/// Every row along a dimension sorted, and where its elements stood. Ties keep their order; the results lie in memory as
+/// the tensor does.
+fn sorted(call: &mut Call<'_>, dim: usize, descending: bool) -> Result<(Tensor, Tensor), Fault> {
+    let tensor = call.tensor(0)?;
+    let dtype = tensor.dtype();
+    if dtype.is_complex() {
+        return Err(Fault::raised("Sort currently does not support complex dtypes on CPU."));
+    }
+    let layout = Format::Preserve.layout(&tensor.metadata().layout)?;
+    let results = compute!(dtype, call.operator.name, T => {
+        chosen::<T>(call, dim, layout, |row| sorted_places(row, descending))?
     });
-    Ok((values, from_rows(call, DType::Int64, &sizes, dim, &places)?))
+    Ok(results)
+}
+
+/// Elements that are chosen from every row along a dimension, and where they stood; the results have this layout.
+fn chosen<T: Computed>(
+    call: &mut Call<'_>,
+    dim: usize,
+    layout: Layout,
+    choose: impl Fn(&[T]) -> Vec<usize>,
+) -> Result<(Tensor, Tensor), Fault> {
+    let tensor = call.tensor(0)?;
+    let rows = Rows::<T>::of(call, tensor, &Reduced::one(dim, layout.rank()))?;
+    let (mut places, mut values) = (Vec::new(), Vec::new());
+    for row in rows.iter() {
+        for place in choose(row) {
+            places.push(place as i64);
+            values.push(row[place]);
+        }
+    }
+    let values = from_rows_as(call, tensor.dtype(), layout.clone(), dim, &values)?;
+    Ok((values, from_rows_as(call, DType::Int64, layout, dim, &places)?))
 }
 
 fn sorted_places<T: Computed>(row: &[T], descending: bool) -> Vec<usize> {
@@ -58,18 +66,18 @@ fn sort_arguments(call: &Call<'_>) -> Result<(usize, bool), Fault> {
 
 pub(super) fn sort(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (dim, descending) = sort_arguments(call)?;
-    let (values, places) = sorted(call, call.tensor(0)?, dim, descending, None)?;
+    let (values, places) = sorted(call, dim, descending)?;
     Ok(tuple([values, places]))
 }
 
 pub(super) fn argsort(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (dim, descending) = sort_arguments(call)?;
-    let (_, places) = sorted(call, call.tensor(0)?, dim, descending, None)?;
+    let (_, places) = sorted(call, dim, descending)?;
     call.deliver(places)
 }
 
 pub(super) fn msort(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (values, _) = sorted(call, call.tensor(0)?, 0, false, None)?;
+    let (values, _) = sorted(call, 0, false)?;
     call.deliver(values)
 }
 
@@ -80,11 +88,19 @@ pub(super) fn topk(call: &mut Call<'_>) -> Result<Value, Fault> {
     if !(0..=sizes.get(dim).copied().unwrap_or(1)).contains(&k) {
         return Err(Fault::raised("selected index k out of range"));
     }
-    // Of a number alone there is nothing to choose.
-    let k = if sizes.is_empty() { 1 } else { k };
-    if tensor.dtype() == DType::Bool {
-        return Err(Fault::raised("\"topk_cpu\" not implemented for 'Bool'"));
+    if tensor.dtype() == DType::Bool || tensor.dtype().is_complex() {
+        let name = tensor.dtype().scalar_type_name();
+        return Err(Fault::raised(format!("\"topk_cpu\" not implemented for '{name}'")));
     }
-    let (values, places) = sorted(call, tensor, dim, largest, Some(k))?;
+    let mut sizes = sizes;
+    if let Some(size) = sizes.get_mut(dim) {
+        *size = k;
+    }
+    // Of a number alone there is nothing to choose.
+    let count = if sizes.is_empty() { 1 } else { k as usize };
+    let (sorted, layout) = (call.bool(4)?, Layout::contiguous(&sizes));
+    let (values, places) = compute!(tensor.dtype(), "aten::topk", T => {
+        chosen::<T>(call, dim, layout, |row| first_of(row, count, largest, sorted))?
+    });
     Ok(tuple([values, places]))
 }

@@ -88,11 +88,6 @@ impl<T: Number> Rows<T> {
         Ok(Self { elements, count: count as usize, length })
     }
 
-    /// Elements in a row.
-    pub(super) fn length(&self) -> usize {
-        self.length
-    }
-
     /// The rows in the order of the result's elements.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[T]> {
         (0..self.count).map(|i| &self.elements[i * self.length..(i + 1) * self.length])
@@ -108,9 +103,26 @@ pub(super) fn from_rows<T: Number>(
     elements: &[T],
 ) -> Result<Tensor, Fault> {
     let tensor = call.zeros(dtype, sizes)?;
+    store_rows(call, &tensor, dim, elements)?;
+    Ok(tensor)
+}
+
+/// The same with a layout of its own, which is dense.
+pub(super) fn from_rows_as<T: Number>(
+    call: &mut Call<'_>,
+    dtype: DType,
+    layout: Layout,
+    dim: usize,
+    elements: &[T],
+) -> Result<Tensor, Fault> {
+    let plain = call.zeros(dtype, layout.sizes())?;
+    let tensor = Tensor::new(call.allocator, plain.storage(), dtype, layout);
+    store_rows(call, &tensor, dim, elements)?;
+    Ok(tensor)
+}
+
+fn store_rows<T: Number>(call: &mut Call<'_>, tensor: &Tensor, dim: usize, elements: &[T]) -> Result<(), Fault> {
     let layout = tensor.metadata().layout.clone();
     let arranged = Reduced::one(dim, layout.rank()).arrange(&layout);
-    let view = Tensor::new(call.allocator, tensor.storage(), dtype, arranged);
-    view.store(elements)?;
-    Ok(tensor)
+    Tensor::new(call.allocator, tensor.storage(), tensor.dtype(), arranged).store(elements)
 }

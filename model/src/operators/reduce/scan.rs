@@ -29,6 +29,10 @@ fn running(call: &mut Call<'_>, step: Step) -> Result<Value, Fault> {
             c_name(dtype)
         )));
     }
+    if dtype == DType::Bool {
+        let name = call.operator.name.trim_start_matches("aten::").trim_end_matches('_');
+        return Err(Fault::raised(format!("\"{name}_out_cpu\" not implemented for 'Bool'")));
+    }
     let result = if dtype.is_floating_point() {
         let scanned = scan::<f64>(call, dim, step.0)?;
         from_rows(call, dtype, &sizes, dim, &scanned)?

@@ -1,5 +1,7 @@
 //! Softmax, its logarithm, and the logarithm of a sum of exponentials.
 
+use num_complex::Complex64;
+
 use super::rows::{Reduced, Rows, from_rows};
 use super::sums::over;
 use crate::operators::curves::Curves;
@@ -64,16 +66,21 @@ fn with_dtype(call: &mut Call<'_>, log: bool) -> Result<Value, Fault> {
     let tensor = call.tensor(0)?;
     let dtype = call.dtype_or(2, tensor.dtype())?;
     let dim = call.dim(1, tensor.sizes().len())?;
-    check_float(dtype, log)?;
+    check_float(tensor, dtype, dim, log)?;
     let result = along(call, tensor, dtype, dim, log)?;
     call.deliver(result)
 }
 
-fn check_float(dtype: DType, log: bool) -> Result<(), Fault> {
-    if dtype.is_floating_point() {
+/// Of nothing there is a softmax in every dtype.
+fn check_float(tensor: &Tensor, dtype: DType, dim: usize, log: bool) -> Result<(), Fault> {
+    if dtype.is_floating_point() || tensor.numel() == 0 {
         return Ok(());
     }
-    let kernel = if log { "log_softmax_lastdim_kernel_impl" } else { "softmax_lastdim_kernel_impl" };
+    let kernel = match (dim + 1 < tensor.sizes().len(), log) {
+        (true, _) => "softmax_kernel_impl",
+        (false, true) => "log_softmax_lastdim_kernel_impl",
+        (false, false) => "softmax_lastdim_kernel_impl",
+    };
     Err(Fault::raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name())))
 }
 
@@ -92,7 +99,7 @@ fn inner(call: &mut Call<'_>, log: bool) -> Result<Value, Fault> {
     if call.bool(2)? {
         return Err(Fault::raised("softmax with half to float conversion is not supported on CPU"));
     }
-    check_float(tensor.dtype(), log)?;
+    check_float(tensor, tensor.dtype(), dim, log)?;
     let result = along(call, tensor, tensor.dtype(), dim, log)?;
     call.deliver(result)
 }
@@ -109,13 +116,26 @@ pub(super) fn logsumexp(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (tensor, (reduced, keepdim)) = (call.tensor(0)?, over(call)?);
     let dtype = to_float(tensor.dtype());
     let sizes = reduced.result_sizes(&tensor.sizes(), keepdim);
-    let rows = Rows::<f64>::of(call, tensor, &reduced)?;
-    let log = |row: &[f64]| {
-        // An infinity stands for itself: its difference with itself would be no number.
-        let most = Some(greatest(row)).filter(|most| most.is_finite()).unwrap_or(0.0);
-        libm::log(row.iter().map(|x| libm::exp(x - most)).sum::<f64>()) + most
+    // An infinity stands for itself: its difference with itself would be no number.
+    let most = |row: &[f64]| Some(greatest(row)).filter(|most| most.is_finite()).unwrap_or(0.0);
+    let result = if dtype.is_complex() {
+        let rows = Rows::<Complex64>::of(call, tensor, &reduced)?;
+        let log = |row: &[Complex64]| {
+            let most = most(&row.iter().map(|x| x.re).collect::<Vec<f64>>());
+            let power = |x: &Complex64| libm::exp(x.re - most) * Complex64::new(libm::cos(x.im), libm::sin(x.im));
+            let total: Complex64 = row.iter().map(power).sum();
+            Complex64::new(libm::log(libm::hypot(total.re, total.im)) + most, libm::atan2(total.im, total.re))
+        };
+        let results: Vec<Complex64> = rows.iter().map(log).collect();
+        call.create(dtype, &sizes, &results)?
+    } else {
+        let rows = Rows::<f64>::of(call, tensor, &reduced)?;
+        let log = |row: &[f64]| {
+            let most = most(row);
+            libm::log(row.iter().map(|x| libm::exp(x - most)).sum::<f64>()) + most
+        };
+        let results: Vec<f64> = rows.iter().map(log).collect();
+        call.create(dtype, &sizes, &results)?
     };
-    let results: Vec<f64> = rows.iter().map(log).collect();
-    let result = call.create(dtype, &sizes, &results)?;
     call.deliver(result)
 }

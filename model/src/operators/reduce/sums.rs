@@ -70,14 +70,35 @@ fn fold_complex(
     call.deliver(result)
 }
 
+/// The sum of what is a number. Integers all are.
 pub(super) fn nansum(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (reduced, keepdim) = over(call)?;
     let tensor = call.tensor(0)?;
-    let dtype = dtype_or(call, widened(tensor.dtype()))?;
+    if tensor.dtype().is_complex() {
+        return Err(Fault::raised("nansum does not support complex inputs"));
+    }
+    if !tensor.dtype().is_floating_point() {
+        return sum_kernel(call);
+    }
+    let (reduced, keepdim) = over(call)?;
+    let dtype = nansum_dtype(call, tensor)?;
     let result = each_row!(call, tensor, &reduced, keepdim, dtype, T, row => {
         sum(&row.iter().copied().filter(|x| !Computed::is_nan(*x)).collect::<Vec<T>>())
     })?;
     call.deliver(result)
+}
+
+fn nansum_dtype(call: &Call<'_>, tensor: &Tensor) -> Result<DType, Fault> {
+    let dtype = dtype_or(call, tensor.dtype())?;
+    check_kernel("nansum_cpu", dtype, dtype.is_floating_point())?;
+    Ok(dtype)
+}
+
+/// PyTorch's error where a kernel does not know a dtype.
+pub(super) fn check_kernel(kernel: &str, dtype: DType, known: bool) -> Result<(), Fault> {
+    if known {
+        return Ok(());
+    }
+    Err(Fault::raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name())))
 }
 
 pub(super) fn prod(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -125,9 +146,18 @@ fn mean_of<T: Computed>(row: &[T]) -> T {
 }
 
 pub(super) fn nanmean(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let (reduced, keepdim) = over(call)?;
     let tensor = call.tensor(0)?;
-    let dtype = mean_dtype(call, tensor)?;
+    if tensor.dtype().is_complex() {
+        return Err(Fault::raised("nansum does not support complex inputs"));
+    }
+    if !tensor.dtype().is_floating_point() {
+        let name = tensor.dtype().scalar_type_name();
+        return Err(Fault::raised(format!(
+            "nanmean(): expected input to have floating point or complex dtype but got {name}"
+        )));
+    }
+    let (reduced, keepdim) = over(call)?;
+    let dtype = nansum_dtype(call, tensor)?;
     let result = each_row!(call, tensor, &reduced, keepdim, dtype, T, row => {
         mean_of(&row.iter().copied().filter(|x| !Computed::is_nan(*x)).collect::<Vec<T>>())
     })?;
@@ -184,6 +214,13 @@ pub(super) fn trace(call: &mut Call<'_>) -> Result<Value, Fault> {
         return Err(Fault::raised(format!("trace: expected a matrix, but got tensor with dim {}", sizes.len())));
     };
     let dtype = widened(tensor.dtype());
+    let narrow = matches!(tensor.dtype(), DType::Bool | DType::Float16 | DType::BFloat16);
+    check_kernel("trace", tensor.dtype(), !narrow)?;
+    if dtype.is_complex() {
+        let diagonal = call.run("aten::diagonal", &call.args[..1])?;
+        let trace = call.run_tensor("aten::sum", &[diagonal])?;
+        return call.deliver(trace);
+    }
     let result = compute!(dtype, "aten::trace", T => {
         let elements = call.read::<T>(tensor)?;
         let diagonal = (0..rows.min(columns)).map(|i| elements[(i * columns + i) as usize]);
@@ -198,14 +235,15 @@ pub(super) fn bincount(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (tensor, weights, least) = (call.tensor(0)?, call.opt_tensor(1)?, call.int(2)?);
     let numbers = tensor.to_i64s(&call.memory())?;
     let dtype = tensor.dtype();
-    if tensor.sizes().len() != 1 || !(dtype.is_integral()) || numbers.iter().any(|&x| x < 0) {
+    check_kernel("bincount_cpu", dtype, dtype.is_integral())?;
+    if tensor.sizes().len() != 1 || numbers.iter().any(|&x| x < 0) {
         return Err(Fault::raised("bincount only supports 1-d non-negative integral inputs."));
     }
     if least < 0 {
         return Err(Fault::raised("minlength should be >= 0"));
     }
     let bins = numbers.iter().max().map_or(0, |&most| most.saturating_add(1)).max(least);
-    let Some(weights) = weights else {
+    let Some(weights) = weights.filter(|_| !numbers.is_empty()) else {
         let result = call.zeros(DType::Int64, &[bins])?;
         let mut counts = vec![0i64; bins as usize];
         numbers.iter().for_each(|&x| counts[x as usize] += 1);
@@ -226,8 +264,9 @@ pub(super) fn bincount(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// How many elements lie in each of equal parts of a range.
 pub(super) fn histc(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (tensor, bins, dtype) = (call.tensor(0)?, call.int(1)?, call.tensor(0)?.dtype());
+    check_kernel("aminmax_cpu", dtype, !dtype.is_complex())?;
     if bins <= 0 {
-        return Err(Fault::raised("bins must be > 0"));
+        return Err(Fault::raised(format!("torch.histogram(): bins must be > 0, but got {bins} for dimension 0")));
     }
     let elements = tensor.to_f64s(&call.memory())?;
     let (mut low, mut high) = (call.scalar(2)?.to_f64(), call.scalar(3)?.to_f64());
@@ -239,10 +278,10 @@ pub(super) fn histc(call: &mut Call<'_>) -> Result<Value, Fault> {
         (low, high) = (low - 1.0, high + 1.0);
     }
     if !(low.is_finite() && high.is_finite()) {
-        return Err(Fault::raised(format!("range of [{low}, {high}] is not finite")));
+        return Err(Fault::raised(format!("torch.histc: range of [{low}, {high}] is not finite")));
     }
     if low > high {
-        return Err(Fault::raised("max must be larger than min"));
+        return Err(Fault::raised("torch.histc: max must be larger than min"));
     }
     let result = call.zeros(dtype, &[bins])?;
     let mut counts = vec![0i64; bins as usize];
