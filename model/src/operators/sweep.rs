@@ -204,3 +204,9 @@ fn kernels_do_what_their_rows_say() {
         swept.operators
     );
 }
+
+/// A few short calls of each operator, as `tests/record/swept.py` recorded them, with which arguments the results share memory.
+#[test]
+fn made_up_arguments_give_what_pytorch_gives() {
+    super::fixture::replay(include_str!("fixtures/swept.txt"));
+}
