@@ -46,9 +46,9 @@ fn check(query: &Tensor, key: &Tensor, value: &Tensor, mask: Option<&Tensor>, ca
         return raised(format!(
             "Expected query, key, and value to have the same dtype, but got query.dtype: {} key.dtype: {} and \
              value.dtype: {} instead.",
-            c_name(query.dtype()),
-            c_name(key.dtype()),
-            c_name(value.dtype())
+            query.dtype().c_name(),
+            key.dtype().c_name(),
+            value.dtype().c_name()
         ));
     }
     if [query, key, value].iter().any(|tensor| tensor.sizes().len() < 2) {
@@ -69,26 +69,14 @@ fn check(query: &Tensor, key: &Tensor, value: &Tensor, mask: Option<&Tensor>, ca
         return raised(format!(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: {} and  \
              query.dtype: {} instead.",
-            c_name(mask.dtype()),
-            c_name(query.dtype())
+            mask.dtype().c_name(),
+            query.dtype().c_name()
         ));
     }
     if mask.is_some() && causal {
         return raised("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True");
     }
     Ok(())
-}
-
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Float16 => "c10::Half",
-        DType::BFloat16 => "c10::BFloat16",
-        DType::Float32 => "float",
-        DType::Float64 => "double",
-        DType::Int64 => "long int",
-        DType::Int32 => "int",
-        other => other.name(),
-    }
 }
 
 /// Each head of keys or values as often as there are heads of queries for it.

@@ -9,7 +9,7 @@ use crate::operators::linalg::product::{Factor, Matrix, Right, Shape, Steps};
 use crate::operators::reduce::number::{Computed, compute};
 use crate::operators::scratch::Scratch;
 use crate::operators::{Call, Fault};
-use crate::tensor::{DType, Dims, Math, Tensor};
+use crate::tensor::{Dims, Math, Tensor};
 use crate::value::Value;
 
 /// What is convolved, and how.
@@ -340,7 +340,7 @@ impl Convolution<'_> {
     fn check_dtypes(&self) -> Result<(), Fault> {
         let dtype = self.input.dtype();
         if let Some(bias) = self.bias.filter(|bias| bias.dtype() != dtype) {
-            let (a, b) = (c_name(dtype), c_name(bias.dtype()));
+            let (a, b) = (dtype.c_name(), bias.dtype().c_name());
             return raised(format!("Input type ({a}) and bias type ({b}) should be the same"));
         }
         if self.weight.dtype() != dtype {
@@ -542,18 +542,6 @@ impl<T: Factor> Parts<'_, T> {
         }
         run.chunks_exact_mut(columns).enumerate().for_each(|(output, run)| run.fill(bias(output)));
         T::add_product(weights, seen, run, shape, self.math);
-    }
-}
-
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::Float16 => "c10::Half",
-        DType::BFloat16 => "c10::BFloat16",
-        DType::Float32 => "float",
-        DType::Float64 => "double",
-        DType::Int64 => "long int",
-        DType::Int32 => "int",
-        other => other.name(),
     }
 }
 

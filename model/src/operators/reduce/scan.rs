@@ -25,8 +25,8 @@ fn running(call: &mut Call<'_>, step: Step) -> Result<Value, Fault> {
     if in_place && dtype != own {
         return Err(Fault::raised(format!(
             "Bad in-place call: input tensor dtype {} and output tensor dtype {} should match",
-            c_name(own),
-            c_name(dtype)
+            own.c_name(),
+            dtype.c_name()
         )));
     }
     if dtype == DType::Bool {
@@ -59,22 +59,6 @@ fn scan<T: Number>(call: &Call<'_>, dim: usize, step: fn(T, T) -> T) -> Result<V
         }
     }
     Ok(results)
-}
-
-/// The C++ name of a dtype's elements, as the message of a bad call in place has it.
-fn c_name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::UInt8 => "unsigned char",
-        DType::Int8 => "signed char",
-        DType::Int16 => "short int",
-        DType::Int32 => "int",
-        DType::Int64 => "long int",
-        DType::Float16 => "c10::Half",
-        DType::BFloat16 => "c10::BFloat16",
-        DType::Float32 => "float",
-        DType::Float64 => "double",
-        other => other.name(),
-    }
 }
 
 pub(super) fn cumsum(call: &mut Call<'_>) -> Result<Value, Fault> {
