@@ -29,6 +29,7 @@ pub(crate) fn replay(text: &str) {
 
 /// Replays a recording that is not kept, and tells what differs: by kind and operator, the shortest case of each first.
 #[test]
+#[expect(clippy::print_stdout, reason = "what differs is for the eye")]
 #[ignore = "asks for a file, in FORKCHECK_RECORDING; `tests/record/swept.py` makes one"]
 fn recording() {
     let path = std::env::var("FORKCHECK_RECORDING").expect("a file");

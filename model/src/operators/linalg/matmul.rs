@@ -543,8 +543,8 @@ pub(super) fn chain(call: &mut Call<'_>) -> Result<Value, Fault> {
     let Some((first, rest)) = matrices.split_first() else {
         return raised("chain_matmul(): Expected one or more matrices");
     };
-    let ranks = matrices.iter().map(|matrix| matrix.sizes().len());
-    if let Some(rank) = ranks.filter(|&rank| rank != 2).last().filter(|_| call.operator.name == "aten::chain_matmul") {
+    let mut ranks = matrices.iter().map(|matrix| matrix.sizes().len());
+    if let Some(rank) = ranks.rfind(|&rank| rank != 2).filter(|_| call.operator.name == "aten::chain_matmul") {
         return raised(format!("Tensor dimension is {rank}, expected 2 instead."));
     }
     if rest.is_empty() {

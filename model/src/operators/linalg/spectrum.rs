@@ -364,7 +364,7 @@ pub(super) fn power(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     let mut base = match exponent {
         1 => call.run("aten::clone", &[of(x), Value::Int(0)])?,
-        1.. => of(x),
+        2.. => of(x),
         _ => call.run("aten::linalg_inv", &[of(x)])?,
     };
     let (mut result, mut left) = (None, exponent.unsigned_abs());

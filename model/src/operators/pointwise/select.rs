@@ -199,7 +199,7 @@ fn lerp(call: &mut Call<'_>) -> Result {
         return compute!(complex plan, call, T => {
             plan.zip3(call, |start: T, end: T, weight: T| {
                 let step = end - start;
-                if weight.norm() < 0.5 { start + weight * step } else { end - step * (T::ONE - weight) }
+                if weight.norm_sqr() < 0.25 { start + weight * step } else { end - step * (T::ONE - weight) }
             })
         });
     }
