@@ -20,7 +20,8 @@ from pathlib import Path
 
 import torch
 
-from fixture import CODES, result, same, shape, text, whole
+from fixture import result, same, shape, text, whole
+from recorder import tensors
 
 LIST = Path(__file__).parents[2] / "model" / "src" / "operators" / "list.md"
 # What is in the memory that these give is nobody's business; or they have no arguments.
@@ -128,14 +129,6 @@ class Maker:
             if dtype in COMPLEX:
                 values = [complex(value, pick.randint(-4, 4) / 4) for value in values]
         return torch.tensor(values, dtype=dtype).reshape(sizes)
-
-
-def tensors(value):
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from tensors(item)
 
 
 def storage(tensor):

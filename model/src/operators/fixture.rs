@@ -89,10 +89,9 @@ impl Case {
     fn parse(line: &str) -> Case {
         let (name, rest) = line.split_once(' ').expect("a name");
         let operator = super::find(name).unwrap_or_else(|| panic!("{name} is an operator"));
+        // After one without arguments stand two spaces.
         let mut parser = Parser { rest: rest.trim_start(), allocator: Allocator::new(7, Memory::unlimited()) };
         let mut args = Vec::new();
-        // One without arguments has two spaces there.
-        parser.eat(" ");
         let close = loop {
             if parser.eat("-> ") {
                 break false;
@@ -130,18 +129,7 @@ impl Case {
             return Some(format!("{line}\n    no kernel"));
         }
         let found = match (observe(self.operator, &self.args), &self.expected) {
-            (Ok(found), Ok(expected)) if same(&found, expected, self.close) => {
-                let wrong = self.changed.iter().find(|(i, expected)| !same(&self.args[**i], expected, self.close));
-                match wrong {
-                    Some((i, _)) => format!("argument {i} becomes {}", show(&self.args[*i])),
-                    None => match shared(&self.args, &found) {
-                        found if self.shared.as_ref().is_some_and(|expected| *expected != found) => {
-                            format!("shares {found:?}")
-                        }
-                        _ => return None,
-                    },
-                }
-            }
+            (Ok(found), Ok(expected)) if same(&found, expected, self.close) => self.fails_besides(&found)?,
             (Ok(found), _) => show(&found),
             (Err(Fault::Raised { message, .. }), Err(expected)) if message == *expected => return None,
             // PyTorch raises where it has no kernel; we say that we have none.
@@ -149,6 +137,16 @@ impl Case {
             (Err(fault), _) => format!("{fault:?}"),
         };
         Some(format!("{line}\n    {found}"))
+    }
+
+    /// What is wrong with what a call has written, or with the memory of its result.
+    fn fails_besides(&self, found: &Value) -> Option<String> {
+        let wrong = self.changed.iter().find(|(i, expected)| !same(&self.args[**i], expected, self.close));
+        if let Some((i, _)) = wrong {
+            return Some(format!("argument {i} becomes {}", show(&self.args[*i])));
+        }
+        let (expected, found) = (self.shared.as_ref()?, shared(&self.args, found));
+        (*expected != found).then(|| format!("shares {found:?}"))
     }
 }
 

@@ -57,23 +57,23 @@ fn copied(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 /// Copies what the functional overload gives to the `out` arguments, which have its dtypes.
 fn generated(call: &mut Call<'_>) -> Result<Value, Fault> {
-    write(call, |call, out, result| {
-        Destination::Out(out, Accepts::Same).check_dtype(result.dtype())?;
-        copy(call, out, result)
-    })
+    write(call, |call, out, result| copy_if(Accepts::Same, call, out, result))
 }
 
 /// The same for other operators that compute a tensor of their own: it is converted.
 pub(super) fn cast(call: &mut Call<'_>) -> Result<Value, Fault> {
-    write(call, |call, out, result| {
-        Destination::Out(out, call.operator.accepts).check_dtype(result.dtype())?;
-        copy(call, out, result)
-    })
+    write(call, |call, out, result| copy_if(call.operator.accepts, call, out, result))
 }
 
 /// The same as `copy_` does it, whatever the dtypes.
 pub(super) fn converted(call: &mut Call<'_>) -> Result<Value, Fault> {
     write(call, copy)
+}
+
+/// [`copy`], if `out` is of a dtype that is accepted.
+fn copy_if(accepts: Accepts, call: &Call<'_>, out: &Tensor, result: &Tensor) -> Result<(), Fault> {
+    Destination::Out(out, accepts).check_dtype(result.dtype())?;
+    copy(call, out, result)
 }
 
 /// Makes `out` what the result is, contiguous if it gets new sizes.

@@ -311,8 +311,7 @@ impl Batch {
         (rows, columns): (usize, usize),
         results: &[Matrix],
     ) -> Result<Tensor, Fault> {
-        let mut sizes = self.sizes.clone();
-        sizes.extend([rows as i64, columns as i64]);
+        let sizes = self.sizes_with(rows, columns);
         let elements: Vec<f64> = results.iter().flat_map(|matrix| matrix.elements.iter().copied()).collect();
         call.create(self.dtype, &sizes, &elements)
     }
@@ -324,9 +323,15 @@ impl Batch {
         (rows, columns): (usize, usize),
         results: &[Matrix],
     ) -> Result<Tensor, Fault> {
+        let sizes = self.sizes_with(rows, columns);
+        self.by_columns(call, &sizes, results)
+    }
+
+    /// Those of a tensor of one matrix for each.
+    fn sizes_with(&self, rows: usize, columns: usize) -> Dims {
         let mut sizes = self.sizes.clone();
         sizes.extend([rows as i64, columns as i64]);
-        self.by_columns(call, &sizes, results)
+        sizes
     }
 
     /// The elements of all matrices in a tensor of these sizes, the last two of which lie column by column, if there are two.

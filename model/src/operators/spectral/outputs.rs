@@ -3,6 +3,7 @@
 use crate::operators::out::{copy, write};
 use crate::operators::output::Accepts;
 use crate::operators::{Call, Destination, Fault};
+use crate::tensor::Tensor;
 use crate::value::Value;
 
 /// The name that PyTorch's messages have, by the operator's: those along several dimensions share one.
@@ -19,22 +20,14 @@ fn named(operator: &str) -> &str {
 
 pub(super) fn complex(call: &mut Call<'_>) -> Result<Value, Fault> {
     write(call, |call, out, result| {
-        let dtype = out.dtype();
-        if !dtype.is_complex() {
-            let (name, found) = (named(call.operator.name), dtype.scalar_type_name());
-            return Err(Fault::raised(format!("{name} expects a complex output tensor, but got {found}")));
-        }
+        expect(call, out, "complex", out.dtype().is_complex())?;
         copy(call, out, result)
     })
 }
 
 pub(super) fn real(call: &mut Call<'_>) -> Result<Value, Fault> {
     write(call, |call, out, result| {
-        let dtype = out.dtype();
-        if !dtype.is_floating_point() {
-            let (name, found) = (named(call.operator.name), dtype.scalar_type_name());
-            return Err(Fault::raised(format!("{name} expects a floating point output tensor, but got {found}")));
-        }
+        expect(call, out, "floating point", out.dtype().is_floating_point())?;
         copy(call, out, result)
     })
 }
@@ -42,10 +35,16 @@ pub(super) fn real(call: &mut Call<'_>) -> Result<Value, Fault> {
 /// `ihfft`: the conjugates of a transform are what is written, so `out` has their dtype and strides.
 pub(super) fn conjugates(call: &mut Call<'_>) -> Result<Value, Fault> {
     write(call, |call, out, result| {
-        if !out.dtype().is_complex() {
-            let found = out.dtype().scalar_type_name();
-            return Err(Fault::raised(format!("ihfft expects a complex output tensor, but got {found}")));
-        }
+        expect(call, out, "complex", out.dtype().is_complex())?;
         Destination::Out(out, Accepts::Found).receive(call, result)
     })
+}
+
+/// Raises what PyTorch does if `out` is not of the kind that a transform gives.
+fn expect(call: &Call<'_>, out: &Tensor, kind: &str, is_so: bool) -> Result<(), Fault> {
+    if is_so {
+        return Ok(());
+    }
+    let (name, found) = (named(call.operator.name), out.dtype().scalar_type_name());
+    Err(Fault::raised(format!("{name} expects a {kind} output tensor, but got {found}")))
 }
