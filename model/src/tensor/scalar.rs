@@ -2,8 +2,9 @@
 
 use num_complex::Complex64;
 
-use super::{Bool8, DType, Number, Tensor, dispatch};
+use super::{Bool8, Content, DType, Layout, Number, Tensor, dispatch};
 use crate::operators::Fault;
+use crate::slot::{Allocator, OutOfMemory};
 use crate::value::Value;
 
 /// A number of a dtype category.
@@ -166,6 +167,22 @@ impl Tensor {
             _ => return None,
         };
         Some((number, metadata.dtype))
+    }
+
+    /// The element of a tensor without dimensions, if that is a `T`.
+    pub fn single_of<T: Number>(&self) -> Option<T> {
+        let metadata = self.slot().lock();
+        if metadata.layout.rank() != 0 || metadata.dtype != T::DTYPE {
+            return None;
+        }
+        let at = metadata.layout.offset() as usize;
+        Some(metadata.storage.slot().lock().elements()[at])
+    }
+
+    /// A new tensor without dimensions.
+    pub fn of_single<T: Number>(allocator: &mut Allocator, element: T) -> Result<Self, OutOfMemory> {
+        let content = Content::single(element, allocator.memory())?;
+        Ok(Tensor::owning(allocator, content, T::DTYPE, Layout::single()))
     }
 
     /// Its only element, or PyTorch's error if it has not just one.

@@ -173,6 +173,21 @@ impl Content {
         Self::from_bytes(bytemuck::cast_slice(elements), memory)
     }
 
+    /// A copy of one element.
+    pub fn single<T: Pod>(element: T, memory: &Memory) -> Result<Self, OutOfMemory> {
+        const { assert!(size_of::<T>() <= size_of::<[u64; 2]>(), "no dtype has longer elements") };
+        let len = size_of::<T>();
+        let charge = memory.charge(len as u64)?;
+        let mut words = [0; 2];
+        bytemuck::bytes_of_mut(&mut words)[..len].copy_from_slice(bytemuck::bytes_of(&element));
+        Ok(Self {
+            words: Words(SmallVec::from_buf_and_len(words, len.div_ceil(8))),
+            len,
+            hash: OnceLock::new(),
+            charge,
+        })
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> usize {
         self.len

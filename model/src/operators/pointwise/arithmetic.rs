@@ -4,7 +4,7 @@ use num_complex::Complex;
 
 use super::super::{Call, Fault, Kernel};
 use super::calculate::Calculate;
-use super::plan::{Operand, Plan, Rule, compute};
+use super::plan::{Operand, Plan, Rule, compute, zip_singles};
 use super::{complex, rows};
 use crate::tensor::number::Wide;
 use crate::tensor::{DType, Scalar};
@@ -51,6 +51,11 @@ pub(super) const ROWS: &[(&str, Kernel)] = rows! {
 
 /// `self + alpha * other`.
 fn add(call: &mut Call<'_>) -> Result {
+    if has_plain_alpha(call)
+        && let Some(sum) = zip_singles(call, Calculate::add)
+    {
+        return Ok(sum);
+    }
     let plan = Plan::binary(call, Rule::Common)?;
     let alpha = alpha(call, plan.dtype)?;
     sum(call, plan, alpha)
@@ -58,6 +63,11 @@ fn add(call: &mut Call<'_>) -> Result {
 
 /// `self - alpha * other`.
 fn sub(call: &mut Call<'_>) -> Result {
+    if has_plain_alpha(call)
+        && let Some(difference) = zip_singles(call, Calculate::sub)
+    {
+        return Ok(difference);
+    }
     check_subtraction(call)?;
     let plan = Plan::binary(call, Rule::Common)?;
     let alpha = negative(alpha(call, plan.dtype)?);
@@ -90,12 +100,15 @@ fn check_subtraction(call: &Call<'_>) -> Result<()> {
 /// The factor of the second operand, which must be of a kind that fits. Inlined, for it is nearly always one.
 #[inline(always)]
 fn alpha(call: &Call<'_>, dtype: DType) -> Result<Scalar> {
+    if has_plain_alpha(call) { Ok(Scalar::Int(1)) } else { given_alpha(call, dtype) }
+}
+
+/// Whether the factor is one, or there is none.
+#[inline(always)]
+fn has_plain_alpha(call: &Call<'_>) -> bool {
     // It comes third wherever there is one; `rsub` and `sub` have the same form.
     let has_one = call.operator.schema.arguments.get(2).is_some_and(|argument| &*argument.name == "alpha");
-    if !has_one || matches!(call.value(2), Value::Int(1)) {
-        return Ok(Scalar::Int(1));
-    }
-    given_alpha(call, dtype)
+    !has_one || matches!(call.value(2), Value::Int(1))
 }
 
 fn given_alpha(call: &Call<'_>, dtype: DType) -> Result<Scalar> {
@@ -147,6 +160,9 @@ fn sum(call: &mut Call<'_>, plan: Plan<'_>, alpha: Scalar) -> Result {
 }
 
 fn mul(call: &mut Call<'_>) -> Result {
+    if let Some(product) = zip_singles(call, Calculate::mul) {
+        return Ok(product);
+    }
     let plan = Plan::binary(call, Rule::Common)?;
     match plan.dtype {
         DType::Complex64 | DType::Complex128 => {
@@ -184,6 +200,9 @@ fn div(call: &mut Call<'_>) -> Result {
 }
 
 fn true_divide(call: &mut Call<'_>) -> Result {
+    if let Some(quotient) = zip_singles(call, |a, b| a / b) {
+        return Ok(quotient);
+    }
     let plan = Plan::binary(call, Rule::Float)?;
     match plan.dtype {
         DType::Complex64 | DType::Complex128 => {

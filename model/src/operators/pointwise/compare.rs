@@ -1,7 +1,7 @@
 //! Comparisons and other questions: the result is a bool.
 
 use super::super::{Call, Destination, Fault, Kernel};
-use super::plan::{Plan, Rule, compute};
+use super::plan::{Plan, Rule, compute, zip_singles};
 use super::rows;
 use crate::tensor::number::Wide;
 use crate::tensor::promote::result_type;
@@ -42,6 +42,9 @@ pub(super) const ROWS: &[(&str, Kernel)] = rows! {
 macro_rules! comparisons {
     ($($name:ident: $set:ident |$a:ident, $b:ident| $body:expr;)*) => {
         $(fn $name(call: &mut Call<'_>) -> Result {
+            if let Some(truth) = zip_singles(call, |$a, $b| Bool8::from($body)) {
+                return Ok(truth);
+            }
             let plan = Plan::binary(call, Rule::Bool)?;
             compute!($set plan, call, T => {
                 plan.zip(call, |$a: T, $b: T| Bool8::from($body))

@@ -411,6 +411,20 @@ pub(in crate::operators) fn layout_of(tensors: &[&Tensor]) -> Result<Layout, Fau
     common_layout(tensors, tensors[0].dtype(), true, true)
 }
 
+/// What [`Plan::zip`] computes of two single floats, or of one and a number, as a new tensor: the arithmetic of losses and
+/// counters, for which a plan that fits all takes longer than all the rest. `None` where the call is of another form, or fails.
+#[inline]
+pub(super) fn zip_singles<R: Number>(call: &mut Call<'_>, f: impl Fn(f32, f32) -> R) -> Option<Value> {
+    let (Ok(Destination::New), [a, b, ..]) = (call.destination(), call.args) else { return None };
+    let (a, b) = match (a, b) {
+        (Value::Tensor(a), Value::Tensor(b)) => (a.single_of()?, b.single_of()?),
+        (Value::Tensor(a), Value::Int(b)) => (a.single_of()?, *b as f32),
+        (Value::Tensor(a), Value::Float(b)) => (a.single_of()?, *b as f32),
+        _ => return None,
+    };
+    Tensor::of_single(call.allocator, f(a, b)).ok().map(Value::Tensor)
+}
+
 /// The sizes that the operands have in common; also how a new result would lie, if that is `wanted`, where `all` of the operands
 /// are these tensors.
 fn common_layout(tensors: &[&Tensor], dtype: DType, all: bool, wanted: bool) -> Result<Layout, Fault> {
@@ -436,4 +450,53 @@ fn common_layout(tensors: &[&Tensor], dtype: DType, all: bool, wanted: bool) -> 
         }
     }
     Ok(result_layout(&layouts.iter().collect::<SmallVec<[&Layout; 3]>>(), &sizes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::find;
+    use crate::operators::observe::observe;
+    use crate::slot::{Allocator, Memory};
+
+    /// What an operator gives of two floats: its dtype, and the bytes of its first element.
+    fn given(name: &str, a: Value, b: Value) -> (DType, Vec<u8>) {
+        let operator = find(name).expect("an operator");
+        let mut args = vec![a, b];
+        args.resize(operator.schema.arguments.len(), Value::Int(1));
+        let Ok(Value::Tensor(result)) = observe(operator, &args) else { panic!("{name} gives a tensor") };
+        let dtype = result.dtype();
+        (dtype, result.storage().content().bytes()[..dtype.size()].to_vec())
+    }
+
+    /// `zip_singles` against [`Plan::zip`], which numbers without a dimension never get to, and tensors of two elements do.
+    #[test]
+    fn two_numbers_are_computed_with_as_elements_of_vectors_are() {
+        let mut allocator = Allocator::new(0, Memory::unlimited());
+        let mut tensor = |sizes: &[i64], x: f32| {
+            let elements = vec![x; sizes.iter().product::<i64>() as usize];
+            Value::Tensor(Tensor::from_vec(&mut allocator, sizes, &elements).expect("memory"))
+        };
+        // 16777217 is the first integer that is no f32, 0.1 is none either, and the last two are too large for one.
+        let numbers = [0.0, -0.0, 1.0, -2.5, 0.1, 16_777_217.0, f64::INFINITY, f64::NAN, 1e-45, 1e39, -9.2e18];
+        for (operator, other) in ["add", "sub", "mul", "div", "eq", "ne", "lt", "le", "gt", "ge"]
+            .into_iter()
+            .flat_map(|operator| ["Tensor", "Scalar"].map(|other| (operator, other)))
+        {
+            let name = format!("aten::{operator}.{other}");
+            for (a, b) in numbers.iter().flat_map(|&a| numbers.map(|b| (a as f32, b))) {
+                let mut others = vec![];
+                if other == "Tensor" {
+                    others.push((tensor(&[], b as f32), tensor(&[2], b as f32)));
+                } else {
+                    others.extend([Value::Float(b), Value::Int(b as i64)].map(|b| (b.clone(), b)));
+                }
+                for (single, double) in others {
+                    let (single, double) =
+                        (given(&name, tensor(&[], a), single), given(&name, tensor(&[2], a), double));
+                    assert_eq!(single, double, "{name} of {a} and {b}");
+                }
+            }
+        }
+    }
 }
