@@ -3,7 +3,8 @@
 use num_complex::Complex64;
 
 use super::super::complex::{length, pow, sqrt};
-use super::super::{Call, Fault};
+use super::super::output::Accepts;
+use super::super::{Call, Destination, Fault};
 use super::plan::{Plan, compute};
 use crate::tensor::{Math, Number};
 use crate::value::Value;
@@ -16,15 +17,22 @@ pub(super) fn map(plan: Plan<'_>, call: &mut Call<'_>, function: fn(Math, Comple
     compute!(complex plan, call, T => plan.map(call, |x: T| T::from_complex(function(math, x.cast()))))
 }
 
-/// How far from zero each element is.
+/// How far from zero each element is. An `out` of complex numbers has the dtype of the input, one of others any that real numbers can
+/// be cast to.
 pub(super) fn abs(call: &mut Call<'_>) -> Result {
     let (input, math) = (call.tensor(0)?, call.modes.math);
     if call.operator.name.ends_with('_') {
         return Err(Fault::raised("In-place abs is not supported for complex tensors."));
     }
     let lengths: Vec<f64> = call.read::<Complex64>(input)?.iter().map(|&x| length(math, x)).collect();
-    let result = call.create(input.dtype().of_parts(), &input.sizes(), &lengths)?;
-    call.deliver(result)
+    let (dtype, destination) = match call.destination()? {
+        Destination::Out(out, accepts) if out.dtype().is_complex() => (input.dtype(), Destination::Out(out, accepts)),
+        Destination::Out(out, _) => (input.dtype().of_parts(), Destination::Out(out, Accepts::Castable)),
+        destination => (input.dtype().of_parts(), destination),
+    };
+    let result = call.create(dtype, &input.sizes(), &lengths)?;
+    destination.receive(call, &result)?;
+    Ok(Value::Tensor(destination.target().cloned().unwrap_or(result)))
 }
 
 /// Powers. Those that have a function of their own are exact where they can be.
@@ -54,6 +62,10 @@ mod tests {
         replay(
             "aten::abs c64[2]{3.0:4.0 0.0:-2.0} -> f32[2]{5.0 2.0}
 aten::abs c128[1]{3.0:4.0} -> f64[1]{5.0}
+aten::abs.out c64[1]{3.0:4.0} f64[1]{0.0} -> f64[1]{5.0} & 1=f64[1]{5.0}
+aten::abs.out c64[1]{3.0:4.0} c64[1]{0.0:0.0} -> c64[1]{5.0:0.0} & 1=c64[1]{5.0:0.0}
+aten::abs.out c64[1]{3.0:4.0} c128[1]{0.0:0.0} -> ! Found dtype ComplexDouble but expected ComplexFloat
+aten::abs.out c64[1]{3.0:4.0} i64[1]{0} -> ! result type Float can't be cast to the desired output type Long
 aten::abs_ c64[1]{3.0:4.0} -> ! In-place abs is not supported for complex tensors.
 aten::square c64[1]{1.0:2.0} -> c64[1]{-3.0:4.0}
 aten::pow.Tensor_Scalar c64[1]{1.0:2.0} 2 -> c64[1]{-3.0:4.0}
