@@ -9,6 +9,7 @@ use num_complex::Complex64;
 use rustc_hash::FxHashSet;
 
 use crate::copy::{address, identity};
+use crate::operators::Fault;
 use crate::slot::Memory;
 use crate::tensor::{Bool8, Metadata, Quantizer, Scalar, Tensor};
 use crate::value::{Awaited, Value};
@@ -321,22 +322,23 @@ impl Tolerance {
 
 /// The elements as numbers, if the dtype has any and they can be held one by one.
 pub fn numbers(tensor: &Tensor) -> Option<Vec<Scalar>> {
-    if tensor.is_vast() {
-        return None;
-    }
-    let memory = Memory::unlimited();
+    if tensor.is_vast() { None } else { scalars(tensor, &Memory::unlimited()).ok() }
+}
+
+/// The elements as numbers, of which quantized ones stand for floats.
+pub fn scalars(tensor: &Tensor, memory: &Memory) -> Result<Vec<Scalar>, Fault> {
     let dtype = tensor.dtype();
-    if let Ok(Some(numbers)) = tensor.stands_for(&memory) {
-        return Some(numbers.into_iter().map(|number| Scalar::Float(f64::from(number))).collect());
+    if let Some(numbers) = tensor.stands_for(memory)? {
+        return Ok(numbers.into_iter().map(|number| Scalar::Float(f64::from(number))).collect());
     }
-    Some(if dtype.is_complex() {
-        tensor.read::<Complex64>(&memory).ok()?.iter().map(|&z| Scalar::Complex(z)).collect()
+    Ok(if dtype.is_complex() {
+        tensor.read::<Complex64>(memory)?.iter().map(|&z| Scalar::Complex(z)).collect()
     } else if dtype.is_floating_point() {
-        tensor.read::<f64>(&memory).ok()?.iter().map(|&x| Scalar::Float(x)).collect()
+        tensor.read::<f64>(memory)?.iter().map(|&x| Scalar::Float(x)).collect()
     } else if dtype == crate::tensor::DType::Bool {
-        tensor.read::<Bool8>(&memory).ok()?.iter().map(|&x| Scalar::Bool(x.into())).collect()
+        tensor.read::<Bool8>(memory)?.iter().map(|&x| Scalar::Bool(x.into())).collect()
     } else {
-        tensor.read::<i64>(&memory).ok()?.iter().map(|&x| Scalar::Int(x)).collect()
+        tensor.read::<i64>(memory)?.iter().map(|&x| Scalar::Int(x)).collect()
     })
 }
 

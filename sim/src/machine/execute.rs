@@ -13,7 +13,7 @@ use forkcheck_scheduler::pool::Join;
 
 use super::access::{self, Thing, Touch, Touches};
 use super::code::{Action, Codes, Instruction};
-use super::node::{self, Exception, method};
+use super::node::{self, method};
 use super::task::{Frame, Returns, State, Store, Stored, Task};
 use super::{Cut, Flow, Machine, changed};
 use crate::execution::{Raised, Site};
@@ -126,7 +126,7 @@ impl Machine {
             kind => {
                 let computed =
                     node::compute(kind, &inputs, instruction.outputs.len(), &mut self.task_mut(id).allocator);
-                computed.map_err(|Exception { class, message }| Trouble::Raised(class, message))?
+                computed.map_err(|fault| self.fault(id, fault, kind.name(), instruction.site))?
             }
         };
         Ok(self.set(id, instruction, value))

@@ -4,6 +4,7 @@ use std::mem;
 
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::module::{FunctionId, Module};
+use forkcheck_model::operators::Fault;
 use forkcheck_model::slot::Allocator;
 use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
 
@@ -15,21 +16,6 @@ pub(crate) const FOREIGN: &str = "an operator of another library";
 
 /// Why one cannot that is.
 pub(crate) const NO_KERNEL: &str = "we know what it touches, but cannot compute it";
-
-/// An error that a node raises.
-pub(crate) struct Exception {
-    /// Qualified class of the exception, if a `raise` made it.
-    pub(crate) class: Option<String>,
-    /// The message.
-    pub(crate) message: String,
-}
-
-impl Exception {
-    /// One that no `raise` made.
-    pub(crate) fn error(message: String) -> Self {
-        Self { class: None, message }
-    }
-}
 
 /// Executes the instructions that concern the frame alone, up to the next one that does not, at most `most`; says how many.
 /// Nobody else sees them, so nobody is asked. What is read for the last time is `dying`, and need not be kept.
@@ -174,11 +160,11 @@ pub(crate) fn compute(
     inputs: &[Value],
     outputs: usize,
     allocator: &mut Allocator,
-) -> Result<Value, Exception> {
+) -> Result<Value, Fault> {
     Ok(match kind {
         NodeKind::GetAttr { index, .. } => object(&inputs[0]).attribute(*index),
         NodeKind::ContainerIndex => {
-            let index = super::types::container_index(inputs).map_err(Exception::error)?;
+            let index = super::types::container_index(inputs).map_err(Fault::raised)?;
             object(&inputs[0]).attribute(index)
         }
         NodeKind::SetAttr { index, .. } => {
@@ -201,7 +187,7 @@ pub(crate) fn compute(
                 let content = list.content();
                 if content.items.len() != outputs {
                     let message = format!("Expected {outputs} elements in a list but found {}", content.items.len());
-                    return Err(Exception::error(message));
+                    return Err(Fault::raised(message));
                 }
                 Value::tuple(&*content.items)
             }
@@ -213,7 +199,7 @@ pub(crate) fn compute(
             let (items, index) = (tuple(&inputs[0]), int(&inputs[1]));
             let index = if index < 0 { index + items.len() as i64 } else { index };
             let item = usize::try_from(index).ok().and_then(|index| items.get(index));
-            item.cloned().ok_or_else(|| Exception::error("Tuple list index out of range".to_owned()))?
+            item.cloned().ok_or_else(|| Fault::raised("Tuple list index out of range".to_owned()))?
         }
         NodeKind::TupleSlice(begin, end) => Value::tuple(&tuple(&inputs[0])[*begin..*end]),
         NodeKind::CreateObject(class) => {
@@ -249,13 +235,13 @@ pub(crate) fn method(value: &Value, name: &str) -> FunctionId {
     *class.methods.get(name).unwrap_or_else(|| unreachable!("{} has a method {name}", class.name))
 }
 
-fn raised(inputs: &[Value]) -> Exception {
+fn raised(inputs: &[Value]) -> Fault {
     let text = |value: &Value| match value {
         Value::Str(text) => text.to_string(),
         other => crate::text_of(other),
     };
     let class = inputs.get(1).filter(|class| !matches!(class, Value::None)).map(text);
-    Exception { class, message: text(&inputs[0]) }
+    Fault::Raised { class, message: text(&inputs[0]) }
 }
 
 fn object(value: &Value) -> &Object {

@@ -1,14 +1,12 @@
 //! Questions about values and their types that are only answered when the program runs.
 
-use forkcheck_model::difference::numbers;
+use forkcheck_model::difference::scalars;
 use forkcheck_model::module::Attribute;
-use forkcheck_model::operators::NO_SIZES;
+use forkcheck_model::operators::{Fault, NO_SIZES};
 use forkcheck_model::slot::Allocator;
 use forkcheck_model::tensor::Scalar;
 use forkcheck_model::types::Type;
 use forkcheck_model::value::{List, ListContent, Value};
-
-use super::node::Exception;
 
 /// Whether `value` is of the type, as `isinstance` asks.
 pub(super) fn is_instance(value: &Value, ty: &Type) -> bool {
@@ -67,13 +65,15 @@ pub(super) fn container_index(inputs: &[Value]) -> Result<usize, String> {
 }
 
 /// `x.tolist()`: nested lists as deep as the tensor has dimensions, or a number.
-pub(super) fn to_list(value: &Value, allocator: &mut Allocator) -> Result<Value, Exception> {
+pub(super) fn to_list(value: &Value, allocator: &mut Allocator) -> Result<Value, Fault> {
     let Value::Tensor(tensor) = value else { unreachable!("tolist is of a tensor, not of {value:?}") };
     if tensor.nested().is_some() {
-        return Err(Exception::error(NO_SIZES.into()));
+        return Err(Fault::raised(NO_SIZES));
     }
-    let items = numbers(tensor).expect("the frontend types tolist for numbers");
-    let items: Vec<Value> = items.into_iter().map(Scalar::to_value).collect();
+    // The numbers are there as such, as values, and as items of the lists.
+    let each = size_of::<Scalar>() + 2 * size_of::<Value>();
+    let _room = allocator.memory().charge((tensor.numel() as u64).saturating_mul(each as u64))?;
+    let items: Vec<Value> = scalars(tensor, allocator.memory())?.into_iter().map(Scalar::to_value).collect();
     let item_type = match items.first() {
         Some(Value::Float(_)) => Type::Float,
         Some(Value::Bool(_)) => Type::Bool,
@@ -90,4 +90,24 @@ fn nest(items: &mut impl Iterator<Item = Value>, sizes: &[i64], item: &Type, all
     let ty = inner.iter().fold(item.clone(), |ty, _| Type::list(ty));
     let items = (0..size).map(|_| nest(items, inner, item, allocator)).collect();
     Value::List(List::new(allocator, ListContent { item: ty, items }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forkcheck_model::slot::Memory;
+    use forkcheck_model::tensor::{Layout, Metadata, Tensor};
+
+    #[test]
+    fn a_list_that_does_not_fit_is_not_begun() {
+        let mut allocator = Allocator::new(0, Memory::with_limit(1 << 20));
+        let one = Tensor::from_vec(&mut allocator, &[1], &[1.0f32]).expect("it fits");
+        let mut shown = |count: i64| {
+            let layout = Layout::strided(&[count], &[0], 0);
+            let vast = Tensor::with(&mut allocator, Metadata { layout, ..(*one.metadata()).clone() });
+            to_list(&Value::Tensor(vast), &mut allocator)
+        };
+        assert!(matches!(shown(3), Ok(Value::List(list)) if list.content().items.len() == 3));
+        assert!(matches!(shown(1 << 40), Err(Fault::Memory(_))));
+    }
 }

@@ -17,7 +17,7 @@ use super::task::{self, Promised, Task};
 use crate::execution::{Cut, Raised};
 use crate::machine::access::{self, Touch};
 use crate::machine::code::{Action, Instruction};
-use crate::machine::node::{self, Exception, Inputs};
+use crate::machine::node::{self, Inputs};
 use crate::machine::{LIMITS_EVERY, Returns};
 
 /// How many tasks that have ended a worker keeps.
@@ -40,14 +40,12 @@ enum Flow {
 
 /// Why a node gave no value.
 enum Trouble {
-    Raised(Exception),
+    Raised {
+        /// Qualified class of the exception, if a `raise` made it.
+        class: Option<String>,
+        message: String,
+    },
     Cut(Cut),
-}
-
-impl From<Exception> for Trouble {
-    fn from(exception: Exception) -> Self {
-        Trouble::Raised(exception)
-    }
 }
 
 /// What one worker has at hand.
@@ -117,7 +115,7 @@ impl World {
             match flow {
                 Ok(Flow::Next) => {}
                 Ok(flow) => return flow,
-                Err(Trouble::Raised(Exception { class, message })) => {
+                Err(Trouble::Raised { class, message }) => {
                     let origin = TaskId::new(task.number);
                     let raised = Raised { class, message, origin, trail: task.stack(instruction.site) };
                     return self.end(task, Err(Arc::new(raised)), worker);
@@ -191,7 +189,8 @@ impl World {
             }
             kind => {
                 let _held = self.hold(kind, &inputs);
-                node::compute(kind, &inputs, instruction.outputs.len(), &mut task.allocator)?
+                let computed = node::compute(kind, &inputs, instruction.outputs.len(), &mut task.allocator);
+                computed.map_err(|fault| self.fault(task, fault, kind.name(), instruction))?
             }
         };
         task.frame().set(instruction, value);
@@ -235,7 +234,7 @@ impl World {
 
     fn fault(&self, task: &Task, fault: Fault, operator: &str, instruction: &Instruction) -> Trouble {
         match fault {
-            Fault::Raised { class, message } => Trouble::Raised(Exception { class, message }),
+            Fault::Raised { class, message } => Trouble::Raised { class, message },
             Fault::Memory(error) => Trouble::Cut(Cut::Memory(error)),
             Fault::Unsupported(reason) => Trouble::Cut(Cut::Opaque {
                 operator: operator.to_string(),

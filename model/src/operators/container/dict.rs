@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{new_list, rows};
+use super::{check_room, new_list, rows};
 use crate::operators::text::value_text;
 use crate::operators::{Call, Fault, Kernel};
 use crate::types::Type;
@@ -104,8 +104,20 @@ fn get_or(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 fn set_item(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (key, value) = (key(call)?, call.value(2).clone());
-    dict(call)?.slot().update(|dict| dict.entries.insert(key, value));
+    insert(call, key, value)?;
     Ok(Value::None)
+}
+
+/// Refuses a dict that grows beyond what could be had, when it is about to move.
+fn insert(call: &Call<'_>, key: Key, value: Value) -> Result<(), Fault> {
+    dict(call)?.slot().update(|dict| {
+        if dict.entries.len() == dict.entries.capacity() {
+            // A key takes as much as a value, and the index of the hashes is less than that.
+            check_room(call, 4 * dict.entries.len() as u64)?;
+        }
+        dict.entries.insert(key, value);
+        Ok(())
+    })
 }
 
 fn set_default(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -113,7 +125,7 @@ fn set_default(call: &mut Call<'_>) -> Result<Value, Fault> {
     if let Some(value) = found(call)? {
         return Ok(value);
     }
-    dict(call)?.slot().update(|dict| dict.entries.insert(key, default.clone()));
+    insert(call, key, default.clone())?;
     Ok(default)
 }
 

@@ -5,7 +5,7 @@ use crate::operators::text::value_text;
 use crate::operators::{Call, Fault, Kernel};
 use crate::tensor::broadcast::broadcast;
 use crate::types::Type;
-use crate::value::Value;
+use crate::value::{ListContent, Value};
 
 pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
     append => "aten::append.t";
@@ -37,8 +37,16 @@ pub(super) const KERNELS: &[(&str, Kernel)] = rows! {
 
 fn append(call: &mut Call<'_>) -> Result<Value, Fault> {
     let item = call.value(1).clone();
-    call.list(0)?.slot().update(|list| list.items.push(item));
-    Ok(call.value(0).clone())
+    call.list(0)?.slot().update(|list| {
+        check_growth(call, list)?;
+        list.items.push(item);
+        Ok(call.value(0).clone())
+    })
+}
+
+/// Refuses a list that grows beyond what could be had, when it is about to move.
+fn check_growth(call: &Call<'_>, list: &ListContent) -> Result<(), Fault> {
+    if list.items.len() == list.items.capacity() { check_room(call, 2 * list.items.len() as u64) } else { Ok(()) }
 }
 
 fn extend(call: &Call<'_>) -> Result<(), Fault> {
@@ -52,11 +60,12 @@ fn extend(call: &Call<'_>) -> Result<(), Fault> {
 fn insert(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (index, item) = (call.int(1)?, call.value(2).clone());
     call.list(0)?.slot().update(|list| {
+        check_growth(call, list)?;
         let len = list.items.len() as i64;
         let at = if index < 0 { index.saturating_add(len) } else { index }.clamp(0, len);
         list.items.insert(at as usize, item);
-    });
-    Ok(Value::None)
+        Ok(Value::None)
+    })
 }
 
 fn pop(call: &mut Call<'_>) -> Result<Value, Fault> {

@@ -87,12 +87,39 @@ mod tests {
     use crate::operators::{Access, Place, find};
     use crate::slot::{Allocator, Memory};
     use crate::tensor::Tensor;
-    use crate::value::{Dict, DictContent};
+    use crate::value::{Dict, DictContent, Key};
 
     fn check(name: &str, args: &[Value], expected: &[(Place, Access)]) {
         let effects = find(name).expect("PyTorch has it").effects(args);
         let effects: Vec<_> = effects.iter().map(|effect| (effect.place, effect.access)).collect();
         assert_eq!(effects, expected, "{name}");
+    }
+
+    #[test]
+    fn containers_do_not_grow_beyond_the_limit() {
+        use crate::operators::observe::call_within;
+        let mut allocator = Allocator::new(0, Memory::unlimited());
+        // As many as fit without a move: twice as many pairs do not fit a mebibyte.
+        let items = vec![Value::Int(0); 1 << 15];
+        let list = Value::List(List::new(&mut allocator, ListContent { item: Type::Int, items }));
+        let mut entries: indexmap::IndexMap<Key, Value, rustc_hash::FxBuildHasher> =
+            (0..1 << 14).map(|i| (Key::Int(i), Value::Int(i))).collect();
+        (entries.len() as i64..entries.capacity() as i64)
+            .for_each(|i| drop(entries.insert(Key::Int(i), Value::Int(i))));
+        let dict = Value::Dict(Dict::new(&mut allocator, DictContent { key: Type::Int, value: Type::Int, entries }));
+        let calls = [
+            ("aten::append.t", vec![list.clone(), Value::Int(1)]),
+            ("aten::insert.t", vec![list, Value::Int(0), Value::Int(1)]),
+            ("aten::_set_item.int", vec![dict.clone(), Value::Int(-1), Value::Int(1)]),
+            ("aten::setdefault.int", vec![dict, Value::Int(-1), Value::Int(1)]),
+        ];
+        let call = |bytes, name, args: &[Value]| call_within(bytes, find(name).expect("PyTorch has it"), args);
+        for (name, args) in &calls {
+            assert!(matches!(call(1 << 20, name, args), Err(Fault::Memory(_))), "{name} of a full container");
+        }
+        for (name, args) in &calls {
+            assert!(call(1 << 24, name, args).is_ok(), "{name} where there is room");
+        }
     }
 
     #[test]
