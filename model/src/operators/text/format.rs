@@ -1,6 +1,6 @@
 //! `"{}".format(…)` and `"%d" % …`, which know fewer directives than Python's.
 
-use super::{rows, value_text};
+use super::{check_room, rows, value_text};
 use crate::operators::{Call, Fault, Kernel};
 use crate::tensor::Scalar;
 use crate::tensor::display::scientific;
@@ -20,8 +20,8 @@ fn format(call: &mut Call<'_>) -> Result<Value, Fault> {
     for part in parts {
         let value =
             values.next().ok_or_else(|| Fault::raised(format!("Too few arguments for format string: {template}")))?;
-        text.push_str(&value_text(value, call.allocator.memory())?);
-        text.push_str(part);
+        let value = value_text(value, call.allocator.memory())?;
+        push(call, &mut text, [&value, part])?;
     }
     Ok(Value::str(text))
 }
@@ -45,13 +45,20 @@ fn percent_format(call: &mut Call<'_>) -> Result<Value, Fault> {
             continue;
         };
         let value = values.next().ok_or_else(|| Fault::raised("Too few arguments for format string"))?;
-        text.push_str(&formatted(call, key, value)?);
-        text.push_str(&part[key.len_utf8()..]);
+        let value = formatted(call, key, value)?;
+        push(call, &mut text, [&value, &part[key.len_utf8()..]])?;
     }
     if values.next().is_some() {
         return Err(Fault::raised("Too many arguments for format string"));
     }
     Ok(Value::str(text))
+}
+
+/// Appends to a text that may grow to what memory allows.
+fn push(call: &Call<'_>, text: &mut String, parts: [&str; 2]) -> Result<(), Fault> {
+    check_room(call, (text.len() + parts[0].len() + parts[1].len()) as u64)?;
+    text.extend(parts);
+    Ok(())
 }
 
 fn formatted(call: &Call<'_>, key: char, value: &Value) -> Result<String, Fault> {
@@ -111,5 +118,26 @@ fn tag(value: &Value) -> &'static str {
         Value::Await(_) => "Await",
         Value::Generator(_) => "Generator",
         Value::Function(_) | Value::Uninitialized => "Uninitialized",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operators::find;
+    use crate::operators::observe::call_within;
+
+    #[test]
+    fn a_text_that_does_not_fit_is_not_put_together() {
+        let half = Value::str("a".repeat(600 << 10));
+        let both = Value::tuple([half.clone(), half.clone()]);
+        for (name, args) in [
+            ("aten::format", vec![Value::str("{}{}"), half.clone(), half]),
+            ("aten::percentFormat", vec![Value::str("%s%s"), both]),
+        ] {
+            let call = |bytes| call_within(bytes, find(name).expect("PyTorch has it"), &args);
+            assert!(matches!(call(1 << 20), Err(Fault::Memory(_))), "{name}");
+            assert!(call(1 << 22).is_ok(), "{name}");
+        }
     }
 }
