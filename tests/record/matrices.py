@@ -92,6 +92,28 @@ for dtype in (torch.complex64, torch.complex128):
     close("linalg_tensorinv", a(2, 1, 2, dtype=dtype), 1)
     close("linalg_tensorsolve", a(2, 1, 2, dtype=dtype), a(2, dtype=dtype, shift=4))
 
+# Pivots of one row, of two, and exchanged.
+for dtype in (torch.float64, torch.complex128):
+    for sizes, shift in (((1, 1), 1), ((3, 3), 1), ((4, 4), 2), ((5, 5), 7), ((2, 3, 3), 4), ((0, 0), 1), ((2, 0, 0), 1)):
+        matrix = a(*sizes, shift=shift).to(dtype)
+        for hermitian in (False, True):
+            close("linalg_ldl_factor", matrix, hermitian=hermitian)
+            close("linalg_ldl_factor_ex", matrix, hermitian=hermitian)
+            factors, pivots = torch.linalg.ldl_factor(matrix, hermitian=hermitian)
+            close("linalg_ldl_solve", factors, pivots, a(*sizes[:-1], 2, shift=9).to(dtype), hermitian=hermitian)
+    matrix = torch.tensor([[0, 1, 2], [1, 0, 3], [2, 3, 0]], dtype=dtype)
+    close("linalg_ldl_factor", matrix)
+    factors, pivots = torch.linalg.ldl_factor(matrix)
+    close("linalg_ldl_solve", factors, pivots.long(), a(2, 3, 1).to(dtype))
+    close("linalg_ldl_factor_ex", torch.zeros(2, 2, dtype=dtype))
+    close("linalg_ldl_solve", factors, pivots, torch.ones(3, 1))
+    close("linalg_ldl_solve", factors, pivots, torch.ones(2, 1, dtype=dtype))
+    close("linalg_ldl_solve", factors, pivots[:2], torch.ones(3, 1, dtype=dtype))
+    close("linalg_ldl_solve", factors, pivots.double(), torch.ones(3, 1, dtype=dtype))
+for matrix in (torch.zeros(2, 3), torch.zeros(2), torch.zeros(1, 1, dtype=torch.int64)):
+    close("linalg_ldl_factor", matrix)
+    close("linalg_ldl_solve", matrix, torch.zeros(2, dtype=torch.int32), matrix)
+
 # Where numbers are no longer general: zeros below, a triangle already, exact pivots that are equal in one norm and not in another.
 i = 1j
 for rows in ([[i, 1], [0, 2 * i]], [[3 + 3 * i, 1], [5, i]], [[4, 1], [3 + 3 * i, i]], [[0, 1], [i, 0]], [[2, i], [0, 3]]):

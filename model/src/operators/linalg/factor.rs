@@ -291,6 +291,18 @@ pub(super) fn check_sizes(sizes: &[i64], name: &str, square: bool) -> Result<(),
     }
 }
 
+/// Raises in the words of those functions that name the right side first.
+pub(super) fn check_same_dtype(b: &Tensor, a: &Tensor) -> Result<(), Fault> {
+    if b.dtype() == a.dtype() {
+        return Ok(());
+    }
+    raised(format!(
+        "Expected b and A to have the same dtype, but found b of type {} and A of type {} instead.",
+        b.dtype().scalar_type_name(),
+        a.dtype().scalar_type_name()
+    ))
+}
+
 /// What some functions call an input that is no matrix.
 const NO_MATRIX: &[(&str, &str)] = &[
     ("torch.linalg.householder_product", "input"),
@@ -403,22 +415,39 @@ impl<T: Field> Batch<T> {
     }
 
     /// A tensor of what went wrong with each: zero for nothing.
-    fn infos(&self, call: &mut Call<'_>, infos: &[i64]) -> Result<Tensor, Fault> {
+    pub(super) fn infos(&self, call: &mut Call<'_>, infos: &[i64]) -> Result<Tensor, Fault> {
         call.create(DType::Int32, &self.sizes, infos)
     }
 
     /// Raises for the first matrix that something is wrong with.
-    fn raise(&self, name: &str, infos: &[i64], words: impl Fn(i64) -> String) -> Result<(), Fault> {
+    pub(super) fn raise(&self, name: &str, infos: &[i64], words: impl Fn(i64) -> String) -> Result<(), Fault> {
         let Some(i) = infos.iter().position(|&info| info != 0) else { return Ok(()) };
         let place = if self.sizes.is_empty() { String::new() } else { format!("(Batch element {i}): ") };
         raised(format!("{name}: {place}{}", words(infos[i])))
     }
 }
 
+/// Functions that leave it to their kernels to refuse floats of low precision, and some of them all other dtypes.
+const UNCHECKED: &[(&str, &str, bool)] = &[
+    ("linalg.lu", "lu_cpu", true),
+    ("linalg.qr", "geqrf_cpu", false),
+    ("linalg.solve_triangular", "triangular_solve_cpu", true),
+    ("linalg.svd", "linalg_svd_cpu", false),
+    ("torch.linalg.ldl_factor_ex", "ldl_factor_kernel_cpu", false),
+    ("torch.linalg.lu_factor", "lu_cpu", true),
+];
+
+fn is_low(dtype: DType) -> bool {
+    matches!(dtype, DType::Float16 | DType::BFloat16)
+}
+
 fn check_dtype(dtype: DType, name: &str) -> Result<(), Fault> {
     match dtype {
         DType::Float32 | DType::Float64 | DType::Complex64 | DType::Complex128 => Ok(()),
-        DType::Float16 | DType::BFloat16 => {
+        _ if let Some(&(_, kernel, _)) = UNCHECKED.iter().find(|row| row.0 == name && (row.2 || is_low(dtype))) => {
+            raised(format!("\"{kernel}\" not implemented for '{}'", dtype.scalar_type_name()))
+        }
+        dtype if is_low(dtype) => {
             raised(format!("{name}: Low precision dtypes not supported. Got {}", dtype.scalar_type_name()))
         }
         _ => raised(format!(
@@ -581,8 +610,12 @@ pub(super) fn cholesky<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::Tensor(factor))
 }
 
-/// `torch.cholesky`, the older one.
+/// `torch.cholesky`, the older one, which does not look at a tensor without elements.
 pub(super) fn older_cholesky<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let a = call.tensor(0)?;
+    if a.numel() == 0 {
+        return call.zeros(a.dtype(), &a.sizes()).map(Value::Tensor);
+    }
     let [factor, _] = factored::<T>(call, "cholesky", true)?;
     Ok(Value::Tensor(factor))
 }
@@ -600,6 +633,7 @@ pub(super) fn cholesky_solve<T: Field>(call: &mut Call<'_>) -> Result<Value, Fau
     if sizes.len() < 2 {
         return raised(format!("b should have at least 2 dimensions, but has {} dimensions instead", sizes.len()));
     }
+    check_same_dtype(b, call.tensor(1)?)?;
     let together = broadcast(&factor.sizes, &sizes[..sizes.len() - 2])?;
     let factor = Batch::<T>::read(call, call.tensor(1)?, together.clone())?;
     let right = Batch::<T>::read(call, b, together)?;
@@ -663,6 +697,7 @@ pub(super) fn triangular_solve<T: Field>(call: &mut Call<'_>) -> Result<Value, F
     let (upper, transpose, unit) = (call.bool(2)?, call.bool(3)?, call.bool(4)?);
     let batch = Batch::<T>::of(call, 1, "triangular_solve", true)?;
     let (b, n) = (call.tensor(0)?, size_of(call, 1)?.0);
+    check_same_dtype(b, call.tensor(1)?)?;
     let sizes = b.sizes();
     if sizes.len() < 2 || sizes[sizes.len() - 2] as usize != n {
         return raised(format!("triangular_solve: A is {n} by {n} but b has sizes {sizes:?}"));
@@ -713,11 +748,16 @@ fn not_to_solve_with(info: i64) -> String {
     )
 }
 
+fn check_pivoting(call: &Call<'_>) -> Result<(), Fault> {
+    match call.bool(1)? || call.tensor(0)?.numel() == 0 {
+        true => Ok(()),
+        false => raised("linalg.lu_factor: LU without pivoting is not implemented on the CPU"),
+    }
+}
+
 /// Both factors in one, the exchanged rows counted from one, and what went wrong. Raises that if told what PyTorch calls the function.
 fn lu<T: Field>(call: &mut Call<'_>, check: Option<&str>) -> Result<[Tensor; 3], Fault> {
-    if !call.bool(1)? {
-        return raised("linalg.lu_factor: LU without pivoting is not implemented on the CPU");
-    }
+    check_pivoting(call)?;
     let batch = Batch::<T>::of(call, 0, "torch.linalg.lu_factor", false)?;
     let (rows, columns) = size_of(call, 0)?;
     let factors: Vec<Lu<T>> = batch.matrices.iter().cloned().map(Lu::of).collect();
@@ -752,6 +792,7 @@ pub(super) fn lu_factor_ex<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault
 
 /// `P`, `L` and `U` with `A = P L U`.
 pub(super) fn lu_parts<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+    check_pivoting(call)?;
     let batch = Batch::<T>::of(call, 0, "linalg.lu", false)?;
     let (rows, columns) = size_of(call, 0)?;
     let inner = rows.min(columns);

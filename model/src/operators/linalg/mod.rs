@@ -6,6 +6,7 @@ mod eigen;
 mod einsum;
 mod factor;
 mod field;
+mod ldl;
 mod least_squares;
 pub(super) mod matmul;
 mod norms;
@@ -85,6 +86,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::pdist", distance::pdist),
     ],
     eigen::ROWS,
+    ldl::ROWS,
     least_squares::ROWS,
     norms::ROWS,
     stored::ROWS,

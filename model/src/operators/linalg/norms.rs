@@ -42,6 +42,7 @@ fn order(value: &Value) -> Result<Order> {
         Value::Str(name) => (name.to_string(), f64::NAN),
         Value::Int(number) => (number.to_string(), *number as f64),
         Value::Float(number) => (number.to_string(), *number),
+        Value::Bool(number) => (u8::from(*number).to_string(), f64::from(u8::from(*number))),
         other => return Err(Fault::unsupported(format!("a norm of order {other:?}"))),
     };
     let greatest = number > 0.0;

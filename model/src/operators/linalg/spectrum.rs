@@ -193,7 +193,7 @@ fn widened<T: Field>(a: &Matrix<T>, columns: usize) -> Matrix<T> {
 }
 
 /// The Hermitian matrix of which this is the lower part, or the upper one. Its diagonal is real.
-fn mirrored<T: Field>(a: &Matrix<T>, lower: bool) -> Matrix<T> {
+pub(super) fn mirrored<T: Field>(a: &Matrix<T>, lower: bool) -> Matrix<T> {
     let mut result = a.clone();
     for row in 0..a.rows {
         *result.at_mut(row, row) = a.at(row, row).real().into();
@@ -237,7 +237,18 @@ pub(super) fn symmetric_eigenvalues<T: Field>(call: &mut Call<'_>) -> Result<Val
     batch.real_rows(call, n, &values).map(Value::Tensor)
 }
 
+fn check_driver(call: &Call<'_>, i: usize) -> Result<(), Fault> {
+    match call.opt_str(i)? {
+        None => Ok(()),
+        Some(_) => raised(
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.",
+        ),
+    }
+}
+
 pub(super) fn singular_values<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+    check_sizes(&call.tensor(0)?.sizes(), "linalg.svd", false)?;
+    check_driver(call, 1)?;
     let batch = Batch::<T>::of(call, 0, "linalg.svd", false)?;
     let (m, n) = size_of(call, 0)?;
     let values: Vec<f64> = batch.matrices.iter().flat_map(|a| singular(a).values).collect();
@@ -264,15 +275,43 @@ fn decomposed<T: Field>(call: &mut Call<'_>, full: bool, adjoint: bool) -> Resul
 
 pub(super) fn svd<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
     let full = call.bool(1)?;
+    check_sizes(&call.tensor(0)?.sizes(), "linalg.svd", false)?;
+    check_driver(call, 2)?;
     decomposed::<T>(call, full, true)
 }
 
 pub(super) fn older_svd<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (some, vectors) = (call.bool(1)?, call.bool(2)?);
     if !vectors {
-        return Err(Fault::unsupported("aten::svd without vectors"));
+        // Zeros stand for the vectors.
+        let batch = Batch::<T>::of(call, 0, "linalg.svd", false)?;
+        let (m, n) = size_of(call, 0)?;
+        let zeros = |size: usize| vec![Matrix::<T>::zeros(size, size); batch.matrices.len()];
+        let u = batch.products(call, (m, m), &zeros(m))?;
+        let values: Vec<f64> = batch.matrices.iter().flat_map(|a| singular(a).values).collect();
+        let values = batch.real_rows(call, m.min(n), &values)?;
+        return Ok(tuple([u, values, batch.matrices(call, (n, n), &zeros(n))?]));
     }
     decomposed::<T>(call, !some, false)
+}
+
+/// Tolerances are real. PyTorch calls `tol` as its newer form does.
+fn check_tolerances(call: &Call<'_>, function: &str) -> Result<(), Fault> {
+    for (arg, argument) in call.args.iter().zip(&call.operator.schema.arguments) {
+        let Value::Tensor(tolerance) = arg else { continue };
+        let name = match &*argument.name {
+            "atol" | "tol" => "atol",
+            name @ ("rtol" | "rcond") => name,
+            _ => continue,
+        };
+        if tolerance.dtype().is_complex() {
+            let found = tolerance.dtype().scalar_type_name();
+            return raised(format!(
+                "torch.linalg.{function}: {name} tensor of complex type is not supported. Got {found}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What counts as zero beside the greatest singular value, absolutely and as a part of it, for each matrix; and the matrices, as
@@ -320,6 +359,7 @@ fn with_tolerances<T: Field>(call: &Call<'_>, name: &str) -> Result<(Batch<T>, V
 
 /// The pseudoinverse of Moore and Penrose.
 pub(super) fn pseudoinverse<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+    check_tolerances(call, "pinv")?;
     let (dtype, mut sizes) = (call.tensor(0)?.dtype(), call.tensor(0)?.sizes());
     if let [.., m, n] = &mut sizes[..]
         && *m * *n == 0
@@ -354,6 +394,7 @@ pub(super) fn pseudoinverse_of<T: Field>(a: &Matrix<T>, tolerances: (f64, f64)) 
 pub(super) fn rank<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (sizes, numel) = (call.tensor(0)?.sizes(), call.tensor(0)?.numel());
     check_sizes(&sizes, "torch.linalg.matrix_rank", false)?;
+    check_tolerances(call, "matrix_rank")?;
     if numel == 0 {
         return call.zeros(DType::Int64, &sizes[..sizes.len() - 2]).map(Value::Tensor);
     }
