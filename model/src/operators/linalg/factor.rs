@@ -182,13 +182,18 @@ pub(super) fn triangular<T: Field>(t: &Matrix<T>, mut b: Matrix<T>, upper: bool,
     b
 }
 
-/// The lower factor of `A = L L*`, or the order of the first minor that is not positive. Of the diagonal the real parts are taken.
+/// The lower factor of `A = L L*`, or the order of the first minor that is not positive, with as much of the factor as is found before, and
+/// of the matrix behind. Of the diagonal the real parts are taken.
 fn cholesky_of<T: Field>(a: &Matrix<T>) -> (Matrix<T>, Option<usize>) {
     let n = a.rows;
-    let mut l: Matrix<T> = Matrix::zeros(n, n);
+    let mut l = a.clone();
+    for row in 0..n {
+        (row + 1..n).for_each(|column| *l.at_mut(row, column) = T::default());
+    }
     for j in 0..n {
         let rest = a.at(j, j).real() - (0..j).map(|k| l.at(j, k).square()).sum::<f64>();
         if rest.is_nan() || rest <= 0.0 {
+            *l.at_mut(j, j) = rest.into();
             return (l, Some(j + 1));
         }
         let root = rest.sqrt();
