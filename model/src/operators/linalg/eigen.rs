@@ -8,7 +8,7 @@
 use num_complex::Complex64;
 
 use super::super::{Call, Fault, Kernel};
-use super::factor::{Batch, Matrix, check_sizes, reflect_columns, size_of};
+use super::factor::{Batch, Matrix, reflect_columns, size_of};
 use crate::tensor::{DType, Dims, Layout, Tensor};
 use crate::value::Value;
 
@@ -32,26 +32,22 @@ struct Found {
 }
 
 fn find(call: &Call<'_>) -> Result<Found> {
-    let (tensor, mut all) = (call.tensor(0)?, Vec::new());
-    let (dtype, batch, n) = if tensor.dtype().is_complex() {
-        let sizes = tensor.sizes();
-        check_sizes(&sizes, NAME, true)?;
-        let (batch, n) = sizes.split_at(sizes.len() - 2);
-        let n = n[0] as usize;
-        let elements = call.read::<Complex64>(tensor)?;
-        for i in 0..batch.iter().product::<i64>() as usize {
-            let rows = elements[i * n * n..][..n * n].chunks(n.max(1)).map(<[_]>::to_vec).collect();
-            all.push(eigen_of_complex(rows)?);
+    let (complex, mut all) = (call.tensor(0)?.dtype().is_complex(), Vec::new());
+    let (dtype, batch) = if complex {
+        let batch = Batch::<Complex64>::of(call, 0, NAME, true)?;
+        for a in &batch.matrices {
+            all.push(eigen_of_complex(a.elements.chunks(a.columns.max(1)).map(<[_]>::to_vec).collect())?);
         }
-        (tensor.dtype(), batch.into(), n)
+        (batch.dtype, batch.sizes)
     } else {
         let batch = Batch::<f64>::of(call, 0, NAME, true)?;
         for a in &batch.matrices {
             all.push(eigen(a)?);
         }
         let complex = if batch.dtype == DType::Float64 { DType::Complex128 } else { DType::Complex64 };
-        (complex, batch.sizes, size_of(call, 0)?.0)
+        (complex, batch.sizes)
     };
+    let (n, _) = size_of(call, 0)?;
     let (values, vectors): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     Ok(Found { batch, n, dtype, values: values.concat(), vectors: vectors.concat().concat() })
 }

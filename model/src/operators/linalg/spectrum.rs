@@ -13,7 +13,9 @@ use crate::tensor::broadcast::broadcast;
 use crate::tensor::{DType, Dims};
 use crate::value::Value;
 
-fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
+type Result<T = Value> = std::result::Result<T, Fault>;
+
+fn raised<R>(words: impl Into<String>) -> Result<R> {
     Err(Fault::raised(words))
 }
 
@@ -213,7 +215,10 @@ fn hermitian<T: Field>(a: &Matrix<T>, lower: bool) -> (Vec<f64>, Matrix<T>) {
     (values, vectors)
 }
 
-fn symmetric<T: Field>(call: &mut Call<'_>, name: &str) -> Result<(Batch<T>, Vec<f64>, Vec<Matrix<T>>), Fault> {
+/// Matrices, the values of one after the other, and the vectors of each.
+type Spectra<T> = (Batch<T>, Vec<f64>, Vec<Matrix<T>>);
+
+fn symmetric<T: Field>(call: &mut Call<'_>, name: &str) -> Result<Spectra<T>> {
     let batch = Batch::<T>::of(call, 0, name, true)?;
     let told = call.str(1)?.to_uppercase();
     if told != "L" && told != "U" {
@@ -224,20 +229,20 @@ fn symmetric<T: Field>(call: &mut Call<'_>, name: &str) -> Result<(Batch<T>, Vec
     Ok((batch, values.concat(), vectors))
 }
 
-pub(super) fn symmetric_eigen<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn symmetric_eigen<T: Field>(call: &mut Call<'_>) -> Result {
     let (batch, values, vectors) = symmetric::<T>(call, "linalg.eigh")?;
     let (n, _) = size_of(call, 0)?;
     let values = batch.real_rows(call, n, &values)?;
     Ok(tuple([values, batch.matrices(call, (n, n), &vectors)?]))
 }
 
-pub(super) fn symmetric_eigenvalues<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn symmetric_eigenvalues<T: Field>(call: &mut Call<'_>) -> Result {
     let (batch, values, _) = symmetric::<T>(call, "linalg.eigh")?;
     let (n, _) = size_of(call, 0)?;
     batch.real_rows(call, n, &values).map(Value::Tensor)
 }
 
-fn check_driver(call: &Call<'_>, i: usize) -> Result<(), Fault> {
+fn check_driver(call: &Call<'_>, i: usize) -> Result<()> {
     match call.opt_str(i)? {
         None => Ok(()),
         Some(_) => raised(
@@ -246,7 +251,7 @@ fn check_driver(call: &Call<'_>, i: usize) -> Result<(), Fault> {
     }
 }
 
-pub(super) fn singular_values<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn singular_values<T: Field>(call: &mut Call<'_>) -> Result {
     check_sizes(&call.tensor(0)?.sizes(), "linalg.svd", false)?;
     check_driver(call, 1)?;
     let batch = Batch::<T>::of(call, 0, "linalg.svd", false)?;
@@ -256,7 +261,7 @@ pub(super) fn singular_values<T: Field>(call: &mut Call<'_>) -> Result<Value, Fa
 }
 
 /// `linalg_svd` gives `V*`, the older `svd` gives `V`.
-fn decomposed<T: Field>(call: &mut Call<'_>, full: bool, adjoint: bool) -> Result<Value, Fault> {
+fn decomposed<T: Field>(call: &mut Call<'_>, full: bool, adjoint: bool) -> Result {
     let batch = Batch::<T>::of(call, 0, "linalg.svd", false)?;
     let (m, n) = size_of(call, 0)?;
     let (inner, mut u, mut values, mut v) = (m.min(n), Vec::new(), Vec::new(), Vec::new());
@@ -273,14 +278,14 @@ fn decomposed<T: Field>(call: &mut Call<'_>, full: bool, adjoint: bool) -> Resul
     Ok(tuple([u, values, v]))
 }
 
-pub(super) fn svd<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn svd<T: Field>(call: &mut Call<'_>) -> Result {
     let full = call.bool(1)?;
     check_sizes(&call.tensor(0)?.sizes(), "linalg.svd", false)?;
     check_driver(call, 2)?;
     decomposed::<T>(call, full, true)
 }
 
-pub(super) fn older_svd<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn older_svd<T: Field>(call: &mut Call<'_>) -> Result {
     let (some, vectors) = (call.bool(1)?, call.bool(2)?);
     if !vectors {
         // Zeros stand for the vectors.
@@ -296,7 +301,7 @@ pub(super) fn older_svd<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 /// Tolerances are real. PyTorch calls `tol` as its newer form does.
-fn check_tolerances(call: &Call<'_>, function: &str) -> Result<(), Fault> {
+fn check_tolerances(call: &Call<'_>, function: &str) -> Result<()> {
     for (arg, argument) in call.args.iter().zip(&call.operator.schema.arguments) {
         let Value::Tensor(tolerance) = arg else { continue };
         let name = match &*argument.name {
@@ -314,9 +319,12 @@ fn check_tolerances(call: &Call<'_>, function: &str) -> Result<(), Fault> {
     Ok(())
 }
 
+/// An absolute one, and one that is multiplied by the greatest singular value.
+type Tolerances = (f64, f64);
+
 /// What counts as zero beside the greatest singular value, absolutely and as a part of it, for each matrix; and the matrices, as
 /// many as there are tolerances for.
-fn with_tolerances<T: Field>(call: &Call<'_>, name: &str) -> Result<(Batch<T>, Vec<(f64, f64)>), Fault> {
+fn with_tolerances<T: Field>(call: &Call<'_>, name: &str) -> Result<(Batch<T>, Vec<Tolerances>)> {
     let (mut batch, (m, n)) = (Batch::<T>::of(call, 0, name, false)?, size_of(call, 0)?);
     let epsilon = if batch.real() == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
     if call.position("hermitian").map_or(Ok(false), |i| call.bool(i))? {
@@ -336,7 +344,7 @@ fn with_tolerances<T: Field>(call: &Call<'_>, name: &str) -> Result<(Batch<T>, V
         }
     }
     let count = batch.matrices.len();
-    let each = |i: Option<usize>| -> Result<Option<Vec<f64>>, Fault> {
+    let each = |i: Option<usize>| -> Result<Option<Vec<f64>>> {
         let Some(i) = i else { return Ok(None) };
         match call.value(i) {
             Value::Tensor(tolerance) => {
@@ -358,7 +366,7 @@ fn with_tolerances<T: Field>(call: &Call<'_>, name: &str) -> Result<(Batch<T>, V
 }
 
 /// The pseudoinverse of Moore and Penrose.
-pub(super) fn pseudoinverse<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn pseudoinverse<T: Field>(call: &mut Call<'_>) -> Result {
     check_tolerances(call, "pinv")?;
     let (dtype, mut sizes) = (call.tensor(0)?.dtype(), call.tensor(0)?.sizes());
     if let [.., m, n] = &mut sizes[..]
@@ -375,12 +383,12 @@ pub(super) fn pseudoinverse<T: Field>(call: &mut Call<'_>) -> Result<Value, Faul
 }
 
 /// What is not greater counts as zero, of singular values that descend.
-fn least_of(values: &[f64], (atol, rtol): (f64, f64)) -> f64 {
+fn least_of(values: &[f64], (atol, rtol): Tolerances) -> f64 {
     atol.max(rtol * values.first().copied().unwrap_or(0.0))
 }
 
 /// The pseudoinverse, the singular values, and how many of them are not taken for zero.
-pub(super) fn pseudoinverse_of<T: Field>(a: &Matrix<T>, tolerances: (f64, f64)) -> (Matrix<T>, Vec<f64>, usize) {
+pub(super) fn pseudoinverse_of<T: Field>(a: &Matrix<T>, tolerances: Tolerances) -> (Matrix<T>, Vec<f64>, usize) {
     let Svd { u, values, mut v } = singular(a);
     let least = least_of(&values, tolerances);
     for (column, &value) in values.iter().enumerate() {
@@ -391,7 +399,7 @@ pub(super) fn pseudoinverse_of<T: Field>(a: &Matrix<T>, tolerances: (f64, f64)) 
     (product(&v, &u.adjoint()), values, rank)
 }
 
-pub(super) fn rank<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn rank<T: Field>(call: &mut Call<'_>) -> Result {
     let (sizes, numel) = (call.tensor(0)?.sizes(), call.tensor(0)?.numel());
     check_sizes(&sizes, "torch.linalg.matrix_rank", false)?;
     check_tolerances(call, "matrix_rank")?;
@@ -399,7 +407,7 @@ pub(super) fn rank<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
         return call.zeros(DType::Int64, &sizes[..sizes.len() - 2]).map(Value::Tensor);
     }
     let (batch, tolerances) = with_tolerances::<T>(call, "torch.linalg.matrix_rank")?;
-    let count = |(a, tolerances): (&Matrix<T>, (f64, f64))| {
+    let count = |(a, tolerances): (&Matrix<T>, Tolerances)| {
         let values = singular(a).values;
         let least = least_of(&values, tolerances);
         values.iter().filter(|&&value| value > least).count() as i64
@@ -409,7 +417,7 @@ pub(super) fn rank<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 /// The sum of the singular values.
-pub(super) fn nuclear_norm<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn nuclear_norm<T: Field>(call: &mut Call<'_>) -> Result {
     let batch = Batch::<T>::of(call, 0, "linalg.matrix_norm", false)?;
     let keepdim = call.bool(1)?;
     let sums: Vec<f64> = batch.matrices.iter().map(|a| singular(a).values.iter().sum()).collect();
@@ -421,7 +429,7 @@ pub(super) fn nuclear_norm<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault
 }
 
 /// By as few products as the bits of the exponent say.
-pub(super) fn power(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn power(call: &mut Call<'_>) -> Result {
     let (x, exponent) = (call.tensor(0)?, call.int(1)?);
     let sizes = x.sizes();
     check_sizes(&sizes, "linalg.matrix_power", true)?;
@@ -452,7 +460,7 @@ pub(super) fn power(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 /// By Taylor's series of a matrix that was halved until it is small, squared as often.
-pub(super) fn exponential<T: Field>(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn exponential<T: Field>(call: &mut Call<'_>) -> Result {
     let batch = Batch::<T>::of(call, 0, "linalg.matrix_exp", true)?;
     let (n, _) = size_of(call, 0)?;
     let exponential = |a: &Matrix<T>| {
