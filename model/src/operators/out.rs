@@ -51,7 +51,7 @@ fn is_option(argument: &Argument) -> bool {
 }
 
 /// Writes what the functional overload gives to the `out` arguments.
-fn copied(call: &mut Call<'_>) -> Result<Value, Fault> {
+pub(super) fn copied(call: &mut Call<'_>) -> Result<Value, Fault> {
     write(call, |call, out, result| Destination::Out(out, call.operator.accepts).receive(call, result))
 }
 

@@ -32,10 +32,12 @@ pub enum Accepts {
     Same,
     /// The result's own in the words of `TensorIterator`.
     Found,
+    /// The result's own in the words of norms of matrices.
+    Norm,
 }
 
 impl Accepts {
-    /// The forms that are not like most, each with a word before it: `same`, `found`, or its name in the words of linear algebra.
+    /// The forms that are not like most, each with a word before it: `same`, `found`, `norm`, or its name in the words of linear algebra.
     const LIST: &'static str = include_str!("out_dtypes.txt");
 
     /// What the forms of the list accept.
@@ -43,6 +45,7 @@ impl Accepts {
         Self::LIST.lines().map(|line| match line.split_once(' ').expect("a word and a name") {
             ("same", name) => (name, Accepts::Same),
             ("found", name) => (name, Accepts::Found),
+            ("norm", name) => (name, Accepts::Norm),
             (own, name) => (name, Accepts::SafelyCastable(own)),
         })
     }
@@ -53,7 +56,10 @@ impl Accepts {
         match self {
             Accepts::Castable => check_can_cast(result, out),
             Accepts::SafelyCastable(_) if can_cast(result, out) => Ok(()),
-            Accepts::Same | Accepts::Found if result == out => Ok(()),
+            Accepts::Same | Accepts::Found | Accepts::Norm if result == out => Ok(()),
+            Accepts::Norm => {
+                Err(Fault::raised(format!("linalg.matrix_norm expected out tensor dtype {from} but got: {to}")))
+            }
             Accepts::Same => Err(Fault::raised(format!(
                 "Expected out tensor to have dtype {}, but got {} instead",
                 result.c_name(),

@@ -8,7 +8,7 @@
 use num_complex::Complex64;
 
 use super::super::{Call, Fault, Kernel};
-use super::factor::{Batch, Matrix, check_sizes, reflect_columns, size_of};
+use super::factor::{Batch, Matrix, reflect_columns, size_of};
 use crate::tensor::{DType, Dims, Layout, Tensor};
 use crate::value::Value;
 
@@ -32,26 +32,22 @@ struct Found {
 }
 
 fn find(call: &Call<'_>) -> Result<Found> {
-    let (tensor, mut all) = (call.tensor(0)?, Vec::new());
-    let (dtype, batch, n) = if tensor.dtype().is_complex() {
-        let sizes = tensor.sizes();
-        check_sizes(&sizes, NAME, true)?;
-        let (batch, n) = sizes.split_at(sizes.len() - 2);
-        let n = n[0] as usize;
-        let elements = call.read::<Complex64>(tensor)?;
-        for i in 0..batch.iter().product::<i64>() as usize {
-            let rows = elements[i * n * n..][..n * n].chunks(n.max(1)).map(<[_]>::to_vec).collect();
-            all.push(eigen_of_complex(rows)?);
+    let (complex, mut all) = (call.tensor(0)?.dtype().is_complex(), Vec::new());
+    let (dtype, batch) = if complex {
+        let batch = Batch::<Complex64>::of(call, 0, NAME, true)?;
+        for a in &batch.matrices {
+            all.push(eigen_of_complex(a.elements.chunks(a.columns.max(1)).map(<[_]>::to_vec).collect())?);
         }
-        (tensor.dtype(), batch.into(), n)
+        (batch.dtype, batch.sizes)
     } else {
-        let batch = Batch::of(call, 0, NAME, true)?;
+        let batch = Batch::<f64>::of(call, 0, NAME, true)?;
         for a in &batch.matrices {
             all.push(eigen(a)?);
         }
         let complex = if batch.dtype == DType::Float64 { DType::Complex128 } else { DType::Complex64 };
-        (complex, batch.sizes, size_of(call, 0)?.0)
+        (complex, batch.sizes)
     };
+    let (n, _) = size_of(call, 0)?;
     let (values, vectors): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     Ok(Found { batch, n, dtype, values: values.concat(), vectors: vectors.concat().concat() })
 }
@@ -94,7 +90,7 @@ fn eigenvectors(call: &mut Call<'_>) -> Result {
     Ok(Value::tuple([Value::Tensor(values), Value::Tensor(vectors)]))
 }
 
-fn eigen(a: &Matrix) -> Result<(Vec<Complex64>, Vec<Vec<Complex64>>)> {
+fn eigen(a: &Matrix<f64>) -> Result<(Vec<Complex64>, Vec<Vec<Complex64>>)> {
     check_finite(a.elements.iter().copied())?;
     let n = a.rows;
     let (mut h, mut z) = (a.clone(), Matrix::identity(n));
@@ -141,7 +137,7 @@ fn reflection(x: &[f64]) -> Option<(Vec<f64>, f64)> {
 }
 
 /// Applies a reflection to columns from `k` on, in these rows.
-fn from_right(a: &mut Matrix, (v, tau): &(Vec<f64>, f64), k: usize, rows: std::ops::Range<usize>) {
+fn from_right(a: &mut Matrix<f64>, (v, tau): &(Vec<f64>, f64), k: usize, rows: std::ops::Range<usize>) {
     for row in rows {
         let dot: f64 = v.iter().enumerate().map(|(i, v)| v * a.at(row, k + i)).sum();
         v.iter().enumerate().for_each(|(i, v)| *a.at_mut(row, k + i) -= tau * dot * v);
@@ -149,7 +145,7 @@ fn from_right(a: &mut Matrix, (v, tau): &(Vec<f64>, f64), k: usize, rows: std::o
 }
 
 /// Makes zeros below the first diagonal under the main one; `z` collects what that took.
-fn hessenberg(h: &mut Matrix, z: &mut Matrix) {
+fn hessenberg(h: &mut Matrix<f64>, z: &mut Matrix<f64>) {
     let n = h.rows;
     for k in 0..n.saturating_sub(2) {
         let column: Vec<f64> = (k + 1..n).map(|row| h.at(row, k)).collect();
@@ -172,11 +168,11 @@ fn no_end<R>() -> Result<R> {
 }
 
 /// Leaves one or two rows together along the diagonal.
-fn almost_triangular(h: &mut Matrix, z: &mut Matrix) -> Result<()> {
+fn almost_triangular(h: &mut Matrix<f64>, z: &mut Matrix<f64>) -> Result<()> {
     let norm = h.elements.iter().map(|x| x * x).sum::<f64>().sqrt();
     let (mut end, mut steps) = (h.rows, 0);
     while end > 1 {
-        let small = |h: &Matrix, k: usize| {
+        let small = |h: &Matrix<f64>, k: usize| {
             let beside = h.at(k, k).abs() + h.at(k - 1, k - 1).abs();
             h.at(k, k - 1).abs() <= f64::EPSILON * if beside == 0.0 { norm } else { beside }
         };
@@ -198,7 +194,7 @@ fn almost_triangular(h: &mut Matrix, z: &mut Matrix) -> Result<()> {
 }
 
 /// A step of Francis for the rows from `start` to `end`, of which there are three at least.
-fn francis(h: &mut Matrix, z: &mut Matrix, start: usize, end: usize, step: usize) {
+fn francis(h: &mut Matrix<f64>, z: &mut Matrix<f64>, start: usize, end: usize, step: usize) {
     let (n, last) = (h.rows, end - 1);
     let corner = |i: usize, j: usize| h.at(last - 1 + i, last - 1 + j);
     let (mut sum, mut product) =
@@ -235,8 +231,8 @@ struct Schur {
 }
 
 impl Schur {
-    fn of(t: &Matrix, z: &Matrix) -> Self {
-        let rows = |a: &Matrix| -> Vec<Vec<Complex64>> {
+    fn of(t: &Matrix<f64>, z: &Matrix<f64>) -> Self {
+        let rows = |a: &Matrix<f64>| -> Vec<Vec<Complex64>> {
             (0..a.rows).map(|row| (0..a.columns).map(|column| a.at(row, column).into()).collect()).collect()
         };
         Self { t: rows(t), z: rows(z) }
@@ -403,7 +399,7 @@ fn normal(x: Vec<Complex64>, real: bool) -> Vec<Complex64> {
 mod tests {
     use super::*;
 
-    fn check(a: &Matrix) {
+    fn check(a: &Matrix<f64>) {
         let n = a.rows;
         let (values, vectors) = eigen(a).expect("it converges");
         let norm = a.elements.iter().map(|x| x * x).sum::<f64>().sqrt().max(1.0);

@@ -4,14 +4,15 @@
 
 use super::super::{Call, Fault, Kernel};
 use super::factor::{Batch, Matrix, reflect, reflections_of, size_of, triangular};
-use super::spectrum::{product, pseudoinverse_of, rows};
+use super::field::{Field, by_field};
+use super::spectrum::{product, pseudoinverse_of};
 use crate::tensor::broadcast::broadcast;
 use crate::tensor::{DType, Tensor};
 use crate::value::Value;
 
 type Result<T = Value> = std::result::Result<T, Fault>;
 
-pub(super) const ROWS: &[(&str, Kernel)] = &[("aten::linalg_lstsq", least_squares)];
+pub(super) const ROWS: &[(&str, Kernel)] = &[("aten::linalg_lstsq", by_field!(least_squares))];
 
 fn raised<R>(words: impl Into<String>) -> Result<R> {
     Err(Fault::raised(format!("torch.linalg.lstsq: {}", words.into())))
@@ -52,31 +53,39 @@ fn right_side(call: &mut Call<'_>) -> Result<(Tensor, bool)> {
 }
 
 /// What is found for one matrix.
-struct Found {
-    solution: Matrix,
+struct Found<T> {
+    solution: Matrix<T>,
     values: Vec<f64>,
     rank: usize,
 }
 
-fn least_squares(call: &mut Call<'_>) -> Result {
+fn least_squares<T: Field>(call: &mut Call<'_>) -> Result {
     let (right, vector) = right_side(call)?;
     let driver = call.opt_str(3)?.map_or("gelsy".to_string(), |driver| driver.to_string());
     if !["gels", "gelsy", "gelsd", "gelss"].contains(&&*driver) {
         return raised("parameter `driver` should be one of (gels, gelsy, gelsd, gelss)");
     }
     let ((m, n), columns) = (size_of(call, 0)?, right.sizes()[right.sizes().len() - 1] as usize);
-    let own = Batch::of(call, 0, "torch.linalg.lstsq", false)?;
+    let own = Batch::<T>::of(call, 0, "torch.linalg.lstsq", false)?;
     let together = broadcast(&own.sizes, &right.sizes()[..right.sizes().len() - 2])?;
-    let batch = Batch::read(call, call.tensor(0)?, together.clone())?;
-    let right = Batch::read(call, &right, together)?;
-    let epsilon = if batch.dtype == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
-    let least = call.opt_float(2)?.unwrap_or(epsilon * m.max(n) as f64);
+    let batch = Batch::<T>::read(call, call.tensor(0)?, together.clone())?;
+    let right = Batch::<T>::read(call, &right, together)?;
+    let epsilon = if batch.real() == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
+    let mut least = call.opt_float(2)?.unwrap_or(epsilon * m.max(n) as f64);
+    if driver == "gelsy" {
+        // It takes the first column whatever the others are to be compared with.
+        least = least.min(1.0 - f64::EPSILON);
+    }
     let mut found = Vec::with_capacity(batch.matrices.len());
     for (a, b) in batch.matrices.iter().zip(&right.matrices) {
         found.push(if driver == "gels" { of_full_rank(a, b)? } else { of_any_rank(a, b, least) });
     }
-    let solutions: Vec<Matrix> = found.iter().map(|found| found.solution.clone()).collect();
-    let mut solution = batch.matrices(call, (n, columns), &solutions)?;
+    let solutions: Vec<Matrix<T>> = found.iter().map(|found| found.solution.clone()).collect();
+    // LAPACK writes over the right side, which has more rows if there are more equations than unknowns.
+    let written: Vec<Matrix<T>> = solutions.iter().map(|solution| resized(solution, m.max(n))).collect();
+    let written = Value::Tensor(batch.matrices(call, (m.max(n), columns), &written)?);
+    let mut solution =
+        call.run_tensor("aten::narrow", &[written, Value::Int(-2), Value::Int(0), Value::Int(n as i64)])?;
     if vector {
         solution = call.run_tensor("aten::squeeze.dim", &[Value::Tensor(solution), Value::Int(-1)])?;
     }
@@ -85,9 +94,9 @@ fn least_squares(call: &mut Call<'_>) -> Result {
         let sums: Vec<f64> = (batch.matrices.iter().zip(&right.matrices).zip(&solutions))
             .flat_map(|((a, b), x)| squares(&product(a, x), b))
             .collect();
-        rows(call, &batch, columns, &sums)?
+        batch.real_rows(call, columns, &sums)?
     } else {
-        call.zeros(batch.dtype, &[0])?
+        call.zeros(batch.real(), &[0])?
     };
     let rank = if driver == "gels" {
         call.zeros(DType::Int64, &[0])?
@@ -97,50 +106,49 @@ fn least_squares(call: &mut Call<'_>) -> Result {
     };
     let values = if matches!(&*driver, "gelsd" | "gelss") {
         let values: Vec<f64> = found.iter().flat_map(|found| found.values.iter().copied()).collect();
-        rows(call, &batch, m.min(n), &values)?
+        batch.real_rows(call, m.min(n), &values)?
     } else {
-        call.zeros(batch.dtype, &[0])?
+        call.zeros(batch.real(), &[0])?
     };
     Ok(Value::tuple([solution, residuals, rank, values].map(Value::Tensor)))
 }
 
 /// For each column the sum of the squares of the differences.
-fn squares(a: &Matrix, b: &Matrix) -> Vec<f64> {
-    let square = |row: usize, column: usize| {
-        let difference = a.at(row, column) - b.at(row, column);
-        difference * difference
-    };
+fn squares<T: Field>(a: &Matrix<T>, b: &Matrix<T>) -> Vec<f64> {
+    let square = |row: usize, column: usize| (a.at(row, column) - b.at(row, column)).square();
     (0..a.columns).map(|column| (0..a.rows).map(|row| square(row, column)).sum()).collect()
 }
 
-fn of_any_rank(a: &Matrix, b: &Matrix, least: f64) -> Found {
+fn of_any_rank<T: Field>(a: &Matrix<T>, b: &Matrix<T>, least: f64) -> Found<T> {
     let (inverse, values, rank) = pseudoinverse_of(a, (0.0, least));
     Found { solution: product(&inverse, b), values, rank }
 }
 
+/// The same with so many rows.
+fn resized<T: Field>(c: &Matrix<T>, rows: usize) -> Matrix<T> {
+    let mut result = Matrix::zeros(rows, c.columns);
+    for row in 0..rows.min(c.rows) {
+        (0..c.columns).for_each(|column| *result.at_mut(row, column) = c.at(row, column));
+    }
+    result
+}
+
 /// The solution of the least length, if there are many.
-fn of_full_rank(a: &Matrix, b: &Matrix) -> Result<Found> {
+fn of_full_rank<T: Field>(a: &Matrix<T>, b: &Matrix<T>) -> Result<Found<T>> {
     let tall = a.rows >= a.columns;
-    let (reflections, r) = reflections_of(&if tall { a.clone() } else { a.transposed() });
+    let (reflections, r) = reflections_of(&if tall { a.clone() } else { a.adjoint() });
     let (rank, longest) = (a.rows.min(a.columns), a.rows.max(a.columns));
-    if (0..rank).any(|k| r.at(k, k) == 0.0) {
+    if (0..rank).any(|k| r.at(k, k).is_zero()) {
         return Err(Fault::unsupported("torch.linalg.lstsq with the driver gels of a matrix without full rank"));
     }
     // Of the triangle only its own rows and columns are looked at.
-    let resized = |c: &Matrix, rows: usize| {
-        let mut result = Matrix::zeros(rows, c.columns);
-        for row in 0..rows.min(c.rows) {
-            (0..c.columns).for_each(|column| *result.at_mut(row, column) = c.at(row, column));
-        }
-        result
-    };
     let triangle = resized(&r, rank);
     let solution = if tall {
         let mut c = b.clone();
-        reflections.iter().enumerate().for_each(|(k, (v, tau))| reflect(&mut c, k, v, *tau));
+        reflections.iter().enumerate().for_each(|(k, (v, tau))| reflect(&mut c, k, v, tau.conjugate()));
         triangular(&triangle, resized(&c, rank), true, false)
     } else {
-        let mut c = resized(&triangular(&triangle.transposed(), b.clone(), false, false), longest);
+        let mut c = resized(&triangular(&triangle.adjoint(), b.clone(), false, false), longest);
         reflections.iter().enumerate().rev().for_each(|(k, (v, tau))| reflect(&mut c, k, v, *tau));
         c
     };

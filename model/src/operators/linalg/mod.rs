@@ -5,6 +5,8 @@ mod distance;
 mod eigen;
 mod einsum;
 mod factor;
+mod field;
+mod ldl;
 mod least_squares;
 pub(super) mod matmul;
 mod norms;
@@ -15,6 +17,7 @@ mod tensors;
 
 use super::corrections::When;
 use super::{Correction, Kernel, out};
+use field::by_field;
 
 /// Full names and kernels.
 pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
@@ -83,6 +86,7 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
         ("aten::pdist", distance::pdist),
     ],
     eigen::ROWS,
+    ldl::ROWS,
     least_squares::ROWS,
     norms::ROWS,
     stored::ROWS,
@@ -90,47 +94,48 @@ pub(super) const KERNELS: &[&[(&str, Kernel)]] = &[
     &[
         ("aten::cholesky.out", out::cast),
         ("aten::cholesky_solve.out", out::cast),
-        ("aten::cholesky", factor::older_cholesky),
-        ("aten::cholesky_inverse", factor::cholesky_inverse),
-        ("aten::cholesky_solve", factor::cholesky_solve),
-        ("aten::det", factor::determinant),
-        ("aten::inverse", factor::inverse),
-        ("aten::linalg_cholesky", factor::cholesky),
-        ("aten::linalg_cholesky_ex", factor::cholesky_ex),
-        ("aten::linalg_det", factor::determinant),
-        ("aten::linalg_eigh", spectrum::symmetric_eigen),
-        ("aten::linalg_eigvalsh", spectrum::symmetric_eigenvalues),
-        ("aten::linalg_inv", factor::inverse),
-        ("aten::linalg_inv_ex", factor::inverse_ex),
-        ("aten::linalg_lu", factor::lu_parts),
-        ("aten::linalg_lu_factor", factor::lu_factor),
-        ("aten::linalg_lu_factor_ex", factor::lu_factor_ex),
-        ("aten::linalg_matrix_exp", spectrum::exponential),
+        ("aten::cholesky", by_field!(factor::older_cholesky)),
+        ("aten::cholesky_inverse", by_field!(factor::cholesky_inverse)),
+        ("aten::cholesky_solve", by_field!(factor::cholesky_solve)),
+        ("aten::det", by_field!(factor::determinant)),
+        ("aten::inverse", by_field!(factor::inverse)),
+        ("aten::linalg_cholesky", by_field!(factor::cholesky)),
+        ("aten::linalg_cholesky_ex", by_field!(factor::cholesky_ex)),
+        ("aten::linalg_det", by_field!(factor::determinant)),
+        ("aten::linalg_eigh", by_field!(spectrum::symmetric_eigen)),
+        ("aten::linalg_eigvalsh", by_field!(spectrum::symmetric_eigenvalues)),
+        ("aten::linalg_inv", by_field!(factor::inverse)),
+        ("aten::linalg_inv_ex", by_field!(factor::inverse_ex)),
+        ("aten::linalg_lu", by_field!(factor::lu_parts)),
+        ("aten::linalg_lu_factor", by_field!(factor::lu_factor)),
+        ("aten::linalg_lu_factor.out", factor::lu_factor_out),
+        ("aten::linalg_lu_factor_ex", by_field!(factor::lu_factor_ex)),
+        ("aten::linalg_matrix_exp", by_field!(spectrum::exponential)),
         ("aten::linalg_matrix_power", spectrum::power),
-        ("aten::linalg_matrix_rank", spectrum::rank),
-        ("aten::linalg_matrix_rank.atol_rtol_float", spectrum::rank),
-        ("aten::linalg_matrix_rank.atol_rtol_tensor", spectrum::rank),
-        ("aten::linalg_matrix_rank.tol_tensor", spectrum::rank),
-        ("aten::linalg_pinv", spectrum::pseudoinverse),
-        ("aten::linalg_pinv.atol_rtol_float", spectrum::pseudoinverse),
-        ("aten::linalg_pinv.atol_rtol_tensor", spectrum::pseudoinverse),
-        ("aten::linalg_pinv.rcond_tensor", spectrum::pseudoinverse),
-        ("aten::linalg_qr", factor::qr),
-        ("aten::linalg_slogdet", factor::sign_and_log_determinant),
-        ("aten::linalg_solve", factor::solve),
-        ("aten::linalg_solve_ex", factor::solve_ex),
-        ("aten::linalg_solve_triangular", factor::solve_triangular),
-        ("aten::linalg_svd", spectrum::svd),
-        ("aten::linalg_svdvals", spectrum::singular_values),
-        ("aten::logdet", factor::log_determinant),
-        ("aten::matrix_exp", spectrum::exponential),
+        ("aten::linalg_matrix_rank", by_field!(spectrum::rank)),
+        ("aten::linalg_matrix_rank.atol_rtol_float", by_field!(spectrum::rank)),
+        ("aten::linalg_matrix_rank.atol_rtol_tensor", by_field!(spectrum::rank)),
+        ("aten::linalg_matrix_rank.tol_tensor", by_field!(spectrum::rank)),
+        ("aten::linalg_pinv", by_field!(spectrum::pseudoinverse)),
+        ("aten::linalg_pinv.atol_rtol_float", by_field!(spectrum::pseudoinverse)),
+        ("aten::linalg_pinv.atol_rtol_tensor", by_field!(spectrum::pseudoinverse)),
+        ("aten::linalg_pinv.rcond_tensor", by_field!(spectrum::pseudoinverse)),
+        ("aten::linalg_qr", by_field!(factor::qr)),
+        ("aten::linalg_slogdet", by_field!(factor::sign_and_log_determinant)),
+        ("aten::linalg_solve", by_field!(factor::solve)),
+        ("aten::linalg_solve_ex", by_field!(factor::solve_ex)),
+        ("aten::linalg_solve_triangular", by_field!(factor::solve_triangular)),
+        ("aten::linalg_svd", by_field!(spectrum::svd)),
+        ("aten::linalg_svdvals", by_field!(spectrum::singular_values)),
+        ("aten::logdet", by_field!(factor::log_determinant)),
+        ("aten::matrix_exp", by_field!(spectrum::exponential)),
         ("aten::matrix_power", spectrum::power),
-        ("aten::nuclear_norm", spectrum::nuclear_norm),
-        ("aten::pinverse", spectrum::pseudoinverse),
-        ("aten::qr", factor::older_qr),
-        ("aten::slogdet", factor::sign_and_log_determinant),
-        ("aten::svd", spectrum::older_svd),
-        ("aten::triangular_solve", factor::triangular_solve),
+        ("aten::nuclear_norm", by_field!(spectrum::nuclear_norm)),
+        ("aten::pinverse", by_field!(spectrum::pseudoinverse)),
+        ("aten::qr", by_field!(factor::older_qr)),
+        ("aten::slogdet", by_field!(factor::sign_and_log_determinant)),
+        ("aten::svd", by_field!(spectrum::older_svd)),
+        ("aten::triangular_solve", by_field!(factor::triangular_solve)),
     ],
 ];
 
@@ -148,6 +153,11 @@ mod tests {
     #[test]
     fn products_are_those_of_pytorch() {
         crate::operators::recorded::check(include_str!("recorded.txt"), 1e-5);
+    }
+
+    #[test]
+    fn factors_of_complex_matrices_are_those_of_pytorch() {
+        crate::operators::fixture::replay(include_str!("complex_factors.txt"));
     }
 
     /// The values were worked out with exact fractions; none is recorded.

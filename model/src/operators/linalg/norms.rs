@@ -2,6 +2,7 @@
 
 use super::super::arguments::wrap_dim;
 use super::super::compose::of;
+use super::super::reduce::moments::check_norm_dtype;
 use super::super::{Call, Fault, Kernel};
 use super::factor::check_sizes;
 use crate::tensor::Tensor;
@@ -42,6 +43,8 @@ fn order(value: &Value) -> Result<Order> {
         Value::Str(name) => (name.to_string(), f64::NAN),
         Value::Int(number) => (number.to_string(), *number as f64),
         Value::Float(number) => (number.to_string(), *number),
+        Value::Bool(number) => (u8::from(*number).to_string(), f64::from(u8::from(*number))),
+        Value::Complex(_) => return raised("linalg.matrix_norm: Expected a non-complex scalar as the order of norm."),
         other => return Err(Fault::unsupported(format!("a norm of order {other:?}"))),
     };
     let greatest = number > 0.0;
@@ -75,7 +78,10 @@ fn norm(call: &mut Call<'_>, i: usize) -> Result {
     }
     let x = match call.value(i + 3) {
         Value::None => x.clone(),
-        dtype => call.run_tensor("aten::to.dtype", &[of(x), dtype.clone()])?,
+        given => {
+            check_norm_dtype("linalg.matrix_norm", dtype, call.dtype(i + 3)?)?;
+            call.run_tensor("aten::to.dtype", &[of(x), given.clone()])?
+        }
     };
     let keepdim = call.args[i + 2].clone();
     match order {

@@ -3,6 +3,7 @@
 use super::super::results::tuple;
 use super::super::{Call, Fault, Kernel};
 use super::factor::{Batch, Lu, Matrix, Reflections, parts_of, product_of, reflect, reflections_of, size_of};
+use super::field::{Field, by_field};
 use crate::tensor::DType;
 use crate::tensor::broadcast::{broadcast, expands_to};
 use crate::value::Value;
@@ -10,16 +11,13 @@ use crate::value::Value;
 type Result<T = Value> = std::result::Result<T, Fault>;
 
 pub(super) const ROWS: &[(&str, Kernel)] = &[
-    ("aten::geqrf", stored_qr),
-    ("aten::linalg_householder_product", householder_product),
-    ("aten::linalg_lu_solve", |call| {
-        let (left, adjoint) = (call.bool(3)?, call.bool(4)?);
-        lu_solve(call, [0, 1, 2], left, adjoint)
-    }),
-    ("aten::lu_solve", |call| lu_solve(call, [1, 2, 0], true, false)),
-    ("aten::lu_unpack", lu_unpack),
-    ("aten::orgqr", householder_product),
-    ("aten::ormqr", times_q),
+    ("aten::geqrf", by_field!(stored_qr)),
+    ("aten::linalg_householder_product", by_field!(householder_product)),
+    ("aten::linalg_lu_solve", by_field!(lu_solve)),
+    ("aten::lu_solve", by_field!(older_lu_solve)),
+    ("aten::lu_unpack", by_field!(lu_unpack)),
+    ("aten::orgqr", by_field!(householder_product)),
+    ("aten::ormqr", by_field!(times_q)),
 ];
 
 fn raised<R>(words: impl Into<String>) -> Result<R> {
@@ -27,7 +25,7 @@ fn raised<R>(words: impl Into<String>) -> Result<R> {
 }
 
 /// The factors at a position with their pivots, for a batch of these sizes.
-fn factors(call: &Call<'_>, [lu, pivots]: [usize; 2], batch: &[i64]) -> Result<Vec<Lu>> {
+fn factors<T: Field>(call: &Call<'_>, [lu, pivots]: [usize; 2], batch: &[i64]) -> Result<Vec<Lu<T>>> {
     let (rows, columns) = size_of(call, lu)?;
     let steps = rows.min(columns);
     let mut sizes = batch.to_vec();
@@ -40,8 +38,8 @@ fn factors(call: &Call<'_>, [lu, pivots]: [usize; 2], batch: &[i64]) -> Result<V
     if exchanged.iter().any(|&row| !(1..=rows as i64).contains(&row)) {
         return raised("pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive.");
     }
-    let matrices = Batch::read(call, call.tensor(lu)?, batch.into())?.matrices;
-    let of = |(i, factors): (usize, Matrix)| {
+    let matrices = Batch::<T>::read(call, call.tensor(lu)?, batch.into())?.matrices;
+    let of = |(i, factors): (usize, Matrix<T>)| {
         let pivots = exchanged[i * steps..][..steps].iter().map(|&row| row as usize - 1).collect();
         Lu { factors, pivots, zero: None }
     };
@@ -55,10 +53,19 @@ fn check_pivots(call: &Call<'_>, i: usize, name: &str) -> Result<()> {
     }
 }
 
-/// Solves `A X = B` or `X A = B`, or the same with `Aᵀ`, by the factors of `A`.
-fn lu_solve(call: &mut Call<'_>, [lu, pivots, b]: [usize; 3], left: bool, adjoint: bool) -> Result {
-    let batch = Batch::of(call, lu, "torch.linalg.lu_solve", true)?;
-    let right = Batch::of(call, b, "torch.linalg.lu_solve", false)?;
+fn lu_solve<T: Field>(call: &mut Call<'_>) -> Result {
+    let (left, adjoint) = (call.bool(3)?, call.bool(4)?);
+    solve_by_factors::<T>(call, [0, 1, 2], left, adjoint)
+}
+
+fn older_lu_solve<T: Field>(call: &mut Call<'_>) -> Result {
+    solve_by_factors::<T>(call, [1, 2, 0], true, false)
+}
+
+/// Solves `A X = B` or `X A = B`, or the same with `A*`, by the factors of `A`.
+fn solve_by_factors<T: Field>(call: &mut Call<'_>, [lu, pivots, b]: [usize; 3], left: bool, adjoint: bool) -> Result {
+    let batch = Batch::<T>::of(call, lu, "torch.linalg.lu_solve", true)?;
+    let right = Batch::<T>::of(call, b, "torch.linalg.lu_solve", false)?;
     if batch.dtype != right.dtype {
         return raised(format!(
             "linalg.lu_solve: Expected LU and B to have the same dtype, but found LU of type {} and B of type {} instead",
@@ -75,22 +82,24 @@ fn lu_solve(call: &mut Call<'_>, [lu, pivots, b]: [usize; 3], left: bool, adjoin
         ));
     }
     let together = broadcast(&batch.sizes, &right.sizes)?;
-    let factors = factors(call, [lu, pivots], &together)?;
-    let right = Batch::read(call, call.tensor(b)?, together)?;
-    let solved = |(lu, b): (&Lu, &Matrix)| match (left, adjoint) {
+    let factors = factors::<T>(call, [lu, pivots], &together)?;
+    let right = Batch::<T>::read(call, call.tensor(b)?, together)?;
+    let solved = |(lu, b): (&Lu<T>, &Matrix<T>)| match (left, adjoint) {
         (true, false) => lu.solve(b.clone()),
-        (true, true) => lu.solve_transposed(b.clone()),
-        (false, false) => lu.solve_transposed(b.transposed()).transposed(),
-        (false, true) => lu.solve(b.transposed()).transposed(),
+        (true, true) => lu.solve_adjoint(b.clone()),
+        (false, false) => lu.solve_adjoint(b.adjoint()).adjoint(),
+        (false, true) => lu.solve(b.adjoint()).adjoint(),
     };
-    let results: Vec<Matrix> = factors.iter().zip(&right.matrices).map(solved).collect();
-    right.matrices(call, (rows, columns), &results).map(Value::Tensor)
+    let results: Vec<Matrix<T>> = factors.iter().zip(&right.matrices).map(solved).collect();
+    // What is solved from the other side is a transposed equation.
+    let made = if left { Batch::matrices } else { Batch::products };
+    made(&right, call, (rows, columns), &results).map(Value::Tensor)
 }
 
 /// The three factors, of which those that are not wanted are empty.
-fn lu_unpack(call: &mut Call<'_>) -> Result {
+fn lu_unpack<T: Field>(call: &mut Call<'_>) -> Result {
     let (data, pivots) = (call.bool(2)?, call.bool(3)?);
-    let batch = Batch::of(call, 0, "torch.lu_unpack", false)?;
+    let batch = Batch::<T>::of(call, 0, "torch.lu_unpack", false)?;
     if pivots && call.tensor(1)?.dtype() != DType::Int32 {
         return raised(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\nNote: this function is \
@@ -104,7 +113,7 @@ fn lu_unpack(call: &mut Call<'_>) -> Result {
         false => batch.matrices.iter().cloned().map(|factors| Lu { factors, pivots: Vec::new(), zero: None }).collect(),
     };
     let [p, l, u] = parts_of(given.into_iter());
-    let mut part = |wanted: bool, size: (usize, usize), matrices: &[Matrix]| match wanted {
+    let mut part = |wanted: bool, size: (usize, usize), matrices: &[Matrix<T>]| match wanted {
         true => batch.products(call, size, matrices),
         false => call.zeros(batch.dtype, &[0]),
     };
@@ -112,11 +121,11 @@ fn lu_unpack(call: &mut Call<'_>) -> Result {
 }
 
 /// `R`, under its diagonal the reflections without their first elements, which are ones; and the factors of these.
-fn stored_qr(call: &mut Call<'_>) -> Result {
+fn stored_qr<T: Field>(call: &mut Call<'_>) -> Result {
     if call.tensor(0)?.sizes().len() < 2 {
         return raised("torch.geqrf: input must have at least 2 dimensions.");
     }
-    let batch = Batch::of(call, 0, "torch.geqrf", false)?;
+    let batch = Batch::<T>::of(call, 0, "torch.geqrf", false)?;
     let (rows, columns) = size_of(call, 0)?;
     let (mut stored, mut taus) = (Vec::new(), Vec::new());
     for a in &batch.matrices {
@@ -128,17 +137,17 @@ fn stored_qr(call: &mut Call<'_>) -> Result {
         stored.push(r);
     }
     let stored = batch.matrices(call, (rows, columns), &stored)?;
-    Ok(tuple([stored, super::spectrum::rows(call, &batch, rows.min(columns), &taus)?]))
+    Ok(tuple([stored, batch.rows(call, rows.min(columns), &taus)?]))
 }
 
 /// The reflections of each matrix: below the diagonals of the first argument, with the factors of the second.
-fn reflections(call: &Call<'_>, batch: &Batch) -> Result<Vec<Reflections>> {
+fn reflections<T: Field>(call: &Call<'_>, batch: &Batch<T>) -> Result<Vec<Reflections<T>>> {
     let tau = call.tensor(1)?;
     let count = tau.sizes().last().copied().unwrap_or(0) as usize;
-    let factors = call.read::<f64>(tau)?;
-    let of = |(i, a): (usize, &Matrix)| {
+    let factors = call.read::<T>(tau)?;
+    let of = |(i, a): (usize, &Matrix<T>)| {
         let reflection = |k: usize| {
-            let v = (k..a.rows).map(|row| if row == k { 1.0 } else { a.at(row, k) }).collect();
+            let v = (k..a.rows).map(|row| if row == k { 1.0.into() } else { a.at(row, k) }).collect();
             (v, factors[i * count + k])
         };
         (0..count).map(reflection).collect()
@@ -170,23 +179,24 @@ fn check_factors(call: &Call<'_>, name: &str, most: usize) -> Result<()> {
 }
 
 /// The first columns of `Q`.
-fn householder_product(call: &mut Call<'_>) -> Result {
+fn householder_product<T: Field>(call: &mut Call<'_>) -> Result {
     let name = "torch.linalg.householder_product";
-    let batch = Batch::of(call, 0, name, false)?;
+    let batch = Batch::<T>::of(call, 0, name, false)?;
     let (rows, columns) = size_of(call, 0)?;
     if rows < columns {
         return raised(format!("{name}: input.shape[-2] must be greater than or equal to input.shape[-1]"));
     }
     check_factors(call, name, columns)?;
-    let results: Vec<Matrix> = reflections(call, &batch)?.iter().map(|all| product_of(all, (rows, columns))).collect();
+    let results: Vec<Matrix<T>> =
+        reflections(call, &batch)?.iter().map(|all| product_of(all, (rows, columns))).collect();
     batch.matrices(call, (rows, columns), &results).map(Value::Tensor)
 }
 
-/// `Q C` or `C Q`, or the same with `Qᵀ`.
-fn times_q(call: &mut Call<'_>) -> Result {
+/// `Q C` or `C Q`, or the same with `Q*`.
+fn times_q<T: Field>(call: &mut Call<'_>) -> Result {
     let (left, transpose) = (call.bool(3)?, call.bool(4)?);
-    let batch = Batch::of(call, 0, "torch.ormqr", false)?;
-    let ((rows, columns), other) = (size_of(call, 0)?, Batch::of(call, 2, "torch.ormqr", false)?);
+    let batch = Batch::<T>::of(call, 0, "torch.ormqr", false)?;
+    let ((rows, columns), other) = (size_of(call, 0)?, Batch::<T>::of(call, 2, "torch.ormqr", false)?);
     check_factors(call, "torch.ormqr", rows.min(columns))?;
     let size = size_of(call, 2)?;
     if rows != if left { size.0 } else { size.1 } {
@@ -199,16 +209,19 @@ fn times_q(call: &mut Call<'_>) -> Result {
             &other.sizes[..]
         ));
     }
-    let turned = |c: &Matrix| if left { c.clone() } else { c.transposed() };
-    let multiplied = |(all, c): (Reflections, &Matrix)| {
+    let turned = |c: &Matrix<T>| if left { c.clone() } else { c.adjoint() };
+    let multiplied = |(all, c): (Reflections<T>, &Matrix<T>)| {
         let mut c = turned(c);
-        // `C Q` is the transpose of `Qᵀ Cᵀ`, which takes the reflections in their order.
+        // `C Q` is the adjoint of `Q* C*`, which takes the adjoint reflections in their order.
         let in_order = left == transpose;
         let order: Vec<usize> = if in_order { (0..all.len()).collect() } else { (0..all.len()).rev().collect() };
-        order.into_iter().for_each(|k| reflect(&mut c, k, &all[k].0, all[k].1));
+        for k in order {
+            let (v, tau) = &all[k];
+            reflect(&mut c, k, v, if in_order { tau.conjugate() } else { *tau });
+        }
         turned(&c)
     };
-    let results: Vec<Matrix> = reflections(call, &batch)?.into_iter().zip(&other.matrices).map(multiplied).collect();
+    let results: Vec<Matrix<T>> = reflections(call, &batch)?.into_iter().zip(&other.matrices).map(multiplied).collect();
     other.matrices(call, size, &results).map(Value::Tensor)
 }
 
@@ -223,7 +236,7 @@ mod tests {
         for (rows, columns) in [(4, 4), (5, 3), (3, 5)] {
             let mut a = Matrix::zeros(rows, columns);
             a.elements.iter_mut().enumerate().for_each(|(i, x)| *x = ((i * i * 7 + 3 * i + 1) % 11) as f64 / 4.0 - 1.0);
-            let close = |b: &Matrix| a.elements.iter().zip(&b.elements).all(|(a, b)| (a - b).abs() < 1e-12);
+            let close = |b: &Matrix<f64>| a.elements.iter().zip(&b.elements).all(|(a, b)| (a - b).abs() < 1e-12);
             let (all, r) = reflections_of(&a);
             assert!(close(&product(&product_of(&all, (rows, rows)), &r)), "{rows} {columns}");
             let [p, l, u] = Lu::of(a.clone()).parts();
@@ -232,10 +245,10 @@ mod tests {
     }
 
     #[test]
-    fn solving_with_the_transposed_is_solving_the_transposed() {
+    fn solving_with_the_adjoint_is_solving_the_adjoint() {
         let a = Matrix { rows: 3, columns: 3, elements: vec![0.0, 2.0, 1.0, 4.0, -1.0, 3.0, 2.0, 5.0, -2.0] };
         let b = Matrix { rows: 3, columns: 1, elements: vec![1.0, 2.0, 3.0] };
-        let x = Lu::of(a.clone()).solve_transposed(b.clone());
+        let x = Lu::of(a.clone()).solve_adjoint(b.clone());
         let again = product(&a.transposed(), &x).elements;
         assert!(again.iter().zip(&b.elements).all(|(x, y)| (x - y).abs() < 1e-12), "{again:?}");
     }

@@ -168,7 +168,7 @@ fn of_vectors(call: &mut Call<'_>, order: Scalar, dtype: Option<DType>) -> Resul
         return raised(": Expected a non-complex scalar as the order of norm.".into());
     }
     if let Some(dtype) = dtype {
-        check_norm_dtype(own, dtype)?;
+        check_norm_dtype("linalg.vector_norm", own, dtype)?;
     }
     let (over, p, sizes) = (over(call)?, order.to_f64(), tensor.sizes());
     if (p.is_infinite() || p < 0.0)
@@ -186,7 +186,7 @@ fn of_vectors(call: &mut Call<'_>, order: Scalar, dtype: Option<DType>) -> Resul
 }
 
 /// What is computed in must hold what is given.
-fn check_norm_dtype(own: DType, dtype: DType) -> Result<(), Fault> {
+pub(in super::super) fn check_norm_dtype(function: &str, own: DType, dtype: DType) -> Result<(), Fault> {
     let name = dtype.scalar_type_name();
     let kind = if own.is_complex() { "complex" } else { "real" };
     let words = if !dtype.is_floating_point() && !dtype.is_complex() {
@@ -201,7 +201,7 @@ fn check_norm_dtype(own: DType, dtype: DType) -> Result<(), Fault> {
     } else {
         return Ok(());
     };
-    Err(Fault::raised(format!("linalg.vector_norm: {words}")))
+    Err(Fault::raised(format!("{function}: {words}")))
 }
 
 /// `linalg_norm`: of a vector if one dimension or no order is given, of a matrix otherwise.
