@@ -40,8 +40,10 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
 ];
 
 /// A clamp in place is what the argument asks for, and what the schema does not say.
-pub(super) const CORRECTIONS: &[Row] =
-    &[("quantized::relu6", &[Correction::Writes(&["qx"], When::Argument("inplace"))])];
+pub(super) const CORRECTIONS: &[Row] = &[(
+    "quantized::relu6",
+    &[Correction::Writes(&["qx"], When::Argument("inplace")), Correction::AliasesWhen(When::Argument("inplace"))],
+)];
 
 /// The scale and zero point that are the arguments from number `i`.
 fn output(call: &Call<'_>, i: usize) -> Result<Affine, Fault> {
@@ -114,10 +116,11 @@ fn softmax(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 fn relu6(call: &mut Call<'_>) -> Result<Value, Fault> {
-    if call.bool(1)? {
-        return Err(Fault::unsupported("quantized::relu6 in place"));
+    let bounded = super::ordinary::clamped(call, Some(0.0), Some(6.0))?;
+    if !call.bool(1)? {
+        return Ok(bounded);
     }
-    super::ordinary::clamped(call, Some(0.0), Some(6.0))
+    call.run("aten::copy_", &[call.value(0).clone(), bounded, Value::Bool(false)])
 }
 
 /// The two quantized arguments of an operator, of one dtype and with one scale each.
@@ -134,7 +137,7 @@ fn pair(call: &mut Call<'_>, what: &str) -> Result<[(Parts, Affine); 2], Fault> 
         if !matches!(&*taken.quantizer, Quantizer::PerTensor(_)) {
             return Err(Fault::raised(format!("Only per tensor quantization is supported in {what}.")));
         }
-        let affine = taken.affine(call)?;
+        let affine = taken.affine()?;
         parts.push((taken, affine));
     }
     if parts[0].0.dtype != parts[1].0.dtype {
