@@ -11,6 +11,7 @@ use crate::types::Type;
 use crate::value::{List, ListContent, Value};
 
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
+    ("aten::_choose_qparams_per_tensor", choose_parameters),
     ("aten::_empty_affine_quantized", empty),
     ("aten::_make_per_channel_quantized_tensor", make_per_channel),
     ("aten::_make_per_tensor_quantized_tensor", make_per_tensor),
@@ -139,6 +140,13 @@ fn quantize_dynamic(call: &mut Call<'_>) -> Result<Value, Fault> {
     let affine = chosen(&numbers, dtype, reduce_range);
     let layout = suggested(&input.metadata().layout, &input.sizes())?;
     Ok(Value::Tensor(quantized(call, &numbers, layout, dtype, affine)?))
+}
+
+/// The scale and zero point of `quint8` for the numbers of a tensor.
+fn choose_parameters(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, reduce_range) = (call.tensor(0)?, call.bool(1)?);
+    let affine = chosen(&call.read::<f32>(input)?, DType::QUInt8, reduce_range);
+    Ok(Value::tuple([Value::Float(affine.scale), Value::Int(affine.zero_point)]))
 }
 
 /// The scale and zero point for these numbers.

@@ -68,12 +68,13 @@ pub(super) fn in_order(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
 }
 
-fn ordered(call: &mut Call<'_>, parts: &Parts) -> Result<Tensor, Fault> {
+/// The integers as they lie in a new tensor.
+pub(super) fn ordered(call: &mut Call<'_>, parts: &Parts) -> Result<Tensor, Fault> {
     let layout = suggested(&parts.integers.metadata().layout, &parts.integers.sizes())?;
     copy_as(call, &parts.integers, parts.integers.dtype(), layout)
 }
 
-/// `full_like` and `ones_like`: a copy that is filled.
+/// `full_like`, `ones_like` and `empty_like`: a copy that is filled.
 pub(super) fn like(call: &mut Call<'_>) -> Result<Value, Fault> {
     let own = call.tensor(0)?.dtype();
     let dtype = call.dtype_or(call.position("dtype").expect("the schema has it"), own)?;
@@ -86,9 +87,14 @@ pub(super) fn like(call: &mut Call<'_>) -> Result<Value, Fault> {
             own.scalar_type_name()
         )));
     }
-    let copy = call.run("aten::clone", &[call.value(0).clone(), Value::None])?;
+    let copy = call.run_tensor("aten::clone", &[call.value(0).clone(), Value::None])?;
+    if call.operator.name == "aten::empty_like" {
+        let parts = Parts::of_tensor(call, &copy)?.expect("it is a copy of a quantized one");
+        call.run("aten::fill_.Scalar", &[Value::Tensor(parts.integers), Value::Int(0)])?;
+        return Ok(Value::Tensor(copy));
+    }
     let number = if call.operator.name == "aten::ones_like" { Value::Int(1) } else { call.value(1).clone() };
-    call.run("aten::fill_.Scalar", &[copy, number])
+    call.run("aten::fill_.Scalar", &[Value::Tensor(copy), number])
 }
 
 /// The element for a number, or for a tensor of one.

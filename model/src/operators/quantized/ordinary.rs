@@ -2,9 +2,10 @@
 //! on the integers less their zero point, functions on the numbers.
 
 use super::super::creation::formats::Format;
+use super::super::shape::layouts;
 use super::super::{Call, Fault, Kernel};
 use super::conversion::{dequantized, quantized};
-use super::elements::{chosen, compared, equal, filled, in_order, like, masked, padded};
+use super::elements::{chosen, compared, equal, filled, in_order, like, masked, ordered, padded};
 use super::not_here;
 use super::parts::{Parts, relabelled, suggested, together};
 use crate::tensor::{Affine, DType, Layout, Quantizer, Scalar, Tensor};
@@ -37,6 +38,7 @@ pub(in crate::operators) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::copy_", copy),
     ("aten::dstack", join),
     ("aten::elu", |call| function(call, None)),
+    ("aten::empty_like", like),
     ("aten::eq.Scalar", compared),
     ("aten::eq.Tensor", compared),
     ("aten::equal", equal),
@@ -45,6 +47,8 @@ pub(in crate::operators) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::fill_.Scalar", filled),
     ("aten::fill_.Tensor", filled),
     ("aten::flip", in_order),
+    ("aten::fliplr", in_order),
+    ("aten::flipud", in_order),
     ("aten::full_like", like),
     ("aten::ge.Scalar", compared),
     ("aten::ge.Tensor", compared),
@@ -160,6 +164,9 @@ fn averaged(call: &mut Call<'_>) -> Result<Value, Fault> {
     };
     // PyTorch averages elements as they are, unless channels lie last.
     let (name, own) = (call.operator.name, &tensor.metadata().layout);
+    // A line is an image of height one.
+    let image = (name.contains("1d") && own.rank() == 3).then(|| layouts::unsqueeze(own, -2)).transpose()?;
+    let own = image.as_ref().unwrap_or(own);
     let rank = if name.contains("3d") { 5 } else { 4 };
     let last = [Format::ChannelsLast, Format::ChannelsLast3d].iter().any(|format| format.holds(own));
     let as_they_are = name.contains("avg_pool") && name != "aten::avg_pool3d" && !(own.rank() == rank && last);
@@ -214,6 +221,8 @@ fn function(call: &mut Call<'_>, output: Option<(f64, i64, i64)>) -> Result<Valu
         return Err(Fault::unsupported(format!("{} of quantized elements", call.name())));
     };
     let affine = match (output, parts.dtype) {
+        // The scale goes through a tensor of floats.
+        (None, _) if call.operator.name == "aten::gelu" => Affine { scale: f64::from(affine.scale as f32), ..affine },
         (None, _) => affine,
         (Some((scale, zero_point, _)), DType::QUInt8) => Affine { scale, zero_point },
         (Some((scale, _, zero_point)), DType::QInt8) => Affine { scale, zero_point },
@@ -241,12 +250,13 @@ pub(super) fn clamped(call: &mut Call<'_>, least: Option<f32>, greatest: Option<
     let (tensor, parts, affine) = first(call)?;
     let bound =
         |number: Option<f32>| number.map_or(Value::None, |number| Value::Int(affine.quantize(number, parts.dtype)));
-    let in_place = call.destination()?.target().is_some();
-    let args = [Value::Tensor(parts.integers.clone()), bound(least), bound(greatest)];
-    if in_place {
-        call.run("aten::clamp_", &args)?;
+    let bounds = [bound(least), bound(greatest)];
+    let [least, greatest] = bounds;
+    if call.destination()?.target().is_some() {
+        call.run("aten::clamp_", &[Value::Tensor(parts.integers), least, greatest])?;
         return Ok(Value::Tensor(tensor.clone()));
     }
+    let args = [Value::Tensor(ordered(call, &parts)?), least, greatest];
     let integers = call.run_tensor("aten::clamp", &args)?;
     Ok(Value::Tensor(relabelled(call, &integers, parts.dtype, parts.quantizer)))
 }

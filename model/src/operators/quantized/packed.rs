@@ -415,7 +415,8 @@ fn conv_prepack(call: &mut Call<'_>, transposed: bool) -> Result<Value, Fault> {
 
 fn conv_unpack(call: &mut Call<'_>) -> Result<Value, Fault> {
     let packed = Convolution::of(call, 0)?;
-    let mut weight = copied(call, &packed.weight)?;
+    let layout = packed.weight.metadata().layout.clone();
+    let mut weight = copy_as(call, &packed.weight, packed.weight.dtype(), layout)?;
     if call.operator.name.contains('1') {
         weight = call.run_tensor("aten::squeeze.dim", &[Value::Tensor(weight), Value::Int(2)])?;
     }
@@ -500,7 +501,8 @@ fn embedding_bag(call: &mut Call<'_>) -> Result<Value, Fault> {
             if !(0..count).contains(&row) {
                 return Err(Fault::raised(format!("Index {at} is out of bounds: {row}, range 0 to {count}")));
             }
-            let factor = factors.as_ref().map_or(1.0, |factors| factors[at]);
+            let factor = factors.as_ref().map_or(Some(1.0), |factors| factors.get(at).copied());
+            let factor = factor.ok_or_else(|| Fault::unsupported(format!("{} with too few weights", call.name())))?;
             let row = &rows[row as usize * width..][..width];
             sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
         }
