@@ -16,18 +16,20 @@ from fixture import INTEGERS, Packed
 
 # Arguments that are numbers where others are quantized.
 PLAIN = re.compile(
-    "weight|bias|mean|var|running_.*|B|b_.*|scales?|zero_points?|.*indices|offsets|index|mask|hx|boundaries|grid|condition|"
-    "repeats|per_sample_weights|compressed.*"
+    "weight|bias|mean|var|running_.*|B|b_.*|scales?|zero_points?|.*indices|offsets|index|mask|hx|boundaries|grid|"
+    "condition|repeats|per_sample_weights|compressed.*"
 )
 INDICES = re.compile(".*indices|offsets|index|mask|repeats|compressed.*")
 # These are given numbers.
 NUMBERS = re.compile(
-    r"aten::(_?fake_|_?quantize_|_make_|choose_|_choose|fused_|quantized_(lstm|gru))|quantized::(quantized_|linear_.*(dynamic|fp16)|"
-    r"linear_with|conv.*_dynamic|make_|embedding_bag_\w+_prepack|linear_prepack_fp16)"
+    r"aten::(_?fake_|_?quantize_|_make_|choose_|_choose|fused_|quantized_(lstm|gru))|"
+    r"quantized::(quantized_|linear_.*(dynamic|fp16)|linear_with|conv.*_dynamic|make_|embedding_bag_\w+_prepack|linear_prepack_fp16)"
 )
 SCALES = [1.0, 0.5, 0.5, 0.25, 0.1, 0.037, 2.0, 0.003]
-LINEAR, CONV2D, CONV3D = (f"__torch__.torch.classes.quantized.{name}PackedParamsBase" for name in ("Linear", "Conv2d", "Conv3d"))
-EMBEDDING, CELL = "__torch__.torch.classes.quantized.EmbeddingPackedParamsBase", "__torch__.torch.classes.rnn.CellParamsBase"
+LINEAR, CONV2D, CONV3D, EMBEDDING = (
+    f"__torch__.torch.classes.quantized.{name}PackedParamsBase" for name in ("Linear", "Conv2d", "Conv3d", "Embedding")
+)
+CELL = "__torch__.torch.classes.rnn.CellParamsBase"
 # Operators that others are composed of, or that have a kernel of their own for quantized tensors.
 KEYS = ["QuantizedCPU", "CompositeImplicitAutograd", "CompositeExplicitAutograd"]
 
@@ -37,7 +39,8 @@ class Maker(swept.Maker):
 
     def filled(self, sizes, dtype):
         # What is not finite becomes an element that depends on the vector width.
-        return super().filled(sizes, dtype).nan_to_num(0.5, 2.0, -2.0) if dtype.is_floating_point else super().filled(sizes, dtype)
+        found = super().filled(sizes, dtype)
+        return found.nan_to_num(0.5, 2.0, -2.0) if dtype.is_floating_point else found
 
     def arguments(self, schema):
         pick, self.name = self.random, schema.name
@@ -172,7 +175,8 @@ class Maker(swept.Maker):
             plain = self.filled([rows, width], torch.float32)
             if not name.endswith("bag_prepack"):
                 return plain
-            scales, zeros = torch.tensor([pick.choice(SCALES) for _ in range(rows)]), torch.tensor([pick.choice([0.0, 0.5, 3.0]) for _ in range(rows)])
+            scales = torch.tensor([pick.choice(SCALES) for _ in range(rows)])
+            zeros = torch.tensor([pick.choice([0.0, 0.5, 3.0]) for _ in range(rows)])
             kind = torch.quint4x2 if "4bit" in self.name or name == self.name and pick.random() < 0.3 else torch.quint8
             return torch.quantize_per_channel(plain, scales, zeros, 0, kind)
         if "conv" in name:
@@ -221,7 +225,10 @@ class Maker(swept.Maker):
         name = f"quantized::conv{'_transpose' if transposed else ''}{rank}d_prepack"
         weight = self.weight(name)
         outputs = weight.shape[1] * self.groups if transposed else weight.shape[0]
-        line = lambda least, most: [pick.choice([least, least, most]) for _ in range(rank)]
+
+        def line(least, most):
+            return [pick.choice([least, least, most]) for _ in range(rank)]
+
         padding = [line(0, 1), line(0, 0)] if transposed else [line(0, 1)]
         bias = pick.choice([None, self.filled([outputs], torch.float32)])
         return Packed(name, weight, bias, line(1, 2), *padding, line(1, 2 if pick.random() < 0.2 else 1), self.groups)
