@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from fixture import result, same, shape, text, whole
+from fixture import result, same, shape, text, unpacked, whole
 from recorder import tensors
 
 LIST = Path(__file__).parents[2] / "model" / "src" / "operators" / "list.md"
@@ -144,7 +144,7 @@ def call(name, operator, values):
     torch.manual_seed(1)
     try:
         found = operator(
-            *(value for value, argument in zip(values, arguments) if not argument.kwarg_only),
+            *(unpacked(value) for value, argument in zip(values, arguments) if not argument.kwarg_only),
             **{argument.name: value for value, argument in zip(values, arguments) if argument.kwarg_only},
         )
         line += result(found)
@@ -161,10 +161,11 @@ def call(name, operator, values):
     return line, None
 
 
-def sweep(name, calls, seed, write):
-    base, _, overload = name.removeprefix("aten::").partition(".")
-    operator = getattr(getattr(torch.ops.aten, base), overload or "default")
-    maker = Maker(f"{seed} {name}")
+def sweep(name, calls, seed, write, make=Maker):
+    library, _, rest = name.partition("::")
+    base, _, overload = rest.partition(".")
+    operator = getattr(getattr(getattr(torch.ops, library), base), overload or "default")
+    maker = make(f"{seed} {name}")
     accepted, refused = set(), set()
     for _ in range(calls * 30):
         try:
@@ -187,24 +188,28 @@ def sweep(name, calls, seed, write):
             return
 
 
-def operators():
+def operators(library="aten"):
     """What the list says to have a kernel."""
     kernels = False
     for part in re.split(r"^# ", LIST.read_text(), flags=re.M):
         head, _, body = part.partition("\n")
-        if head.strip() != "`aten`: run":
+        if head.strip() != f"`{library}`: run":
             continue
         kernels = True
-        for base, _, overloads in re.findall(r"`(\w+)(\{([^}]*)\})?`", body.replace("\n", "")):
+        for base, _, overloads, one in re.findall(r"`(\w+)(\{([^}]*)\})?(\.\w+)?`", body.replace("\n", "")):
             for overload in overloads.split(","):
-                yield f"aten::{base}{overload.strip()}"
+                yield f"{library}::{base}{overload.strip() or one}"
     assert kernels, "the list of operators has changed"
 
 
 def main():
     path, *rest = sys.argv[1:]
     calls, seed, *names = rest if len(rest) > 1 else [*rest, *["20", "0"][len(rest) :]]
-    names = names or [name for name in operators() if not UNINITIALIZED.match(name)]
+    record(path, names or [name for name in operators() if not UNINITIALIZED.match(name)], int(calls), seed)
+
+
+def record(path, names, calls, seed, make=Maker):
+    """Calls each of the operators in a process of its own."""
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     warnings.simplefilter("ignore")
@@ -218,7 +223,7 @@ def main():
                 os.close(reads)
                 with os.fdopen(writes, "w", buffering=1) as pipe:
                     try:
-                        sweep(name, int(calls), seed, lambda line: pipe.write(line + "\n"))
+                        sweep(name, calls, seed, lambda line: pipe.write(line + "\n"), make)
                     except AttributeError:
                         pass
                 os._exit(0)

@@ -1,5 +1,6 @@
 //! Replays what PyTorch's operators were recorded to give; see `tests/record/fixture.py` for the notation. Nested
-//! tensors, which no file of it has, are written as `nested[f32[2,1]{1 2}, f32[1,1]{3}]`.
+//! tensors, which no file of it has, are written as `nested[f32[2,1]{1 2}, f32[1,1]{3}]`. Packed parameters are held to what
+//! they are saved as.
 //!
 //! Every case is run by [`observe`](super::observe), so it also holds the operator's effects to what its kernel does.
 
@@ -13,7 +14,9 @@ use num_complex::Complex;
 use super::observe::{call_within, observe};
 use super::{Fault, Operator};
 use crate::slot::{Allocator, Memory};
-use crate::tensor::{Bool8, Content, DType, Layout, Nested, Number, Scalar, Storage, Tensor, dispatch};
+use crate::tensor::{
+    Affine, Bool8, Content, DType, Layout, Metadata, Nested, Number, Quantizer, Scalar, Storage, Tensor, dispatch,
+};
 use crate::types::Type;
 use crate::value::{List, ListContent, Value};
 
@@ -133,7 +136,7 @@ impl Case {
             (Ok(found), _) => show(&found),
             (Err(Fault::Raised { message, .. }), Err(expected)) if message == *expected => return None,
             // PyTorch raises where it has no kernel; we say that we have none.
-            (Err(Fault::Unsupported(_)), Err(expected)) if expected.contains("not implemented for '") => return None,
+            (Err(Fault::Unsupported(_)), Err(expected)) if says_no_kernel(expected) => return None,
             (Err(fault), _) => format!("{fault:?}"),
         };
         Some(format!("{line}\n    {found}"))
@@ -148,6 +151,11 @@ impl Case {
         let (expected, found) = (self.shared.as_ref()?, shared(&self.args, found));
         (*expected != found).then(|| format!("shares {found:?}"))
     }
+}
+
+/// Whether it is not a kernel that refuses, but there is none.
+fn says_no_kernel(error: &str) -> bool {
+    error.contains("not implemented for '") || error.starts_with("Could not run '")
 }
 
 /// For each tensor in a result, the first of the arguments that has the same memory.
@@ -180,6 +188,7 @@ fn same(found: &Value, expected: &Value, close: bool) -> bool {
         }
         (Value::List(a), Value::List(b)) => same_all(&a.content().items, &b.content().items, close),
         (Value::Tuple(a), Value::Tuple(b)) => same_all(a, b, close),
+        (Value::Object(a), Value::Tuple(_)) => same(&a.attribute(0), expected, close),
         (a, b) => show(a) == show(b),
     }
 }
@@ -192,13 +201,16 @@ fn same_tensor(a: &Tensor, b: &Tensor, close: bool) -> bool {
     let (x, y) = (a.metadata(), b.metadata());
     let strides = |layout: &Layout| if layout.is_contiguous() { None } else { Some(layout.strides().to_vec()) };
     if x.dtype != y.dtype
+        || x.quantizer != y.quantizer
         || x.nested != y.nested
         || x.layout.sizes() != y.layout.sizes()
         || strides(&x.layout) != strides(&y.layout)
     {
         return false;
     }
-    let tolerance = match x.dtype {
+    let (a, b) = (&plain(a), &plain(b));
+    let dtype = a.dtype();
+    let tolerance = match dtype {
         _ if !close => 0.0,
         DType::Float16 => 2e-3,
         DType::BFloat16 => 2e-2,
@@ -206,17 +218,22 @@ fn same_tensor(a: &Tensor, b: &Tensor, close: bool) -> bool {
         _ => 2e-6,
     };
     let parts = |tensor: &Tensor| -> Result<Vec<(f64, f64, i64)>, Fault> {
-        dispatch!(all x.dtype, "a comparison", T => Ok(tensor.to_vec::<T>().into_iter().map(|element| {
+        dispatch!(all dtype, "a comparison", T => Ok(tensor.to_vec::<T>().into_iter().map(|element| {
             let complex = element.cast::<Complex<f64>>();
             (complex.re, complex.im, element.to_i64())
         }).collect()))
     };
     let (left, right) = (parts(a).expect("a known dtype"), parts(b).expect("a known dtype"));
-    let integral = x.dtype.is_integral();
+    let integral = dtype.is_integral();
     left.iter().zip(&right).all(|(a, b)| match integral {
         true => a.2 == b.2,
         false => same_float(a.0, b.0, tolerance) && same_float(a.1, b.1, tolerance),
     })
+}
+
+/// The integers of a quantized tensor; any other as it is.
+fn plain(tensor: &Tensor) -> Tensor {
+    tensor.integers(&mut Allocator::new(6, Memory::unlimited())).unwrap_or_else(|| tensor.clone())
 }
 
 /// Floats are the same if they print so, or if they are so close.
@@ -234,16 +251,19 @@ fn show(value: &Value) -> String {
     match value {
         Value::Tensor(tensor) => {
             let metadata = tensor.metadata();
+            let plain = plain(tensor);
             let elements = || -> Result<String, Fault> {
-                dispatch!(all metadata.dtype, "printing", T => Ok(format!("{:?}", tensor.to_vec::<T>())))
+                dispatch!(all plain.dtype(), "printing", T => Ok(format!("{:?}", plain.to_vec::<T>())))
             };
+            let quantizer = metadata.quantizer.iter().map(|quantizer| format!("{quantizer:?}")).collect::<String>();
             let (sizes, strides) = (metadata.layout.sizes(), metadata.layout.strides());
             let nested =
                 metadata.nested.iter().map(|nested| format!("nested{:?}", nested.entries())).collect::<String>();
-            format!("{nested}{}{sizes:?}/{strides:?}{}", metadata.dtype, elements().unwrap_or_default())
+            format!("{nested}{}{quantizer}{sizes:?}/{strides:?}{}", metadata.dtype, elements().unwrap_or_default())
         }
         Value::List(list) => format!("[{}]", list.content().items.iter().map(show).collect::<Vec<_>>().join(", ")),
         Value::Tuple(items) => format!("({})", items.iter().map(show).collect::<Vec<_>>().join(", ")),
+        Value::Object(object) => format!("<{}>", show(&object.attribute(0))),
         other => format!("{other:?}"),
     }
 }
@@ -281,8 +301,9 @@ impl<'a> Parser<'a> {
             let (i, rest) = self.rest.split_at(end);
             self.rest = rest;
             let Value::Tensor(base) = argument(i) else { panic!("a view is of a tensor") };
-            let (dtype, layout) = self.shape();
-            return Value::Tensor(Tensor::new(&mut self.allocator, base.storage(), dtype, layout));
+            let (dtype, quantizer, layout) = self.shape();
+            let view = Tensor::new(&mut self.allocator, base.storage(), dtype, layout);
+            return Value::Tensor(view.quantized(quantizer));
         }
         self.plain(|parser| parser.value(before), true)
     }
@@ -303,6 +324,14 @@ impl<'a> Parser<'a> {
         }
         if self.eat("\"") {
             return self.string();
+        }
+        if self.eat("<(") {
+            let state = Value::tuple(self.items(")", &mut nested));
+            assert!(self.eat(">"), "a state ends: {}", self.rest);
+            return state;
+        }
+        if self.eat("<") {
+            return self.made(&mut nested);
         }
         if self.eat("nested[") {
             let entries = self.items("]", &mut nested);
@@ -329,6 +358,8 @@ impl<'a> Parser<'a> {
             || self.rest.starts_with("c64[")
             || self.rest.starts_with("c128[")
             || self.rest.starts_with("bf16[")
+            || self.rest.starts_with("qi")
+            || self.rest.starts_with("qu")
         {
             return Value::Tensor(self.tensor(whole));
         }
@@ -339,10 +370,22 @@ impl<'a> Parser<'a> {
     }
 
     fn word(&mut self) -> &'a str {
-        let end = self.rest.find([' ', ',', ']', ')', '}']).unwrap_or(self.rest.len());
+        let end = self.rest.find([' ', ',', ']', ')', '}', '>']).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         word
+    }
+
+    /// What a call gives: packed parameters, which no text holds.
+    fn made(&mut self, nested: &mut impl FnMut(&mut Self) -> Value) -> Value {
+        let name = self.word();
+        let mut args = Vec::new();
+        while !self.eat(">") {
+            self.eat(" ");
+            args.push(nested(self));
+        }
+        let operator = super::find(name).unwrap_or_else(|| panic!("{name} is an operator"));
+        call_within(u64::MAX, operator, &args).unwrap_or_else(|fault| panic!("{name} packs: {fault:?}"))
     }
 
     fn items(&mut self, end: &str, nested: &mut impl FnMut(&mut Self) -> Value) -> Vec<Value> {
@@ -372,9 +415,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A dtype and a layout: `f32[2,3/1,2+4]`.
-    fn shape(&mut self) -> (DType, Layout) {
-        let dtype = dtype(self.until('['));
+    /// A dtype, what the elements stand for, and a layout: `f32[2,3/1,2+4]`.
+    fn shape(&mut self) -> (DType, Option<Arc<Quantizer>>, Layout) {
+        let kind = self.until('[');
+        let (dtype, quantizer) = match kind.split_once('(') {
+            Some((short, pairs)) => (dtype(short), Some(Arc::new(quantizer(pairs.trim_end_matches(')'))))),
+            None => (dtype(kind), None),
+        };
         self.eat("[");
         let text = self.until(']');
         self.eat("]");
@@ -386,7 +433,7 @@ impl<'a> Parser<'a> {
             Some((sizes, strides)) => Layout::strided(&numbers(sizes), &numbers(strides), offset.parse().unwrap()),
             None => Layout::contiguous(&numbers(text)),
         };
-        (dtype, layout)
+        (dtype, quantizer, layout)
     }
 
     /// A nested tensor of these entries: `nested[f32[2,1]{1 2}, f32[1,1]{3}]`.
@@ -403,11 +450,15 @@ impl<'a> Parser<'a> {
     }
 
     fn tensor(&mut self, whole: bool) -> Tensor {
-        let (dtype, layout) = self.shape();
+        let (dtype, quantizer, layout) = self.shape();
         assert!(self.eat("{"), "elements: {}", self.rest);
         let text = self.until('}');
         self.eat("}");
-        self.fill(dtype, layout, text, whole).expect("a known dtype")
+        let Some(quantizer) = quantizer else { return self.fill(dtype, layout, text, whole).expect("a known dtype") };
+        let integers = dtype.of_integers().expect("an integer fills a byte");
+        let integers = self.fill(integers, layout, text, whole).expect("a known dtype");
+        let metadata = Metadata { dtype, quantizer: Some(quantizer), ..(*integers.metadata()).clone() };
+        Tensor::with(&mut self.allocator, metadata)
     }
 
     fn fill(&mut self, dtype: DType, layout: Layout, text: &str, whole: bool) -> Result<Tensor, Fault> {
@@ -429,8 +480,30 @@ impl<'a> Parser<'a> {
     }
 }
 
+/// A scale and a zero point, or pairs of them and the dimension of the slices: `0.5 3`, `0.5 3, 0.25 4 @ 1`.
+fn quantizer(text: &str) -> Quantizer {
+    let Some((pairs, axis)) = text.split_once(" @ ") else {
+        let (scale, zero_point) = text.split_once(' ').expect("two numbers");
+        return Quantizer::per_tensor(scale.parse().unwrap(), zero_point.parse().unwrap());
+    };
+    let pairs = pairs.split(", ").filter_map(|pair| pair.split_once(' '));
+    let axis = axis.parse().expect("a dimension");
+    if text.split_once(' ').expect("two numbers").1.split([',', ' ']).next().expect("a number").contains(['.', 'n']) {
+        let channels = pairs.map(|(scale, zero_point)| (scale.parse().unwrap(), zero_point.parse().unwrap())).collect();
+        return Quantizer::PerChannelFloat { channels, axis };
+    }
+    let affine = |(scale, zero_point): (&str, &str)| Affine {
+        scale: scale.parse().unwrap(),
+        zero_point: zero_point.parse().unwrap(),
+    };
+    Quantizer::PerChannel { channels: pairs.map(affine).collect(), axis }
+}
+
 fn dtype(short: &str) -> DType {
     match short {
+        "qi8" => DType::QInt8,
+        "qu8" => DType::QUInt8,
+        "qi32" => DType::QInt32,
         "u8" => DType::UInt8,
         "i8" => DType::Int8,
         "i16" => DType::Int16,

@@ -210,3 +210,9 @@ fn kernels_do_what_their_rows_say() {
 fn made_up_arguments_give_what_pytorch_gives() {
     super::fixture::replay(include_str!("fixtures/swept.txt"));
 }
+
+/// The same of quantized tensors and packed parameters, as `tests/record/swept_quantized.py` recorded them.
+#[test]
+fn quantized_arguments_give_what_pytorch_gives() {
+    super::fixture::replay(include_str!("fixtures/quantized.txt"));
+}

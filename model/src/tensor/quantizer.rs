@@ -55,9 +55,18 @@ impl Affine {
         (self.zero_point as f64 + rounded).clamp(least as f64, greatest as f64) as i64
     }
 
+    /// The same where the zero point is added before it is rounded: halves go to the neighbour that is even then.
+    pub fn round_shifted(self, scaled: f32, dtype: DType) -> i64 {
+        let (least, greatest) = range(dtype);
+        let shifted = f64::from(scaled) + self.zero_point as f64;
+        let rounded = if scaled.is_nan() { f64::MIN } else { shifted.round_ties_even() };
+        rounded.clamp(least as f64, greatest as f64) as i64
+    }
+
     /// The number that an element stands for.
     pub fn dequantize(self, element: i64) -> f32 {
-        (element - self.zero_point) as f32 * self.scale as f32
+        // The difference is of ints in C, and wraps as they do.
+        (element as i32).wrapping_sub(self.zero_point as i32) as f32 * self.scale as f32
     }
 
     /// The scale and zero point for numbers between `least` and `greatest`, so that zero is among what is stood for.

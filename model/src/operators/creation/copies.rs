@@ -1,6 +1,7 @@
 //! Copies of tensors, into new ones and into others.
 
 use super::super::index::elements::{Grid, gathered};
+use super::super::quantized::suggested;
 use super::super::{Call, Destination, Fault, Kernel};
 use super::conversions::check_device;
 use super::formats::Format;
@@ -21,7 +22,12 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
 ];
 
 /// A copy in another dtype and layout (of the same sizes).
-pub(super) fn copy_as(call: &mut Call<'_>, source: &Tensor, dtype: DType, layout: Layout) -> Result<Tensor> {
+pub(in crate::operators) fn copy_as(
+    call: &mut Call<'_>,
+    source: &Tensor,
+    dtype: DType,
+    layout: Layout,
+) -> Result<Tensor> {
     if dtype.is_quantized() && dtype == source.dtype() {
         let metadata = source.metadata();
         return gathered(call.allocator, &metadata, layout, &Grid::of(&metadata.layout));
@@ -49,7 +55,12 @@ fn transfer(call: &Call<'_>, source: &Tensor, target: &Tensor) -> Result<()> {
 fn clone(call: &mut Call<'_>) -> Result {
     let source = call.tensor(0)?;
     let format = call.position("memory_format").map_or(Ok(None), |i| call.opt_int(i))?;
-    let layout = Format::from_code(format.unwrap_or(1))?.layout(&source.metadata().layout)?;
+    let own = source.metadata().layout.clone();
+    let layout = match format.unwrap_or(1) {
+        // New quantized tensors lie in order or channels last, whatever they are like.
+        1 if source.dtype().is_quantized() => suggested(&own, own.sizes())?,
+        code => Format::from_code(code)?.layout(&own)?,
+    };
     let copy = copy_as(call, source, source.dtype(), layout)?;
     call.deliver(copy)
 }

@@ -1,7 +1,7 @@
 //! Operators that make tensors: from nothing, from numbers, as copies of other tensors; and numbers from tensors.
 
 mod conversions;
-mod copies;
+pub(super) mod copies;
 mod factories;
 mod fills;
 pub(in crate::operators) mod formats;

@@ -49,7 +49,8 @@ fn pad(call: &mut Call<'_>) -> Result<Value, Fault> {
         )));
     }
     if &**mode == "constant" {
-        return Ok(Value::Tensor(constant(call, &amounts, Scalar::Float(value.unwrap_or(0.0)))?));
+        let value = Value::Float(value.unwrap_or(0.0));
+        return call.run("aten::constant_pad_nd", &[call.value(0).clone(), call.value(1).clone(), value]);
     }
     if value.is_some_and(|value| value != 0.0) {
         return Err(Fault::raised(format!("Padding mode \"{mode}\" doesn't take in value argument")));

@@ -1,7 +1,8 @@
 //! Between numbers and quantized elements, and what a quantized tensor says of itself.
 
+use super::super::creation::copies::copy_as;
 use super::super::{Call, Correction, Fault, Kernel, Operator, When};
-use super::parts::{Parts, suggested, together};
+use super::parts::{Parts, per_tensor_expected, suggested, together};
 use super::wrong_backend;
 use crate::operators::corrections::Row;
 use crate::tensor::quantizer::range;
@@ -10,6 +11,7 @@ use crate::types::Type;
 use crate::value::{List, ListContent, Value};
 
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
+    ("aten::_choose_qparams_per_tensor", choose_parameters),
     ("aten::_empty_affine_quantized", empty),
     ("aten::_make_per_channel_quantized_tensor", make_per_channel),
     ("aten::_make_per_tensor_quantized_tensor", make_per_tensor),
@@ -21,8 +23,8 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::q_per_channel_axis", |call| channels(call).map(|(.., axis)| Value::Int(axis as i64))),
     ("aten::q_per_channel_scales", |call| channels(call).map(|(scales, ..)| Value::Tensor(scales))),
     ("aten::q_per_channel_zero_points", |call| channels(call).map(|(_, zeros, _)| Value::Tensor(zeros))),
-    ("aten::q_scale", |call| per_tensor(call, "q_scale").map(|affine| Value::Float(affine.scale))),
-    ("aten::q_zero_point", |call| per_tensor(call, "q_zero_point").map(|affine| Value::Int(affine.zero_point))),
+    ("aten::q_scale", |call| per_tensor(call).map(|affine| Value::Float(affine.scale))),
+    ("aten::q_zero_point", |call| per_tensor(call).map(|affine| Value::Int(affine.zero_point))),
     ("aten::qscheme", qscheme),
     ("aten::quantize_per_channel", quantize_per_channel),
     ("aten::quantize_per_tensor", quantize_per_tensor),
@@ -140,6 +142,13 @@ fn quantize_dynamic(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::Tensor(quantized(call, &numbers, layout, dtype, affine)?))
 }
 
+/// The scale and zero point of `quint8` for the numbers of a tensor.
+fn choose_parameters(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (input, reduce_range) = (call.tensor(0)?, call.bool(1)?);
+    let affine = chosen(&call.read::<f32>(input)?, DType::QUInt8, reduce_range);
+    Ok(Value::tuple([Value::Float(affine.scale), Value::Int(affine.zero_point)]))
+}
+
 /// The scale and zero point for these numbers.
 pub(super) fn chosen(numbers: &[f32], dtype: DType, reduce_range: bool) -> Affine {
     let least = numbers.iter().copied().reduce(f32::min).unwrap_or(0.0);
@@ -218,7 +227,8 @@ fn dequantize_list(call: &mut Call<'_>) -> Result<Value, Fault> {
 
 fn int_repr(call: &mut Call<'_>) -> Result<Value, Fault> {
     let parts = Parts::of(call, 0)?;
-    call.run("aten::clone", &[Value::Tensor(parts.integers)])
+    let layout = suggested(&parts.integers.metadata().layout, &parts.integers.sizes())?;
+    copy_as(call, &parts.integers, parts.integers.dtype(), layout).map(Value::Tensor)
 }
 
 fn make_per_tensor(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -255,13 +265,11 @@ fn empty(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::Tensor(together(call, &elements, Layout::contiguous(&sizes), dtype, quantizer)?))
 }
 
-fn per_tensor(call: &Call<'_>, name: &str) -> Result<Affine, Fault> {
+fn per_tensor(call: &Call<'_>) -> Result<Affine, Fault> {
     match call.tensor(0)?.metadata().quantizer.as_deref() {
         None => Err(wrong_backend(call, "CPU")),
         Some(Quantizer::PerTensor(affine)) => Ok(*affine),
-        Some(_) => Err(Fault::raised(format!(
-            "Expected quantizer->qscheme() == kPerTensorAffine to be true, but got false: {name} of channels."
-        ))),
+        Some(_) => Err(per_tensor_expected()),
     }
 }
 
@@ -269,7 +277,12 @@ fn channels(call: &mut Call<'_>) -> Result<(Tensor, Tensor, usize), Fault> {
     let metadata = call.tensor(0)?.metadata();
     let Some(quantizer) = &metadata.quantizer else { return Err(wrong_backend(call, "CPU")) };
     let channels = quantizer.channels(call.allocator)?;
-    channels.ok_or_else(|| Fault::raised("Expected a tensor that is quantized per channel"))
+    channels.ok_or_else(|| {
+        Fault::raised(
+            "Expected quantizer->qscheme() == kPerChannelAffine || quantizer->qscheme() == kPerChannelAffineFloatQParams to be \
+             true, but got false.  (Could this error message be improved?  If so, please report an enhancement request to PyTorch.)",
+        )
+    })
 }
 
 /// PyTorch's number of the scheme.

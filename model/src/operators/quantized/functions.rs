@@ -1,9 +1,10 @@
 //! Operators of `quantized::` that are computed on numbers: taken out of their elements, and put back in with the scale
 //! and zero point that the call gives.
 
+use super::super::creation::copies::copy_as;
 use super::super::{Call, Correction, Fault, Kernel, When};
 use super::conversion::{dequantized, quantized};
-use super::parts::{Parts, suggested, together};
+use super::parts::{Parts, channels_last, suggested, together};
 use super::wrong_backend;
 use crate::operators::corrections::Row;
 use crate::tensor::broadcast::broadcast;
@@ -32,16 +33,21 @@ pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("quantized::instance_norm", instance_norm),
     ("quantized::layer_norm", |call| normalized(call, "aten::layer_norm", 5)),
     ("quantized::leaky_relu", leaky_relu),
+    ("quantized::max_pool1d", |call| call.run("aten::max_pool1d", call.args)),
+    ("quantized::max_pool2d", |call| call.run("aten::max_pool2d", call.args)),
     ("quantized::mul", |call| mul(call, false)),
     ("quantized::mul_relu", |call| mul(call, true)),
     ("quantized::relu6", relu6),
     ("quantized::sigmoid", |call| function(call, "aten::sigmoid", 3, 1)),
     ("quantized::softmax", softmax),
+    ("quantized::threshold", |call| call.run("aten::threshold", call.args)),
 ];
 
 /// A clamp in place is what the argument asks for, and what the schema does not say.
-pub(super) const CORRECTIONS: &[Row] =
-    &[("quantized::relu6", &[Correction::Writes(&["qx"], When::Argument("inplace"))])];
+pub(super) const CORRECTIONS: &[Row] = &[(
+    "quantized::relu6",
+    &[Correction::Writes(&["qx"], When::Argument("inplace")), Correction::AliasesWhen(When::Argument("inplace"))],
+)];
 
 /// The scale and zero point that are the arguments from number `i`.
 fn output(call: &Call<'_>, i: usize) -> Result<Affine, Fault> {
@@ -96,11 +102,48 @@ fn instance_norm(call: &mut Call<'_>) -> Result<Value, Fault> {
     computed(call, "aten::instance_norm", rest, false, 4)
 }
 
+fn check_batch_norm(call: &Call<'_>, rank: usize) -> Result<(), Fault> {
+    let (name, raised) = (call.operator.name, |words| Err(Fault::raised(words)));
+    let any = ["1d", "2d", "3d"].iter().all(|kind| !name.contains(kind));
+    if any && !(2..=5).contains(&rank) {
+        return raised("quantized::batch_norm only support 2d, 3d, 4d or 5d inputs.");
+    }
+    if call.opt_tensor(1)?.is_none() {
+        return raised("Weight must be provided");
+    }
+    if call.opt_tensor(2)?.is_none() {
+        return raised("Bias must be provided");
+    }
+    match rank {
+        _ if call.tensor(0)?.numel() == 0 => Ok(()),
+        _ if name.contains("3d") && rank != 5 => raised("Expecting the input tensor of rank 5."),
+        _ if name.contains("2d") && rank != 4 => raised("Expecting the input tensor of rank 4."),
+        _ if name.contains("1d") && !(2..=3).contains(&rank) => raised("Expecting the input tensor of rank 2 or 3."),
+        _ => Ok(()),
+    }
+}
+
+/// Images and volumes become channels last.
 fn batch_norm(call: &mut Call<'_>, relu: bool) -> Result<Value, Fault> {
+    let tensor = call.tensor(0)?;
+    let rank = tensor.sizes().len();
+    if tensor.dtype().is_quantized() {
+        check_batch_norm(call, rank)?;
+        if tensor.numel() == 0 {
+            return call.run("aten::clone", &[call.value(0).clone(), Value::None]);
+        }
+    }
     let value = |i: usize| call.value(i).clone();
     let (training, momentum) = (Value::Bool(false), Value::Float(0.1));
     let rest = vec![value(1), value(2), value(3), value(4), training, momentum, value(5), Value::Bool(false)];
-    computed(call, "aten::batch_norm", rest, relu, 6)
+    let found = computed(call, "aten::batch_norm", rest, relu, 6)?;
+    match (&found, rank) {
+        (Value::Tensor(found), 4 | 5) => {
+            let layout = channels_last(&found.sizes())?;
+            copy_as(call, found, found.dtype(), layout).map(Value::Tensor)
+        }
+        _ => Ok(found),
+    }
 }
 
 fn leaky_relu(call: &mut Call<'_>) -> Result<Value, Fault> {
@@ -114,10 +157,11 @@ fn softmax(call: &mut Call<'_>) -> Result<Value, Fault> {
 }
 
 fn relu6(call: &mut Call<'_>) -> Result<Value, Fault> {
-    if call.bool(1)? {
-        return Err(Fault::unsupported("quantized::relu6 in place"));
+    let bounded = super::ordinary::clamped(call, Some(0.0), Some(6.0))?;
+    if !call.bool(1)? {
+        return Ok(bounded);
     }
-    super::ordinary::clamped(call, Some(0.0), Some(6.0))
+    call.run("aten::copy_", &[call.value(0).clone(), bounded, Value::Bool(false)])
 }
 
 /// The two quantized arguments of an operator, of one dtype and with one scale each.
@@ -134,7 +178,7 @@ fn pair(call: &mut Call<'_>, what: &str) -> Result<[(Parts, Affine); 2], Fault> 
         if !matches!(&*taken.quantizer, Quantizer::PerTensor(_)) {
             return Err(Fault::raised(format!("Only per tensor quantization is supported in {what}.")));
         }
-        let affine = taken.affine(call)?;
+        let affine = taken.affine()?;
         parts.push((taken, affine));
     }
     if parts[0].0.dtype != parts[1].0.dtype {

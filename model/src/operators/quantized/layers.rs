@@ -81,7 +81,7 @@ fn activations(call: &mut Call<'_>) -> Result<(Parts, Affine), Fault> {
         let found = parts.dtype.scalar_type_name();
         return Err(Fault::raised(format!("Expected input data type QUInt8 but got {found}")));
     }
-    let affine = parts.affine(call)?;
+    let affine = parts.affine()?;
     Ok((parts, affine))
 }
 
@@ -135,7 +135,10 @@ pub(super) fn dynamic(
     }
     let numbers = call.read::<f32>(input)?;
     let affine = chosen(&numbers, DType::QUInt8, reduce_range);
-    let centred = |&number: &f32| (affine.quantize(number, DType::QUInt8) - affine.zero_point) as f64;
+    let (inverse, zero_point) = (1.0 / affine.scale as f32, affine.zero_point as f32);
+    // fbgemm adds the zero point before it rounds, in one step with the product.
+    let centred =
+        |number: &f32| f64::from(number.mul_add(inverse, zero_point).round_ties_even().clamp(0.0, 255.0) - zero_point);
     let centred: Vec<f64> = numbers.iter().map(centred).collect();
     let centred = call.create(DType::Float64, &input.sizes(), &centred)?;
     let (sums, scales) = linear_sums(call, &centred, affine.scale, packed)?;

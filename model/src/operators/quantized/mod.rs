@@ -4,6 +4,7 @@
 //! integers, and what comes of them is rounded once.
 
 mod conversion;
+mod elements;
 mod functions;
 mod layers;
 mod ordinary;
@@ -13,11 +14,14 @@ mod recurrent;
 mod scalars;
 #[cfg(test)]
 mod tests;
+mod views;
 
 use super::corrections::{Row, count, joined};
 use super::{Call, Fault, Kernel};
 use crate::value::Value;
 pub(super) use ordinary::{KERNELS as ORDINARY, NOT_HERE};
+pub(super) use parts::suggested;
+pub(super) use views::viewed;
 
 /// Full names and kernels.
 pub(super) const KERNELS: &[&[(&str, Kernel)]] =

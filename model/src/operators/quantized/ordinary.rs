@@ -1,50 +1,116 @@
 //! Ordinary operators on quantized tensors: those that move or compare elements work on the integers, those that average
 //! on the integers less their zero point, functions on the numbers.
 
+use super::super::creation::formats::Format;
+use super::super::shape::layouts;
 use super::super::{Call, Fault, Kernel};
 use super::conversion::{dequantized, quantized};
+use super::elements::{chosen, compared, equal, filled, in_order, like, masked, ordered, padded};
 use super::not_here;
 use super::parts::{Parts, relabelled, suggested, together};
-use crate::tensor::{Affine, DType, Quantizer, Scalar, Tensor};
+use crate::tensor::{Affine, DType, Layout, Quantizer, Scalar, Tensor};
 use crate::value::Value;
 
 /// What takes the place of the kernel when an argument is quantized.
 pub(in crate::operators) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::_adaptive_avg_pool2d", averaged),
     ("aten::_adaptive_avg_pool3d", averaged),
+    ("aten::_upsample_nearest_exact2d", averaged),
+    ("aten::_upsample_nearest_exact2d.vec", averaged),
+    ("aten::_upsample_nearest_exact3d", averaged),
+    ("aten::_upsample_nearest_exact3d.vec", averaged),
     ("aten::adaptive_avg_pool1d", averaged),
     ("aten::adaptive_avg_pool2d", averaged),
     ("aten::adaptive_avg_pool3d", averaged),
+    ("aten::argsort", chosen),
+    ("aten::argsort.stable", chosen),
     ("aten::avg_pool1d", averaged),
     ("aten::avg_pool2d", averaged),
     ("aten::avg_pool3d", averaged),
     ("aten::cat", join),
     ("aten::clamp", clamp),
     ("aten::clamp_", clamp),
+    ("aten::clip", clamp),
     ("aten::column_stack", join),
     ("aten::concat", join),
     ("aten::concatenate", join),
+    ("aten::constant_pad_nd", padded),
     ("aten::copy_", copy),
     ("aten::dstack", join),
     ("aten::elu", |call| function(call, None)),
+    ("aten::empty_like", like),
+    ("aten::eq.Scalar", compared),
+    ("aten::eq.Tensor", compared),
+    ("aten::equal", equal),
+    ("aten::fill.Scalar", filled),
+    ("aten::fill.Tensor", filled),
+    ("aten::fill_.Scalar", filled),
+    ("aten::fill_.Tensor", filled),
+    ("aten::flip", in_order),
+    ("aten::fliplr", in_order),
+    ("aten::flipud", in_order),
+    ("aten::full_like", like),
+    ("aten::ge.Scalar", compared),
+    ("aten::ge.Tensor", compared),
     ("aten::gelu", |call| function(call, None)),
+    ("aten::gelu_", replace),
+    ("aten::greater.Scalar", compared),
+    ("aten::greater.Tensor", compared),
+    ("aten::greater_equal.Scalar", compared),
+    ("aten::greater_equal.Tensor", compared),
+    ("aten::gt.Scalar", compared),
+    ("aten::gt.Tensor", compared),
     ("aten::hardsigmoid", |call| function(call, Some((1.0 / 256.0, 0, -128)))),
     ("aten::hardtanh", clamp),
     ("aten::hardtanh_", clamp),
     ("aten::hstack", join),
+    ("aten::is_nonzero", compared),
+    ("aten::item", compared),
+    ("aten::le.Scalar", compared),
+    ("aten::le.Tensor", compared),
     ("aten::leaky_relu", |call| function(call, None)),
+    ("aten::leaky_relu_", replace),
+    ("aten::less.Scalar", compared),
+    ("aten::less.Tensor", compared),
+    ("aten::less_equal.Scalar", compared),
+    ("aten::less_equal.Tensor", compared),
+    ("aten::lt.Scalar", compared),
+    ("aten::lt.Tensor", compared),
+    ("aten::masked_fill.Scalar", masked),
+    ("aten::masked_fill.Tensor", masked),
+    ("aten::masked_fill_.Scalar", masked),
+    ("aten::masked_fill_.Tensor", masked),
+    ("aten::max", chosen),
+    ("aten::max.dim", chosen),
     ("aten::max_pool1d", averaged),
     ("aten::max_pool2d", averaged),
     ("aten::max_pool3d", averaged),
-    ("aten::mean", |call| function(call, None)),
-    ("aten::mean.dim", |call| function(call, None)),
+    ("aten::mean", mean),
+    ("aten::mean.dim", mean),
+    ("aten::min", chosen),
+    ("aten::min.dim", chosen),
+    ("aten::msort", chosen),
+    ("aten::ne.Scalar", compared),
+    ("aten::ne.Tensor", compared),
+    ("aten::not_equal.Scalar", compared),
+    ("aten::not_equal.Tensor", compared),
+    ("aten::ones_like", like),
     ("aten::relu", relu),
     ("aten::relu6", |call| clamped(call, Some(0.0), Some(6.0))),
     ("aten::relu6_", |call| clamped(call, Some(0.0), Some(6.0))),
     ("aten::relu_", relu),
+    ("aten::row_stack", join),
     ("aten::sigmoid", |call| function(call, Some((1.0 / 256.0, 0, -128)))),
+    ("aten::sort", chosen),
+    ("aten::sort.stable", chosen),
+    ("aten::special_expit", |call| function(call, Some((1.0 / 256.0, 0, -128)))),
     ("aten::stack", join),
+    ("aten::std", |call| function(call, None)),
+    ("aten::std.correction", |call| function(call, None)),
+    ("aten::std.dim", |call| function(call, None)),
     ("aten::tanh", |call| function(call, Some((2.0 / 256.0, 128, 0)))),
+    ("aten::threshold", |call| function(call, None)),
+    ("aten::topk", chosen),
     ("aten::upsample_bilinear2d", averaged),
     ("aten::upsample_bilinear2d.vec", averaged),
     ("aten::upsample_nearest1d", averaged),
@@ -96,10 +162,52 @@ fn averaged(call: &mut Call<'_>) -> Result<Value, Fault> {
         Value::Tensor(averages) => averages,
         other => return Err(Fault::unsupported(format!("{} that gives {other:?}", call.name()))),
     };
-    let integers: Vec<i64> =
-        call.read::<f64>(&averages)?.iter().map(|&average| affine.round(average as f32, parts.dtype)).collect();
+    // PyTorch averages elements as they are, unless channels lie last.
+    let (name, own) = (call.operator.name, &tensor.metadata().layout);
+    // A line is an image of height one.
+    let image = (name.contains("1d") && own.rank() == 3).then(|| layouts::unsqueeze(own, -2)).transpose()?;
+    let own = image.as_ref().unwrap_or(own);
+    let rank = if name.contains("3d") { 5 } else { 4 };
+    let last = [Format::ChannelsLast, Format::ChannelsLast3d].iter().any(|format| format.holds(own));
+    let as_they_are = name.contains("avg_pool") && name != "aten::avg_pool3d" && !(own.rank() == rank && last);
+    let round = if as_they_are { Affine::round_shifted } else { Affine::round };
+    let averages_read = call.read::<f64>(&averages)?;
+    let integers: Vec<i64> = averages_read.iter().map(|&average| round(affine, average as f32, parts.dtype)).collect();
     let layout = suggested(&tensor.metadata().layout, &averages.sizes())?;
     Ok(Value::Tensor(together(call, &integers, layout, parts.dtype, Quantizer::PerTensor(affine))?))
+}
+
+/// A mean over the innermost dimensions of what lies in order is of the elements as they are; others are of the numbers.
+fn mean(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let (tensor, parts, affine) = first(call)?;
+    let layout = tensor.metadata().layout.clone();
+    let rank = layout.rank() as i64;
+    let mut dims = match call.position("dim") {
+        Some(i) => call.opt_ints(i)?.unwrap_or_default().to_vec(),
+        None => Vec::new(),
+    };
+    dims.iter_mut().for_each(|dim| *dim += if *dim < 0 { rank } else { 0 });
+    dims.sort_unstable();
+    let innermost = dims.iter().rev().enumerate().all(|(i, &dim)| dim == rank - 1 - i as i64);
+    if !innermost || !layout.is_contiguous() || layout.numel() == 0 {
+        return function(call, None);
+    }
+    let mut args = call.args.to_vec();
+    args[0] = Value::Tensor(parts.centred(call)?);
+    let plain = call.operator.kinds.expect("it has two kernels").plain;
+    let Value::Tensor(means) = call.run_kernel(plain, &args)? else { unreachable!("a mean is a tensor") };
+    let integers: Vec<i64> =
+        call.read::<f64>(&means)?.iter().map(|&mean| affine.round_shifted(mean as f32, parts.dtype)).collect();
+    let layout = Layout::contiguous(&means.sizes());
+    Ok(Value::Tensor(together(call, &integers, layout, parts.dtype, Quantizer::PerTensor(affine))?))
+}
+
+/// A function of numbers in place.
+fn replace(call: &mut Call<'_>) -> Result<Value, Fault> {
+    let target = call.tensor(0)?;
+    let name = call.name();
+    let found = call.run(name.trim_end_matches('_'), call.args)?;
+    call.run("aten::copy_", &[Value::Tensor(target.clone()), found, Value::Bool(false)])
 }
 
 /// A function of numbers, whose results are quantized as the argument is, or as is said: the scale, and the zero points of
@@ -113,6 +221,8 @@ fn function(call: &mut Call<'_>, output: Option<(f64, i64, i64)>) -> Result<Valu
         return Err(Fault::unsupported(format!("{} of quantized elements", call.name())));
     };
     let affine = match (output, parts.dtype) {
+        // The scale goes through a tensor of floats.
+        (None, _) if call.operator.name == "aten::gelu" => Affine { scale: f64::from(affine.scale as f32), ..affine },
         (None, _) => affine,
         (Some((scale, zero_point, _)), DType::QUInt8) => Affine { scale, zero_point },
         (Some((scale, _, zero_point)), DType::QInt8) => Affine { scale, zero_point },
@@ -140,17 +250,18 @@ pub(super) fn clamped(call: &mut Call<'_>, least: Option<f32>, greatest: Option<
     let (tensor, parts, affine) = first(call)?;
     let bound =
         |number: Option<f32>| number.map_or(Value::None, |number| Value::Int(affine.quantize(number, parts.dtype)));
-    let in_place = call.destination()?.target().is_some();
-    let args = [Value::Tensor(parts.integers.clone()), bound(least), bound(greatest)];
-    if in_place {
-        call.run("aten::clamp_", &args)?;
+    let bounds = [bound(least), bound(greatest)];
+    let [least, greatest] = bounds;
+    if call.destination()?.target().is_some() {
+        call.run("aten::clamp_", &[Value::Tensor(parts.integers), least, greatest])?;
         return Ok(Value::Tensor(tensor.clone()));
     }
+    let args = [Value::Tensor(ordered(call, &parts)?), least, greatest];
     let integers = call.run_tensor("aten::clamp", &args)?;
     Ok(Value::Tensor(relabelled(call, &integers, parts.dtype, parts.quantizer)))
 }
 
-/// `cat`, `stack` and their like: of tensors that are quantized alike.
+/// `cat`, `stack` and their like: what is quantized in another way than the first becomes as the first.
 fn join(call: &mut Call<'_>) -> Result<Value, Fault> {
     let mut integers = Vec::new();
     let mut shared: Option<Parts> = None;
@@ -158,15 +269,21 @@ fn join(call: &mut Call<'_>) -> Result<Value, Fault> {
         let Some(parts) = Parts::of_tensor(call, &tensor)? else {
             return Err(not_here("aten::q_scale", "CPU"));
         };
-        integers.push(parts.integers.clone());
-        let first = shared.get_or_insert(parts);
-        let metadata = tensor.metadata();
-        if !matches!(&*first.quantizer, Quantizer::PerTensor(_)) {
+        if !matches!(&*parts.quantizer, Quantizer::PerTensor(_)) {
             return Err(Fault::raised("Only per-tensor quantization is supported in 'cat'!"));
         }
-        if metadata.dtype != first.dtype || metadata.quantizer.as_ref() != Some(&first.quantizer) {
-            return Err(Fault::raised("All inputs should share the same quantization parameters."));
+        let first = shared.get_or_insert_with(|| parts.clone());
+        if parts.dtype != first.dtype {
+            return Err(Fault::raised("All dtypes must be the same."));
         }
+        if parts.quantizer == first.quantizer {
+            integers.push(parts.integers);
+            continue;
+        }
+        let numbers = dequantized(call, &tensor)?;
+        let (layout, numbers) = (numbers.metadata().layout.clone(), call.read::<f32>(&numbers)?);
+        let alike = quantized(call, &numbers, layout, first.dtype, first.affine()?)?;
+        integers.push(Parts::of_tensor(call, &alike)?.expect("it was just quantized").integers);
     }
     let shared = shared.expect("one of them is quantized");
     let mut args = call.args.to_vec();
@@ -199,7 +316,7 @@ fn copy(call: &mut Call<'_>) -> Result<Value, Fault> {
             return Err(Fault::raised("Quantized copy only works with Tensors with the same shape"));
         }
         None => {
-            let affine = to.affine(call)?;
+            let affine = to.affine()?;
             let elements: Vec<i64> =
                 call.read::<f32>(source)?.iter().map(|&number| affine.quantize(number, to.dtype)).collect();
             call.create(DType::Int64, &source.sizes(), &elements)?

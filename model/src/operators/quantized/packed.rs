@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
+use super::super::creation::copies::copy_as;
+use super::super::shape::layouts;
 use super::super::{Call, Fault, Kernel};
+use super::parts::channels_last;
 use super::wrong_backend;
 use crate::module::Class;
-use crate::tensor::{DType, Dims, Quantizer, Tensor};
+use crate::tensor::{Affine, DType, Dims, Quantizer, Tensor};
 use crate::types::Type;
 use crate::value::{List, ListContent, Object, Value};
 
@@ -263,6 +266,41 @@ fn raised<R>(words: impl Into<String>) -> Result<R, Fault> {
     Err(Fault::raised(words))
 }
 
+/// The quantizer with scales in single precision, as the kernels keep them.
+fn narrowed(quantizer: &Quantizer) -> Quantizer {
+    let narrow = |affine: &Affine| Affine { scale: f64::from(affine.scale as f32), ..*affine };
+    match quantizer {
+        Quantizer::PerTensor(affine) => Quantizer::PerTensor(narrow(affine)),
+        Quantizer::PerChannel { channels, axis } => {
+            Quantizer::PerChannel { channels: channels.iter().map(narrow).collect(), axis: *axis }
+        }
+        other => other.clone(),
+    }
+}
+
+/// The weight of a convolution as fbgemm gives it back: channels last, seen from its outputs, with narrowed scales. The engine
+/// 'x86' leaves weights whose zero points are all zero to oneDNN where the processor has VNNI, and that keeps them as they are.
+fn repacked(call: &mut Call<'_>, weight: Tensor, output_padding: &[i64], transposed: bool) -> Result<Tensor, Fault> {
+    let metadata = weight.metadata();
+    let quantizer = metadata.quantizer.as_deref().expect("it was looked at");
+    let symmetric = match quantizer {
+        Quantizer::PerTensor(affine) => affine.zero_point == 0,
+        Quantizer::PerChannel { channels, .. } => channels.iter().all(|channel| channel.zero_point == 0),
+        Quantizer::PerChannelFloat { .. } => false,
+    };
+    if symmetric && output_padding.iter().all(|&padding| padding == 0) {
+        return Ok(weight);
+    }
+    let mut sizes = metadata.layout.sizes().to_vec();
+    if transposed {
+        sizes.swap(0, 1);
+    }
+    let layout = channels_last(&sizes)?;
+    let layout = if transposed { layouts::transpose(&layout, 0, 1)? } else { layout };
+    let copy = copy_as(call, &weight, metadata.dtype, layout)?;
+    Ok(copy.quantized(Some(Arc::new(narrowed(quantizer)))))
+}
+
 fn linear_prepack(call: &mut Call<'_>) -> Result<Value, Fault> {
     let (weight, bias) = (call.tensor(0)?, call.opt_tensor(1)?);
     let metadata = weight.metadata();
@@ -277,7 +315,9 @@ fn linear_prepack(call: &mut Call<'_>) -> Result<Value, Fault> {
         return raised(format!("expected scalar type QInt8 but found {}", metadata.dtype.scalar_type_name()));
     }
     check_bias(bias, sizes[0], "N")?;
+    let quantizer = narrowed(metadata.quantizer.as_deref().expect("it was looked at"));
     let (weight, bias) = (copied(call, weight)?, copied_value(call, bias)?);
+    let weight = weight.quantized(Some(Arc::new(quantizer)));
     Ok(object(call, LINEAR, [Value::Tensor(weight), bias]))
 }
 
@@ -367,6 +407,7 @@ fn conv_prepack(call: &mut Call<'_>, transposed: bool) -> Result<Value, Fault> {
         return raised("Per Channel Quantization is currently disabled for transposed conv");
     }
     let bias = bias.map(|bias| copied(call, bias)).transpose()?;
+    let weight = repacked(call, weight, &output_padding, transposed)?;
     let packed = Convolution { weight, bias, stride, padding, dilation, output_padding, groups, transposed };
     check_bias(packed.bias.as_ref(), packed.channels().1, "K")?;
     packed.to_value(call)
@@ -374,7 +415,8 @@ fn conv_prepack(call: &mut Call<'_>, transposed: bool) -> Result<Value, Fault> {
 
 fn conv_unpack(call: &mut Call<'_>) -> Result<Value, Fault> {
     let packed = Convolution::of(call, 0)?;
-    let mut weight = copied(call, &packed.weight)?;
+    let layout = packed.weight.metadata().layout.clone();
+    let mut weight = copy_as(call, &packed.weight, packed.weight.dtype(), layout)?;
     if call.operator.name.contains('1') {
         weight = call.run_tensor("aten::squeeze.dim", &[Value::Tensor(weight), Value::Int(2)])?;
     }
@@ -459,7 +501,8 @@ fn embedding_bag(call: &mut Call<'_>) -> Result<Value, Fault> {
             if !(0..count).contains(&row) {
                 return Err(Fault::raised(format!("Index {at} is out of bounds: {row}, range 0 to {count}")));
             }
-            let factor = factors.as_ref().map_or(1.0, |factors| factors[at]);
+            let factor = factors.as_ref().map_or(Some(1.0), |factors| factors.get(at).copied());
+            let factor = factor.ok_or_else(|| Fault::unsupported(format!("{} with too few weights", call.name())))?;
             let row = &rows[row as usize * width..][..width];
             sum.iter_mut().zip(row).for_each(|(sum, x)| *sum += factor * x);
         }

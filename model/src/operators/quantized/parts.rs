@@ -7,6 +7,7 @@ use super::super::{Call, Fault};
 use crate::tensor::{Affine, DType, Layout, Metadata, Quantizer, Tensor};
 
 /// A quantized tensor.
+#[derive(Clone)]
 pub(super) struct Parts {
     /// A view of its elements as plain integers.
     pub(super) integers: Tensor,
@@ -24,7 +25,7 @@ impl Parts {
     /// The same of one in which all elements stand for numbers in one way: and that way.
     pub(super) fn with_affine(call: &mut Call<'_>, i: usize) -> Result<(Self, Affine), Fault> {
         let parts = Self::of(call, i)?;
-        let affine = parts.affine(call)?;
+        let affine = parts.affine()?;
         Ok((parts, affine))
     }
 
@@ -45,10 +46,10 @@ impl Parts {
     }
 
     /// How all elements stand for numbers, if it is one way.
-    pub(super) fn affine(&self, call: &Call<'_>) -> Result<Affine, Fault> {
+    pub(super) fn affine(&self) -> Result<Affine, Fault> {
         match &*self.quantizer {
             Quantizer::PerTensor(affine) => Ok(*affine),
-            _ => Err(Fault::unsupported(format!("{} of a tensor that is quantized per channel", call.name()))),
+            _ => Err(per_tensor_expected()),
         }
     }
 
@@ -81,6 +82,14 @@ impl Parts {
     }
 }
 
+/// What PyTorch says when it asks a tensor for its one scale that has many.
+pub(super) fn per_tensor_expected() -> Fault {
+    Fault::raised(
+        "Expected quantizer->qscheme() == kPerTensorAffine to be true, but got false.  (Could this error message be improved?  \
+         If so, please report an enhancement request to PyTorch.)",
+    )
+}
+
 /// A new quantized tensor that lies in memory as `layout` says, from its integers in row-major order.
 pub(super) fn together(
     call: &mut Call<'_>,
@@ -103,7 +112,7 @@ pub(super) fn relabelled(call: &mut Call<'_>, integers: &Tensor, dtype: DType, q
 }
 
 /// How a new tensor of these sizes lies, beside `like`: channels last if that does, row-major otherwise.
-pub(super) fn suggested(like: &Layout, sizes: &[i64]) -> Result<Layout, Fault> {
+pub(in crate::operators) fn suggested(like: &Layout, sizes: &[i64]) -> Result<Layout, Fault> {
     let plain = Layout::contiguous(sizes);
     if like.is_contiguous() || like.rank() != sizes.len() {
         return Ok(plain);

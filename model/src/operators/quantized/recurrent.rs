@@ -10,8 +10,10 @@ use crate::value::Value;
 pub(super) const KERNELS: &[(&str, Kernel)] = &[
     ("aten::quantized_gru.input", gru),
     ("aten::quantized_lstm.input", lstm),
-    ("quantized::quantized_gru_cell_dynamic", gru_cell),
+    ("quantized::quantized_gru_cell_dynamic", |call| simple_cell(call, gru_step)),
     ("quantized::quantized_lstm_cell_dynamic", lstm_cell),
+    ("quantized::quantized_rnn_relu_cell_dynamic", |call| simple_cell(call, relu_step)),
+    ("quantized::quantized_rnn_tanh_cell_dynamic", |call| simple_cell(call, tanh_step)),
 ];
 
 /// A step of a cell: from what the input gives, and the states, to the states.
@@ -157,10 +159,31 @@ fn lstm_cell(call: &mut Call<'_>) -> Result<Value, Fault> {
     Ok(Value::tuple([Value::Tensor(state[0].clone()), Value::Tensor(state[1].clone())]))
 }
 
-fn gru_cell(call: &mut Call<'_>) -> Result<Value, Fault> {
+/// `quantized_gru_cell_dynamic` and its like, with one state.
+fn simple_cell(call: &mut Call<'_>, step: Step) -> Result<Value, Fault> {
     let state = [call.tensor(1)?.clone()];
-    let state = one_step(call, &state, gru_step)?;
+    let state = one_step(call, &state, step)?;
     Ok(Value::Tensor(state[0].clone()))
+}
+
+fn relu_step(call: &mut Call<'_>, gates: &Tensor, state: &[Tensor], cell: &Cell) -> Result<Vec<Tensor>, Fault> {
+    simple_step(call, gates, state, cell, "aten::relu")
+}
+
+fn tanh_step(call: &mut Call<'_>, gates: &Tensor, state: &[Tensor], cell: &Cell) -> Result<Vec<Tensor>, Fault> {
+    simple_step(call, gates, state, cell, "aten::tanh")
+}
+
+fn simple_step(
+    call: &mut Call<'_>,
+    gates: &Tensor,
+    state: &[Tensor],
+    cell: &Cell,
+    function: &str,
+) -> Result<Vec<Tensor>, Fault> {
+    let hidden = dynamic(call, &state[0], &cell.hidden, cell.reduce_range, false)?;
+    let sum = add(call, &hidden, gates)?;
+    Ok(vec![apply(call, function, &sum)?])
 }
 
 fn one_step(call: &mut Call<'_>, state: &[Tensor], step: Step) -> Result<Vec<Tensor>, Fault> {

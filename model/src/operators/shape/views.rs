@@ -2,6 +2,7 @@
 //! itself, its copy (`select_copy`), and the same done to the tensor in place (`transpose_`).
 
 use super::super::index::elements;
+use super::super::quantized::viewed;
 use super::super::{Call, Correction, Fault, Kernel, When};
 use super::in_place::WRITES_SHAPE;
 use super::layouts;
@@ -138,8 +139,10 @@ pub(in crate::operators) fn over(call: &mut Call<'_>, tensor: &Tensor, layout: L
 /// The first argument, with its layout changed.
 fn changed(call: &mut Call<'_>, change: Change) -> Result<Tensor, Fault> {
     let tensor = call.tensor(0)?;
-    let layout = change(call, &tensor.metadata().layout)?;
-    Ok(over(call, tensor, layout))
+    let old = tensor.metadata();
+    let layout = change(call, &old.layout)?;
+    let quantizer = old.quantizer.as_ref().map(|quantizer| viewed(call, quantizer, &old.layout)).transpose()?;
+    Ok(over(call, tensor, layout).quantized(quantizer))
 }
 
 fn view(call: &mut Call<'_>, change: Change) -> Result<Value, Fault> {
