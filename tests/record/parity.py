@@ -12,6 +12,7 @@ The programs are in `parity_programs.py`. What is told of one, besides its input
     raises     it raises an error
     eager      whether Python itself can run it, each fork to its end at the fork; else PyTorch's interpreter is asked
     tasks      how many tasks there are, where it is not one more than the forks that Python makes
+    unable     forkcheck says that it cannot run it
     findings   each finding that is an error: kind and target
 
 An archive NAME.pt holds two files more than `torch.jit.save` makes by itself: `inputs.pt`, and `expected.pt`, the result,
@@ -203,6 +204,7 @@ def record(folder, name, told):
         truths[name] = {
             "of": told.get("of", ""),
             "method": method,
+            "unable": told.get("unable", False),
             "tasks": told.get("tasks") or forks(eager, inputs) + 1,
             "trail": lines,
             "findings": sorted(told.get("findings", [])),

@@ -1163,7 +1163,17 @@ def method_of_an_object(x: Tensor):
     return wait(fork(pair.sum))
 
 
-@program(x(3, 3), eager=False)
+@program(x(3, 3), unable=True)
+class Autocast(nn.Module):
+    def product(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return torch.mm(x, x)
+
+    def forward(self, x: Tensor):
+        return wait(fork(self.product, x)), torch.mm(x, x)
+
+
+@program(x(3, 3), eager=False, tasks=2, unable=True)
 class AutocastAround(nn.Module):
     def forward(self, x: Tensor):
         with torch.autocast("cpu", dtype=torch.bfloat16):

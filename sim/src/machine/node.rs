@@ -4,6 +4,7 @@ use std::mem;
 
 use forkcheck_model::graph::NodeKind;
 use forkcheck_model::module::{FunctionId, Module};
+use forkcheck_model::operators::Fault;
 use forkcheck_model::slot::Allocator;
 use forkcheck_model::value::{Await, Awaited, Dict, DictContent, Key, List, ListContent, Object, Value};
 
@@ -233,6 +234,24 @@ pub(crate) fn compute(
         NodeKind::ToList => super::types::to_list(&inputs[0], allocator)?,
         other => unreachable!("{} is for those who run tasks", other.name()),
     })
+}
+
+/// What PyTorch's compiler does when it runs a program, and we do not.
+pub(crate) const AUTOCAST: &str = "torch.autocast";
+
+/// The method that enters a `with`.
+///
+/// The methods of `torch.autocast` do nothing: what many operators between them are given is rounded by PyTorch's compiler.
+pub(crate) fn enter(manager: &Value) -> Result<FunctionId, Fault> {
+    let class = object(manager).class();
+    let attribute = |name: &str| class.attribute(name).map(|index| object(manager).attribute(index));
+    let rounds = class.name.ends_with("autocast_mode.autocast")
+        && matches!(attribute("_enabled"), Some(Value::Bool(true)))
+        && matches!(attribute("device"), Some(Value::Str(device)) if &*device == "cpu");
+    match rounds {
+        true => Err(Fault::Unsupported("we do not round what operators inside of it are given".into())),
+        false => Ok(method(manager, "__enter__")),
+    }
 }
 
 /// The method that leaves a `with`, and what it is given: what an exception would be told is `None`.
