@@ -17,6 +17,7 @@ mod library_calls;
 mod loom;
 mod many;
 mod nested;
+mod parity;
 mod peer_parity;
 mod portable;
 mod progress;

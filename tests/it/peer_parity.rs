@@ -2,7 +2,8 @@
 //!
 //! Each row is a test of PyTorch 2.7, a program of the same situation as an archive would hold it, and what that test asserts:
 //! the result or the error. Each must come out so under every schedule. Where PyTorch's test asserts nothing about effects,
-//! the row says what is true of them.
+//! the row says what is true of them. `parity.rs` has archives that PyTorch made in these situations; the rows here say in plain
+//! code what each is about, and hold the text of its result and of the places that lead to its error.
 //!
 //! Left out, because no archive can hold them:
 //! - eager Python: `test_async_python`, `test_async_future_type_python`, `test_await_python`, `test_await_type_python`,

@@ -30,6 +30,8 @@ pub(super) fn complain<T>(place: Place, message: impl Into<String>) -> Checked<T
 pub(super) fn type_of(names: &BTreeSet<Arc<str>>, expr: &Expr) -> Checked<Type> {
     match &expr.kind {
         ExprKind::None => Ok(Type::None),
+        // What objects of C++ hold, which no program looks into.
+        ExprKind::Name(name) if &**name == "Capsule" => Ok(Type::named("Capsule")),
         ExprKind::Name(name) => match Type::of_word(name) {
             Some(ty) => Ok(ty),
             None if names.contains(name) => Ok(Type::Named(name.clone())),

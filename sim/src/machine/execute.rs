@@ -103,7 +103,8 @@ impl Machine {
                 return Ok(self.call(id, function, inputs, instruction, None));
             }
             NodeKind::Enter => {
-                let function = method(&inputs[0], "__enter__");
+                let function =
+                    node::enter(&inputs[0]).map_err(|fault| self.fault(id, fault, node::AUTOCAST, instruction.site))?;
                 return Ok(self.call(id, function, inputs, instruction, None));
             }
             NodeKind::Exit => {

@@ -221,6 +221,24 @@ pub(crate) fn compute(
     })
 }
 
+/// What PyTorch's compiler does when it runs a program, and we do not.
+pub(crate) const AUTOCAST: &str = "torch.autocast";
+
+/// The method that enters a `with`.
+///
+/// The methods of `torch.autocast` do nothing: what many operators between them are given is rounded by PyTorch's compiler.
+pub(crate) fn enter(manager: &Value) -> Result<FunctionId, Fault> {
+    let class = object(manager).class();
+    let attribute = |name: &str| class.attribute(name).map(|index| object(manager).attribute(index));
+    let rounds = class.name.ends_with("autocast_mode.autocast")
+        && matches!(attribute("_enabled"), Some(Value::Bool(true)))
+        && matches!(attribute("device"), Some(Value::Str(device)) if &*device == "cpu");
+    match rounds {
+        true => Err(Fault::Unsupported("we do not round what operators inside of it are given".into())),
+        false => Ok(method(manager, "__enter__")),
+    }
+}
+
 /// The method that leaves a `with`, and what it is given: what an exception would be told is `None`.
 pub(crate) fn exit(module: &Module, inputs: impl IntoIterator<Item = Value>) -> (FunctionId, Vec<Value>) {
     let mut args: Vec<Value> = inputs.into_iter().collect();

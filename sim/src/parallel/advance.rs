@@ -167,7 +167,8 @@ impl World {
                 return self.call(task, function, inputs.drain(..), instruction);
             }
             NodeKind::Enter => {
-                let function = node::method(&inputs[0], "__enter__");
+                let function =
+                    node::enter(&inputs[0]).map_err(|fault| self.fault(task, fault, node::AUTOCAST, instruction))?;
                 return self.call(task, function, inputs.drain(..), instruction);
             }
             NodeKind::Exit => {
