@@ -5,7 +5,7 @@
 //! Every case is run by [`observe`](super::observe), so it also holds the operator's effects to what its kernel does.
 
 use std::collections::BTreeMap;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use half::{bf16, f16};
@@ -15,7 +15,7 @@ use super::observe::{call_within, observe};
 use super::{Fault, Operator};
 use crate::slot::{Allocator, Memory};
 use crate::tensor::{
-    Affine, Bool8, Content, DType, Layout, Metadata, Nested, Number, Quantizer, Scalar, Storage, Tensor, dispatch,
+    Affine, Bool8, Content, DType, Dims, Layout, Metadata, Nested, Number, Quantizer, Scalar, Storage, Tensor, dispatch,
 };
 use crate::types::Type;
 use crate::value::{List, ListContent, Value};
@@ -64,6 +64,59 @@ fn recording() {
     }
 }
 
+#[test]
+#[ignore = "prototype"]
+fn vast() {
+    let path = std::env::var("FORKCHECK_VAST").expect("a file");
+    let text = std::fs::read(&path).expect("what PyTorch gave");
+    let text = String::from_utf8_lossy(&text);
+    for line in text.lines() {
+        let Ok(case) = catch_unwind(|| Case::parse(line)) else { continue };
+        let mut allocator = Allocator::new(3, Memory::unlimited());
+        let args: Vec<Value> = case.args.iter().map(|value| stretch(value, &mut allocator)).collect();
+        eprintln!("CALL {line:.300}");
+        let begin = std::time::Instant::now();
+        let operator = case.operator;
+        let result = catch_unwind(std::panic::AssertUnwindSafe(|| call_within(1 << 26, operator, &args)));
+        let took = begin.elapsed().as_secs_f64();
+        match result {
+            Err(_) => eprintln!("PANICS {line:.300}"),
+            Ok(Err(Fault::Memory(_))) if took < 0.3 => eprintln!("refused"),
+            Ok(_) if took > 0.3 => eprintln!("SLOW {took} {line:.300}"),
+            Ok(_) => eprintln!("other"),
+        }
+    }
+}
+
+fn stretch(value: &Value, allocator: &mut Allocator) -> Value {
+    match value {
+        Value::Tensor(tensor) => {
+            let metadata = tensor.metadata();
+            let sizes = metadata.layout.sizes();
+            let many = sizes.iter().filter(|&&size| size > 1).count() as u32;
+            if many == 0 || metadata.quantizer.is_some() || metadata.nested.is_some() {
+                return value.clone();
+            }
+            let big = match many {
+                1 => 100_000_000_000,
+                2 => 1_000_000,
+                3 => 10_000,
+                _ => 1000,
+            };
+            let sizes: Vec<i64> = sizes.iter().map(|&size| if size > 1 { big } else { size }).collect();
+            let layout = Layout::strided(&sizes, &vec![0; sizes.len()], metadata.layout.offset());
+            Value::Tensor(Tensor::with(allocator, crate::tensor::Metadata { layout, ..(*metadata).clone() }))
+        }
+        Value::List(list) => {
+            let content = list.content();
+            let items = content.items.iter().map(|item| stretch(item, allocator)).collect();
+            Value::List(List::new(allocator, ListContent { item: content.item.clone(), items }))
+        }
+        Value::Int(i) if (3..100).contains(i) => Value::Int(1_000_000_000),
+        other => other.clone(),
+    }
+}
+
 /// Checks that the call of a line is refused for want of memory, at once.
 ///
 /// # Panics
@@ -72,6 +125,64 @@ pub(crate) fn refuses(line: &str) {
     let case = Case::parse(line);
     let result = call_within(1 << 20, case.operator, &case.args);
     assert!(matches!(result, Err(Fault::Memory(_))), "{line}: {result:?}");
+}
+
+/// Calls every operator of a recording on tensors that show more than a machine holds, and on numbers as large. Whatever comes of it, it comes
+/// soon and without a panic: what takes memory asks the meter first. How many calls the meter refuses.
+///
+/// # Panics
+/// If a call does. One that takes memory unasked ends the process.
+pub(crate) fn refused_when_stretched(text: &str) -> usize {
+    let mut refused = 0;
+    for line in text.lines() {
+        let case = Case::parse(line);
+        if ONE_BY_ONE.contains(&case.operator.name) {
+            continue;
+        }
+        let mut allocator = Allocator::new(3, Memory::unlimited());
+        let args: Vec<Value> = case.args.iter().map(|value| stretched(value, &mut allocator)).collect();
+        let result = catch_unwind(AssertUnwindSafe(|| call_within(1 << 20, case.operator, &args)));
+        refused += matches!(result.unwrap_or_else(|_| panic!("stretched: {line}")), Err(Fault::Memory(_))) as usize;
+    }
+    refused
+}
+
+/// Operators that take no memory but write every place of their argument, however many it shows; and those that take it from the meter of
+/// their argument, which has no limit here.
+const ONE_BY_ONE: &[&str] = &[
+    "aten::fill_",
+    "aten::zero_",
+    "aten::copy_",
+    "aten::_no_grad_fill_",
+    "aten::_no_grad_zero_",
+    "aten::_foreach_zero_",
+    "aten::resize_as_",
+    "aten::resize_",
+];
+
+/// The same with 10^11 elements or more, that are one in memory, in each tensor of several; and with a larger number for each size.
+fn stretched(value: &Value, allocator: &mut Allocator) -> Value {
+    match value {
+        Value::Tensor(tensor) => {
+            let metadata = tensor.metadata();
+            let long = metadata.layout.sizes().iter().filter(|&&size| size > 1).count();
+            if long == 0 || metadata.quantizer.is_some() || metadata.nested.is_some() {
+                return value.clone();
+            }
+            let length = [100_000_000_000, 1_000_000, 10_000, 1_000][(long - 1).min(3)];
+            let sizes: Dims =
+                metadata.layout.sizes().iter().map(|&size| if size > 1 { length } else { size }).collect();
+            let layout = Layout::strided(&sizes, &vec![0; sizes.len()], metadata.layout.offset());
+            Value::Tensor(Tensor::with(allocator, Metadata { layout, ..(*metadata).clone() }))
+        }
+        Value::List(list) => {
+            let content = list.content();
+            let items = content.items.iter().map(|item| stretched(item, allocator)).collect();
+            Value::List(List::new(allocator, ListContent { item: content.item.clone(), items }))
+        }
+        Value::Int(3..100) => Value::Int(1_000_000_000),
+        other => other.clone(),
+    }
 }
 
 /// One line.

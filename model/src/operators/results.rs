@@ -1,7 +1,7 @@
 //! New tensors that kernels give.
 
 use super::{Call, Fault};
-use crate::slot::Memory;
+use crate::slot::{Charge, Memory};
 use crate::tensor::{DType, Elements, Layout, Number, Tensor};
 use crate::value::Value;
 
@@ -14,6 +14,13 @@ impl Call<'_> {
     /// The meter of memory, for those who charge it themselves.
     pub fn memory(&self) -> Memory {
         self.allocator.memory().clone()
+    }
+
+    /// Takes the memory of what a kernel is about to collect besides its result: a `T` for each place of these sizes. It is given back when the
+    /// charge is dropped.
+    pub fn room<T>(&self, sizes: &[usize]) -> Result<Charge, Fault> {
+        let bytes = sizes.iter().fold(size_of::<T>() as u64, |bytes, &size| bytes.saturating_mul(size as u64));
+        Ok(self.allocator.memory().charge(bytes)?)
     }
 
     /// A new contiguous tensor of `dtype` with these elements in row-major order, converted.

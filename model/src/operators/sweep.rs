@@ -211,6 +211,14 @@ fn made_up_arguments_give_what_pytorch_gives() {
     super::fixture::replay(include_str!("fixtures/swept.txt"));
 }
 
+/// The same calls on tensors of 10^11 elements that are one in memory, with a mebibyte to work in. Some 1 700 are refused for it; of the others
+/// most are errors, have no such tensor, or give a view.
+#[test]
+fn what_does_not_fit_is_refused_before_it_is_begun() {
+    let refused = super::fixture::refused_when_stretched(include_str!("fixtures/swept.txt"));
+    assert!(refused > 1500, "{refused} calls were refused");
+}
+
 /// The same of quantized tensors and packed parameters, as `tests/record/swept_quantized.py` recorded them.
 #[test]
 fn quantized_arguments_give_what_pytorch_gives() {

@@ -20,8 +20,8 @@ pub(super) const ROWS: &[(&str, Kernel)] = &[
     ("aten::lcm", |call| by_pairs(call, lcm)),
     ("aten::lcm_", |call| by_pairs(call, lcm)),
     ("aten::linalg_vander", |call| vander(call, true)),
-    ("aten::tril_indices", |call| triangle(call, |row, column, offset| column - row <= offset)),
-    ("aten::triu_indices", |call| triangle(call, |row, column, offset| column - row >= offset)),
+    ("aten::tril_indices", |call| triangle(call, true)),
+    ("aten::triu_indices", |call| triangle(call, false)),
     ("aten::vander", |call| {
         let increasing = call.bool(2)?;
         vander(call, increasing)
@@ -95,11 +95,12 @@ fn combinations(call: &mut Call<'_>) -> Result {
     }
     let (n, r) = (x.numel(), r as usize);
     let mut rows: Vec<Vec<i64>> = vec![Vec::new()];
-    for _ in 0..r {
-        let next = |row: &Vec<i64>| {
-            let from = row.last().map_or(0, |&last| if again { last } else { last + 1 });
-            (from..n).map(|i| [&row[..], &[i]].concat()).collect::<Vec<_>>()
-        };
+    let from = |row: &[i64]| row.last().map_or(0, |&last| if again { last } else { last + 1 });
+    for length in 1..=r {
+        let count: usize = rows.iter().map(|row| (n - from(row)).max(0) as usize).fold(0, usize::saturating_add);
+        // Each is a list of its own, whose memory is rounded up.
+        let _room = call.room::<[i64; 4]>(&[count, length.div_ceil(4) + 1])?;
+        let next = |row: &Vec<i64>| (from(row)..n).map(|i| [&row[..], &[i]].concat()).collect::<Vec<_>>();
         rows = rows.iter().flat_map(next).collect();
     }
     if r == 0 {
@@ -110,18 +111,39 @@ fn combinations(call: &mut Call<'_>) -> Result {
     call.run("aten::take", &[of(x), of(&index)])
 }
 
-/// Rows and columns of the elements of a triangle, row by row.
-fn triangle(call: &mut Call<'_>, within: fn(i64, i64, i64) -> bool) -> Result {
+/// Rows and columns of the elements of a triangle, row by row: the lower one, or the upper.
+fn triangle(call: &mut Call<'_>, lower: bool) -> Result {
     let (rows, columns, offset, dtype) = (call.int(0)?, call.int(1)?, call.int(2)?, call.dtype_or(3, DType::Int64)?);
     if rows < 0 || columns < 0 {
         let (name, found) = if rows < 0 { ("row", rows) } else { ("col", columns) };
         return Err(Fault::raised(format!("{name} must be non-negative, got{found}")));
     }
-    let all = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-    let (mut places, second): (Vec<i64>, Vec<i64>) = all.filter(|&(row, column)| within(row, column, offset)).unzip();
-    let count = places.len() as i64;
+    let count = match lower {
+        true => count_below(rows, columns, offset.into()),
+        false => rows as i128 * columns as i128 - count_below(rows, columns, offset as i128 - 1),
+    };
+    let _room = call.room::<[i64; 3]>(&[usize::try_from(count).unwrap_or(usize::MAX)])?;
+    let (mut places, mut second) = (Vec::new(), Vec::new());
+    for row in (0..rows).take_while(|_| count > 0) {
+        let begin = row.saturating_add(offset).saturating_add(lower as i64).clamp(0, columns);
+        for column in if lower { 0..begin } else { begin..columns } {
+            places.push(row);
+            second.push(column);
+        }
+    }
     places.extend(second);
-    call.create(dtype, &[2, count], &places).map(Value::Tensor)
+    call.create(dtype, &[2, count as i64], &places).map(Value::Tensor)
+}
+
+/// How many elements of a matrix are on this diagonal or below it: row `i` has as many as `i + offset + 1` says, from none to all.
+fn count_below(rows: i64, columns: i64, offset: i128) -> i128 {
+    let (rows, columns) = (rows as i128, columns as i128);
+    // Of the rows whose number is at most `last` where the first to have one is number one.
+    let up_to = |last: i128| {
+        let short = last.clamp(0, columns);
+        short * (short + 1) / 2 + (last - columns).max(0) * columns
+    };
+    up_to(rows + offset) - up_to(offset)
 }
 
 /// Powers of each element.

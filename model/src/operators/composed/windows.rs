@@ -28,6 +28,8 @@ fn extent(call: &Call<'_>) -> Result<(i64, f64, DType)> {
     if !(dtype.is_floating_point() || dtype.is_complex() && length < 2) {
         return Err(Fault::raised(format!("{name} expects floating point dtypes, got: {}", dtype.scalar_type_name())));
     }
+    // Samples are computed as f64, a few times over, before there is a tensor.
+    drop(call.room::<[f64; 4]>(&[length as usize])?);
     Ok((length, (length + periodic as i64 - 1) as f64, dtype))
 }
 

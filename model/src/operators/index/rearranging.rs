@@ -156,7 +156,8 @@ fn repeat(call: &mut Call<'_>, times: &[i64]) -> Result<Value, Fault> {
     }
     count(&wanted)?;
     for (dim, &times) in times.iter().enumerate() {
-        let _charge = charge_places(call, wanted[dim])?;
+        // Those that are repeated are a list too, which is longer if they are repeated not once.
+        let _charges = (charge_places(call, wanted[dim])?, charge_places(call, grid.sizes()[dim])?);
         let offsets = grid.offsets(dim).repeat(times as usize);
         grid = grid.with(dim, offsets);
     }

@@ -73,6 +73,7 @@ pub(super) fn pdist(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     let (elements, rows, length) = (call.read::<f64>(x)?, rows as usize, length as usize);
     let row = |i: usize| &elements[i * length..][..length];
+    let _room = call.room::<f64>(&[rows, rows])?;
     let mut distances = Vec::with_capacity(rows * rows.saturating_sub(1) / 2);
     for i in 0..rows {
         for j in i + 1..rows {
@@ -106,6 +107,7 @@ fn pairs(
     let line = |from: &[f64], i: usize, j: usize| -> Vec<f64> {
         (0..length).map(|k| from[(i * length + k) * inner + j]).collect()
     };
+    let _room = call.room::<f64>(&[outer, inner])?;
     let mut results = Vec::with_capacity(outer * inner);
     for i in 0..outer {
         for j in 0..inner {

@@ -6,7 +6,7 @@ use crate::operators::compose::of;
 use crate::operators::reduce::number::compute;
 use crate::operators::shape::layouts::wrap_existing_dim;
 use crate::operators::{Call, Fault, Operator};
-use crate::tensor::{Dims, Layout, Math, Tensor};
+use crate::tensor::{Dims, Layout, Tensor};
 use crate::value::Value;
 
 /// An index: a letter, or one of the dimensions that an ellipsis stands for.
@@ -199,7 +199,7 @@ impl<T: Factor> Named<T> {
     }
 
     /// The product of two, summed over what both have and nobody wants any more.
-    fn times(self, other: Named<T>, keep: impl Fn(Label) -> bool, math: Math) -> Named<T> {
+    fn times(self, other: Named<T>, keep: impl Fn(Label) -> bool, call: &Call<'_>) -> Result<Named<T>, Fault> {
         // A size of one stands for any: then the dimension is the other's alone.
         let (a, b) = (self.without_ones(&other), other);
         let b = b.without_ones(&a);
@@ -213,17 +213,18 @@ impl<T: Factor> Named<T> {
         let count = |labels: &[Label], named: &Named<T>| labels.iter().map(|&l| named.size(l)).product::<usize>();
         let shape = Shape { rows: count(&rows, &a), inner: count(&inner, &a), columns: count(&columns, &b) };
         let batches = count(&batch, &a);
+        let _room = (call.room::<T>(&[batches, shape.rows, shape.columns])?, shape.room::<T>(call)?);
         let x = a.arranged(&[&batch[..], &rows, &inner].concat());
         let y = b.arranged(&[&batch[..], &inner, &columns].concat());
         let mut elements = vec![T::ZERO; batches * shape.rows * shape.columns];
-        products(&x, &y, (0..batches).map(|i| (i, i)), shape, &mut elements, math);
+        products(&x, &y, (0..batches).map(|i| (i, i)), shape, &mut elements, call.modes.math);
         let sizes_of =
             |labels: &[Label], named: &Named<T>| -> Vec<usize> { labels.iter().map(|&l| named.size(l)).collect() };
-        Named {
+        Ok(Named {
             sizes: [sizes_of(&batch, &a), sizes_of(&rows, &a), sizes_of(&columns, &b)].concat(),
             labels: [batch, rows, columns].concat(),
             elements,
-        }
+        })
     }
 
     /// Without the dimensions of size one where the other has a greater one.
@@ -336,7 +337,7 @@ fn contract(call: &mut Call<'_>, equation: &Equation, operands: &[Tensor], sizes
             let keep = |label: Label| equation.output.contains(&label) || later.iter().flatten().any(|&l| l == label);
             product = Some(match product {
                 None => next,
-                Some(product) => product.times(next, keep, call.modes.math),
+                Some(product) => product.times(next, keep, call)?,
             });
         }
         let product = product.expect("an operand").summed(|label| equation.output.contains(&label));
@@ -469,7 +470,9 @@ pub(super) fn kron(call: &mut Call<'_>) -> Result<Value, Fault> {
         std::iter::repeat_n(1, rank - sizes.len()).chain(sizes).collect()
     };
     let (a_sizes, b_sizes) = (padded(a), padded(b));
-    let sizes: Dims = a_sizes.iter().zip(&b_sizes).map(|(x, y)| x * y).collect();
+    let overflow = || Fault::raised("numel: integer multiplication overflow");
+    let sizes = a_sizes.iter().zip(&b_sizes).map(|(x, &y)| x.checked_mul(y).ok_or_else(overflow));
+    let sizes = sizes.collect::<Result<Dims, Fault>>()?;
     // Each dimension of one stands before that of the other.
     let (ones, pairs) = (Dims::from_elem(1, rank), |x: &Dims, y: &Dims| -> Dims {
         x.iter().zip(y).flat_map(|(&x, &y)| [x, y]).collect()

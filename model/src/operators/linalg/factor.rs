@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::super::results::tuple;
 use super::super::{Call, Destination, Fault, out};
 use super::field::Field;
+use crate::slot::Charge;
 use crate::tensor::broadcast::broadcast;
 use crate::tensor::layout::contiguous_strides;
 use crate::tensor::{DType, Dims, Layout, Storage, Tensor};
@@ -320,6 +321,8 @@ pub(super) struct Batch<T> {
     pub(super) matrices: Vec<Matrix<T>>,
     pub(super) sizes: Dims,
     pub(super) dtype: DType,
+    /// Room for what factorizations make of the matrices: one is square at most, and there are a few.
+    _room: Charge,
 }
 
 impl<T: Field> Batch<T> {
@@ -340,9 +343,11 @@ impl<T: Field> Batch<T> {
         all.extend_from_slice(&sizes[sizes.len() - 2..]);
         let elements = tensor.read_expanded::<T>(&all, &call.memory())?;
         let count = batch.iter().product::<i64>() as usize;
+        let most = rows.max(columns);
+        let _room = call.room::<[T; 3]>(&[count, most, most])?;
         let matrix = |i: usize| elements[i * rows * columns..][..rows * columns].to_vec();
         let matrices = (0..count).map(|i| Matrix { rows, columns, elements: matrix(i) }).collect();
-        Ok(Self { matrices, sizes: batch, dtype: tensor.dtype() })
+        Ok(Self { matrices, sizes: batch, dtype: tensor.dtype(), _room })
     }
 
     /// A contiguous tensor of one matrix for each, as products of others are.
@@ -446,7 +451,7 @@ fn is_low(dtype: DType) -> bool {
     matches!(dtype, DType::Float16 | DType::BFloat16)
 }
 
-fn check_dtype(dtype: DType, name: &str) -> Result<(), Fault> {
+pub(super) fn check_dtype(dtype: DType, name: &str) -> Result<(), Fault> {
     match dtype {
         DType::Float32 | DType::Float64 | DType::Complex64 | DType::Complex128 => Ok(()),
         _ if let Some(&(_, kernel, _)) = UNCHECKED.iter().find(|row| row.0 == name && (row.2 || is_low(dtype))) => {

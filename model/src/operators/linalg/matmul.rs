@@ -175,7 +175,7 @@ pub(in crate::operators) fn matmul_of(call: &mut Call<'_>, a: &Tensor, b: &Tenso
     compute!(dtype, "aten::matmul", T => {
         let memory = call.memory();
         let (x, y) = (Stack::<T>::of(a, plan.folded, &memory)?, Stack::<T>::of(b, false, &memory)?);
-        let math = call.modes.math;
+        let (math, _room) = (call.modes.math, plan.shape.room::<T>(call)?);
         let size = plan.shape.rows * plan.shape.columns;
         call.write::<T>(dtype, &plan.result, |result| {
             for (k, (i, j)) in plan.pairs().into_iter().enumerate() {
@@ -585,6 +585,7 @@ pub(super) fn outer(call: &mut Call<'_>) -> Result<Value, Fault> {
     }
     let result = compute!(dtype, "aten::outer", T => {
         let (x, y) = (call.read::<T>(a)?, call.read::<T>(b)?);
+        let _room = call.room::<T>(&[x.len(), y.len()])?;
         let products: Vec<T> = x.iter().flat_map(|&x| y.iter().map(move |&y| x.times(y))).collect();
         call.create(dtype, &sizes, &products)?
     });
@@ -651,6 +652,7 @@ pub(super) fn inner(call: &mut Call<'_>) -> Result<Value, Fault> {
     let math = call.modes.math;
     let result = compute!(dtype, "aten::inner", T => {
         let (x, y) = (call.read::<T>(a)?, call.read::<T>(b)?);
+        let _room = shape.room::<T>(call)?;
         call.write::<T>(dtype, &sizes, |elements| {
             let y = Right::Matrix(Matrix::of_columns(&y, shape.inner));
             T::product(Matrix::of_rows(&x, shape.inner), y, elements, shape, math);

@@ -10,6 +10,8 @@
 use crate::operators::reduce::number::Computed;
 use crate::operators::scratch::Scratch;
 use crate::operators::vectorised::{Loops, vectorised};
+use crate::operators::{Call, Fault};
+use crate::slot::Charge;
 use crate::tensor::Math;
 
 /// The rows, the summed length and the columns of a product.
@@ -18,6 +20,13 @@ pub(in crate::operators) struct Shape {
     pub(in crate::operators) rows: usize,
     pub(in crate::operators) inner: usize,
     pub(in crate::operators) columns: usize,
+}
+
+impl Shape {
+    /// Takes the memory of the panels that both factors of a product are copied to; they are a little wider than the matrices.
+    pub(in crate::operators) fn room<T>(self, call: &Call<'_>) -> Result<Charge, Fault> {
+        call.room::<T>(&[(self.rows.saturating_add(self.columns)).saturating_add(32), self.inner])
+    }
 }
 
 /// Where the rows or columns of a matrix begin.

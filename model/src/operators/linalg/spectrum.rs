@@ -6,7 +6,7 @@
 
 use super::super::results::tuple;
 use super::super::{Call, Fault};
-use super::factor::{Batch, Matrix, check_sizes, size_of};
+use super::factor::{Batch, Matrix, check_dtype, check_sizes, size_of};
 use super::field::Field;
 use crate::operators::compose::of;
 use crate::tensor::broadcast::broadcast;
@@ -242,7 +242,11 @@ pub(super) fn symmetric_eigenvalues<T: Field>(call: &mut Call<'_>) -> Result {
     batch.real_rows(call, n, &values).map(Value::Tensor)
 }
 
+/// What `linalg_svd` checks before anything: its driver last.
 fn check_driver(call: &Call<'_>, i: usize) -> Result<()> {
+    let tensor = call.tensor(0)?;
+    check_sizes(&tensor.sizes(), "linalg.svd", false)?;
+    check_dtype(tensor.dtype(), "linalg.svd")?;
     match call.opt_str(i)? {
         None => Ok(()),
         Some(_) => raised(
@@ -252,7 +256,6 @@ fn check_driver(call: &Call<'_>, i: usize) -> Result<()> {
 }
 
 pub(super) fn singular_values<T: Field>(call: &mut Call<'_>) -> Result {
-    check_sizes(&call.tensor(0)?.sizes(), "linalg.svd", false)?;
     check_driver(call, 1)?;
     let batch = Batch::<T>::of(call, 0, "linalg.svd", false)?;
     let (m, n) = size_of(call, 0)?;
@@ -280,7 +283,6 @@ fn decomposed<T: Field>(call: &mut Call<'_>, full: bool, adjoint: bool) -> Resul
 
 pub(super) fn svd<T: Field>(call: &mut Call<'_>) -> Result {
     let full = call.bool(1)?;
-    check_sizes(&call.tensor(0)?.sizes(), "linalg.svd", false)?;
     check_driver(call, 2)?;
     decomposed::<T>(call, full, true)
 }
@@ -435,6 +437,7 @@ pub(super) fn power(call: &mut Call<'_>) -> Result {
     check_sizes(&sizes, "linalg.matrix_power", true)?;
     if exponent == 0 {
         let n = sizes[sizes.len() - 1].max(1);
+        let _room = call.room::<f64>(&[x.numel() as usize])?;
         let ones: Vec<f64> = (0..x.numel()).map(|i| if i / n % n == i % n { 1.0 } else { 0.0 }).collect();
         return call.create(x.dtype(), &sizes, &ones).map(Value::Tensor);
     }

@@ -374,6 +374,7 @@ impl Convolution<'_> {
             .collect();
         let sizes: Dims = [input[0], weight[0]].into_iter().chain(places.iter().copied()).collect();
         let window = self.window(&input[2..], &places);
+        let _places = call.room::<[usize; 2]>(&[window.kernel()])?;
         let planes = Planes::of(&window);
         let groups = self.groups as usize;
         let (channels, outputs) = (weight[1] as usize, weight[0] as usize / groups);

@@ -314,6 +314,7 @@ fn greatest<T: Computed>(window: &Window, o: [i64; 3], plane: &[T]) -> Option<us
 
 pub(super) fn max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
     let ((window, sizes), input) = (max_window(call)?, call.tensor(0)?);
+    let _places = call.room::<[usize; 2]>(&[window.kernel()])?;
     let planes = Planes::of(&window);
     compute!(input.dtype(), "aten::max_pool", T => {
         let room = planes.plane().saturating_add(planes.run());

@@ -190,7 +190,8 @@ fn leak(call: &mut Call<'_>, input: &Tensor, noise: Option<&Tensor>, output: &Te
     let dtype = input.dtype();
     let generator = call.drawn_from();
     dispatch!(floats dtype, "aten::rrelu", T => {
-        let elements = input.to_vec::<T>();
+        let elements = call.read::<T>(input)?;
+        let _room = call.room::<[T; 2]>(&[elements.len()])?;
         if !training {
             let slope = (lower + upper) / 2.0;
             let leaked = |&x: &T| if is_positive(x) { x } else { scaled(x, Number::from_f64(1.0), slope) };

@@ -2,6 +2,7 @@
 
 use crate::operators::arguments::wrap_dim;
 use crate::operators::{Call, Fault};
+use crate::slot::Charge;
 use crate::tensor::{DType, Dims, Elements, Layout, Number, Tensor};
 
 /// Which dimensions are reduced, ascending.
@@ -75,6 +76,8 @@ pub(super) struct Rows<T> {
     elements: Elements<T>,
     count: usize,
     length: usize,
+    /// Room for a number of each row.
+    _room: Charge,
 }
 
 impl<T: Number> Rows<T> {
@@ -85,7 +88,8 @@ impl<T: Number> Rows<T> {
         let length = reduced.0.iter().map(|&dim| sizes[dim]).product::<i64>() as usize;
         let count = (0..sizes.len()).filter(|dim| !reduced.0.contains(dim)).map(|dim| sizes[dim]).product::<i64>();
         let elements = tensor.read_as(&reduced.arrange(&metadata.layout), &call.memory())?;
-        Ok(Self { elements, count: count as usize, length })
+        let count = count as usize;
+        Ok(Self { elements, count, length, _room: call.room::<[f64; 2]>(&[count])? })
     }
 
     /// The rows in the order of the result's elements.

@@ -210,7 +210,7 @@ fn tensor_split(call: &mut Call<'_>) -> Result<Value, Fault> {
             given.dtype().scalar_type_name()
         )));
     }
-    let values = given.to_vec::<i64>();
+    let values = call.read::<i64>(given)?;
     match given.sizes().len() {
         0 => split_even(call, values[0], call.int(2)?),
         1 => split_at(call, &values, call.int(2)?),

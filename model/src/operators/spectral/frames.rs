@@ -209,8 +209,8 @@ pub(super) fn istft(call: &mut Call<'_>) -> Result<Value, Fault> {
     if return_complex {
         signal.transform(dim, false);
     } else {
-        signal.resize(dim, fft / 2 + 1);
-        signal.transform_to_real(dim, fft);
+        signal.resize(dim, fft / 2 + 1)?;
+        signal.transform_to_real(dim, fft)?;
     }
     signal.scale(if normalized { 1.0 / (fft as f64).sqrt() } else { 1.0 / fft as f64 });
 

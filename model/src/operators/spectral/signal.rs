@@ -17,8 +17,8 @@ pub(super) struct Signal {
     /// How PyTorch's tensor would lie.
     strides: Dims,
     math: Math,
-    /// The memory that they take.
-    _charge: Charge,
+    /// The memory that they take, twice: each step makes new ones of the old.
+    charge: Charge,
 }
 
 impl Signal {
@@ -27,7 +27,7 @@ impl Signal {
         let charge = call.memory().charge((tensor.numel() as u64).saturating_mul(32))?;
         let elements = call.read::<Complex64>(tensor)?.to_vec();
         let strides = tensor.metadata().layout.strides().into();
-        Ok(Self { sizes: tensor.sizes(), elements, strides, math: call.modes.math, _charge: charge })
+        Ok(Self { sizes: tensor.sizes(), elements, strides, math: call.modes.math, charge })
     }
 
     /// The same in a dtype that transforms take.
@@ -92,24 +92,38 @@ impl Signal {
         self.sizes[dim] = length as i64;
     }
 
+    /// Takes the memory of rows of this length, if that is more than the signal has.
+    fn make_room(&mut self, dim: usize, length: i64) -> Result<(), Fault> {
+        let others = self.sizes.iter().enumerate().filter(|&(other, _)| other != dim).map(|(_, &size)| size);
+        let bytes =
+            others.fold(length.max(0) as u64, |count, size| count.saturating_mul(size as u64)).saturating_mul(32);
+        if bytes > self.charge.bytes() {
+            self.charge = self.charge.memory().charge(bytes)?;
+        }
+        Ok(())
+    }
+
     /// Cuts rows, or fills them up with zeros, in a copy.
-    pub(super) fn fit(&mut self, dim: usize, length: i64) {
+    pub(super) fn fit(&mut self, dim: usize, length: i64) -> Result<(), Fault> {
         let longer = length > self.sizes[dim];
-        self.resize(dim, length);
+        self.resize(dim, length)?;
         if longer {
             self.strides = contiguous_strides(&self.sizes);
         }
+        Ok(())
     }
 
     /// Cuts rows, or fills them up with zeros.
-    pub(super) fn resize(&mut self, dim: usize, length: i64) {
+    pub(super) fn resize(&mut self, dim: usize, length: i64) -> Result<(), Fault> {
         if self.sizes[dim] != length {
+            self.make_room(dim, length)?;
             self.map_rows(dim, length as usize, |row, result| {
                 result.fill(Complex64::ZERO);
                 let both = row.len().min(result.len());
                 result[..both].copy_from_slice(&row[..both]);
             });
         }
+        Ok(())
     }
 
     /// The transform along a dimension, not scaled.
@@ -129,7 +143,8 @@ impl Signal {
     }
 
     /// The inverse transform of rows whose second half mirrors the first, which is real: `length` numbers of each.
-    pub(super) fn transform_to_real(&mut self, dim: usize, length: i64) {
+    pub(super) fn transform_to_real(&mut self, dim: usize, length: i64) -> Result<(), Fault> {
+        self.make_room(dim, length)?;
         let half = length as usize / 2;
         self.map_rows(dim, length as usize, |row, result| {
             for k in 0..=half {
@@ -145,6 +160,7 @@ impl Signal {
         });
         self.transform(dim, false);
         self.elements.iter_mut().for_each(|x| x.im = 0.0);
+        Ok(())
     }
 
     /// The complex conjugates.

@@ -77,19 +77,19 @@ pub(super) fn one(call: &mut Call<'_>, name: &str) -> Result<Value, Fault> {
     let mut signal =
         Signal::converted(call, input, if from_half || input.dtype().is_complex() { complex } else { real })?;
     if points.is_some() {
-        signal.fit(dim, if from_half { length / 2 + 1 } else { length });
+        signal.fit(dim, if from_half { length / 2 + 1 } else { length })?;
     }
     if from_half {
         if forward {
             signal.conjugate();
             signal.copy()?;
         }
-        signal.transform_to_real(dim, length);
+        signal.transform_to_real(dim, length)?;
     } else {
         signal.transform(dim, forward);
     }
     if to_half {
-        signal.resize(dim, length / 2 + 1);
+        signal.resize(dim, length / 2 + 1)?;
     }
     signal.lie_along(&[dim], true);
     signal.scale(factor);
@@ -125,13 +125,13 @@ pub(super) fn several(call: &mut Call<'_>, name: &str) -> Result<Value, Fault> {
     let factor = factor(norm.map(|norm| &**norm), forward, lengths.iter().product())?;
     let mut signal = Signal::converted(call, input, if to_half { real } else { complex })?;
     for (&dim, &size) in dims.iter().zip(&shape) {
-        signal.fit(dim, size);
+        signal.fit(dim, size)?;
     }
     let whole = if to_half || from_half { &dims[..dims.len() - 1] } else { &dims[..] };
     if to_half {
         let (&last, &length) = (dims.last().expect("a dimension"), lengths.last().expect("a dimension"));
         signal.transform(last, forward);
-        signal.resize(last, length / 2 + 1);
+        signal.resize(last, length / 2 + 1)?;
         if !forward {
             signal.lie_along(&[last], true);
         }
@@ -148,7 +148,7 @@ pub(super) fn several(call: &mut Call<'_>, name: &str) -> Result<Value, Fault> {
             signal.copy()?;
         }
         let last = dims[dims.len() - 1];
-        signal.transform_to_real(last, lengths[lengths.len() - 1]);
+        signal.transform_to_real(last, lengths[lengths.len() - 1])?;
         signal.lie_along(&[last], true);
     }
     signal.scale(factor);
@@ -216,7 +216,7 @@ pub(super) fn real_to_complex(call: &mut Call<'_>) -> Result<Value, Fault> {
     dims.iter().for_each(|&dim| signal.transform(dim, true));
     if let Some(&last) = dims.last().filter(|_| onesided) {
         let half = signal.sizes[last] / 2 + 1;
-        signal.resize(last, half);
+        signal.resize(last, half)?;
     }
     signal.lie_along(&dims, !dims.is_empty());
     signal.scale(factor_of(mode, count));
@@ -233,8 +233,8 @@ pub(super) fn complex_to_real(call: &mut Call<'_>) -> Result<Value, Fault> {
         if !others.is_empty() {
             signal.lie_along(others, false);
         }
-        signal.resize(last, length / 2 + 1);
-        signal.transform_to_real(last, length);
+        signal.resize(last, length / 2 + 1)?;
+        signal.transform_to_real(last, length)?;
         signal.lie_along(&[last], true);
     }
     let count = dims.iter().map(|&dim| signal.sizes[dim]).product();
@@ -247,12 +247,15 @@ pub(super) fn frequencies(call: &mut Call<'_>) -> Result<Value, Fault> {
     if n < 0 {
         return raised(format!("Trying to create tensor with negative dimension {n}: [{n}]"));
     }
+    let _room = call.room::<[i64; 2]>(&[n as usize])?;
     let order: Vec<i64> = (0..(n + 1) / 2).chain(-(n / 2)..0).collect();
     scaled(call, "fftfreq", &order)
 }
 
 pub(super) fn real_frequencies(call: &mut Call<'_>) -> Result<Value, Fault> {
-    let order: Vec<i64> = (0..=call.int(0)? / 2).collect();
+    let half = call.int(0)? / 2;
+    let _room = call.room::<[i64; 2]>(&[half.max(0) as usize])?;
+    let order: Vec<i64> = (0..=half).collect();
     scaled(call, "rfftfreq", &order)
 }
 
