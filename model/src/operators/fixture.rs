@@ -64,59 +64,6 @@ fn recording() {
     }
 }
 
-#[test]
-#[ignore = "prototype"]
-fn vast() {
-    let path = std::env::var("FORKCHECK_VAST").expect("a file");
-    let text = std::fs::read(&path).expect("what PyTorch gave");
-    let text = String::from_utf8_lossy(&text);
-    for line in text.lines() {
-        let Ok(case) = catch_unwind(|| Case::parse(line)) else { continue };
-        let mut allocator = Allocator::new(3, Memory::unlimited());
-        let args: Vec<Value> = case.args.iter().map(|value| stretch(value, &mut allocator)).collect();
-        eprintln!("CALL {line:.300}");
-        let begin = std::time::Instant::now();
-        let operator = case.operator;
-        let result = catch_unwind(std::panic::AssertUnwindSafe(|| call_within(1 << 26, operator, &args)));
-        let took = begin.elapsed().as_secs_f64();
-        match result {
-            Err(_) => eprintln!("PANICS {line:.300}"),
-            Ok(Err(Fault::Memory(_))) if took < 0.3 => eprintln!("refused"),
-            Ok(_) if took > 0.3 => eprintln!("SLOW {took} {line:.300}"),
-            Ok(_) => eprintln!("other"),
-        }
-    }
-}
-
-fn stretch(value: &Value, allocator: &mut Allocator) -> Value {
-    match value {
-        Value::Tensor(tensor) => {
-            let metadata = tensor.metadata();
-            let sizes = metadata.layout.sizes();
-            let many = sizes.iter().filter(|&&size| size > 1).count() as u32;
-            if many == 0 || metadata.quantizer.is_some() || metadata.nested.is_some() {
-                return value.clone();
-            }
-            let big = match many {
-                1 => 100_000_000_000,
-                2 => 1_000_000,
-                3 => 10_000,
-                _ => 1000,
-            };
-            let sizes: Vec<i64> = sizes.iter().map(|&size| if size > 1 { big } else { size }).collect();
-            let layout = Layout::strided(&sizes, &vec![0; sizes.len()], metadata.layout.offset());
-            Value::Tensor(Tensor::with(allocator, crate::tensor::Metadata { layout, ..(*metadata).clone() }))
-        }
-        Value::List(list) => {
-            let content = list.content();
-            let items = content.items.iter().map(|item| stretch(item, allocator)).collect();
-            Value::List(List::new(allocator, ListContent { item: content.item.clone(), items }))
-        }
-        Value::Int(i) if (3..100).contains(i) => Value::Int(1_000_000_000),
-        other => other.clone(),
-    }
-}
-
 /// Checks that the call of a line is refused for want of memory, at once.
 ///
 /// # Panics
