@@ -38,8 +38,9 @@ fn texts<'a>(call: &mut Call<'_>, items: impl IntoIterator<Item = &'a [u8]>) -> 
     Ok(Value::List(List::new(call.allocator, ListContent { item: Type::Str, items })))
 }
 
-/// Refuses a text of `len` bytes that could never fit, before it is made.
+/// Refuses a text of `len` bytes that could never fit, before it is made: it is put together and then copied to where it is shared, while
+/// what it is made of is still there.
 fn check_room(call: &Call<'_>, len: u64) -> Result<(), Fault> {
-    drop(call.allocator.memory().charge(len)?);
+    drop(call.allocator.memory().charge(len.saturating_mul(3))?);
     Ok(())
 }
