@@ -55,7 +55,7 @@ impl Call<'_> {
         }
         let tensor = self.zeros(dtype, sizes)?;
         let count = tensor.numel() as usize;
-        let _charge = self.memory().charge((count as u64).saturating_mul(size_of::<T>() as u64))?;
+        let _room = self.room::<T>(&[count])?;
         let mut elements = vec![T::default(); count];
         write(&mut elements)?;
         tensor.store(&elements)?;

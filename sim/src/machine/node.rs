@@ -199,7 +199,7 @@ pub(crate) fn compute(
             let (items, index) = (tuple(&inputs[0]), int(&inputs[1]));
             let index = if index < 0 { index + items.len() as i64 } else { index };
             let item = usize::try_from(index).ok().and_then(|index| items.get(index));
-            item.cloned().ok_or_else(|| Fault::raised("Tuple list index out of range".to_owned()))?
+            item.cloned().ok_or_else(|| Fault::raised("Tuple list index out of range"))?
         }
         NodeKind::TupleSlice(begin, end) => Value::tuple(&tuple(&inputs[0])[*begin..*end]),
         NodeKind::CreateObject(class) => {

@@ -141,7 +141,7 @@ impl Grid {
 
 /// A charge for lists of so many places, before they are made.
 pub(super) fn charge_places(call: &Call<'_>, count: i64) -> Result<Charge, Fault> {
-    Ok(call.allocator.memory().charge((count as u64).saturating_mul(8))?)
+    call.room::<i64>(&[count as usize])
 }
 
 /// The number of elements of these sizes, or PyTorch's error if they cannot be counted.

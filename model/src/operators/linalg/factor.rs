@@ -417,11 +417,12 @@ impl<T: Field> Batch<T> {
 
     /// The dtype of what is measured of the matrices.
     pub(super) fn real(&self) -> DType {
-        match self.dtype {
-            DType::Complex64 => DType::Float32,
-            DType::Complex128 => DType::Float64,
-            dtype => dtype,
-        }
+        self.dtype.of_parts()
+    }
+
+    /// The least difference to one that it knows.
+    pub(super) fn epsilon(&self) -> f64 {
+        if self.real() == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 }
     }
 
     /// A tensor of what went wrong with each: zero for nothing.

@@ -70,8 +70,7 @@ fn least_squares<T: Field>(call: &mut Call<'_>) -> Result {
     let together = broadcast(&own.sizes, &right.sizes()[..right.sizes().len() - 2])?;
     let batch = Batch::<T>::read(call, call.tensor(0)?, together.clone())?;
     let right = Batch::<T>::read(call, &right, together)?;
-    let epsilon = if batch.real() == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
-    let mut least = call.opt_float(2)?.unwrap_or(epsilon * m.max(n) as f64);
+    let mut least = call.opt_float(2)?.unwrap_or(batch.epsilon() * m.max(n) as f64);
     if driver == "gelsy" {
         // It takes the first column whatever the others are to be compared with.
         least = least.min(1.0 - f64::EPSILON);

@@ -328,7 +328,7 @@ type Tolerances = (f64, f64);
 /// many as there are tolerances for.
 fn with_tolerances<T: Field>(call: &Call<'_>, name: &str) -> Result<(Batch<T>, Vec<Tolerances>)> {
     let (mut batch, (m, n)) = (Batch::<T>::of(call, 0, name, false)?, size_of(call, 0)?);
-    let epsilon = if batch.real() == DType::Float64 { f64::EPSILON } else { f32::EPSILON as f64 };
+    let epsilon = batch.epsilon();
     if call.position("hermitian").map_or(Ok(false), |i| call.bool(i))? {
         if m != n {
             return raised(format!("{name}: A must be batches of square matrices, but they are {m} by {n} matrices"));

@@ -382,7 +382,7 @@ impl Convolution<'_> {
         let run = if planes.is_dense() { 0 } else { outputs.saturating_mul(planes.run()) };
         let tiles = if T::DIVIDES { Tiles::of(&window, channels, outputs) } else { None };
         let room = laid_out.saturating_add(run).max(tiles.as_ref().map_or(0, |tiles| tiles.room(groups)));
-        let _charge = call.memory().charge(room.saturating_mul(size_of::<T>()) as u64)?;
+        let _room = call.room::<T>(&[room])?;
         let (x, w) = (call.read::<T>(self.input)?, call.read::<T>(self.weight)?);
         let bias = self.bias.map(|bias| call.read::<T>(bias)).transpose()?;
         let (bias, math) = (bias.as_deref(), call.modes.math);
@@ -465,8 +465,7 @@ impl Convolution<'_> {
 
     /// Pays for the matrix of columns.
     fn charge<T>(&self, call: &Call<'_>, shape: Shape) -> Result<crate::slot::Charge, Fault> {
-        let elements = shape.inner.max(shape.rows).saturating_mul(shape.columns);
-        Ok(call.memory().charge(elements.saturating_mul(size_of::<T>()) as u64)?)
+        call.room::<T>(&[shape.inner.max(shape.rows), shape.columns])
     }
 }
 

@@ -318,7 +318,7 @@ pub(super) fn max_pool(call: &mut Call<'_>) -> Result<Value, Fault> {
     let planes = Planes::of(&window);
     compute!(input.dtype(), "aten::max_pool", T => {
         let room = planes.plane().saturating_add(planes.run());
-        let _charge = call.memory().charge(room.saturating_mul(size_of::<T>()) as u64)?;
+        let _room = call.room::<T>(&[room])?;
         let elements = call.read::<T>(input)?;
         let result = call.write::<T>(input.dtype(), &sizes, |result| {
             let (mut plane, mut run) = (Scratch::<T>::of(planes.plane()), Scratch::<T>::of(planes.run()));

@@ -71,8 +71,7 @@ fn mvlgamma(call: &mut Call<'_>) -> Result {
         return Err(Fault::raised("p has to be greater than or equal to 1"));
     }
     // PyTorch makes a tensor of all terms; so many that it could not are refused.
-    let terms = (p as u64).saturating_mul(call.tensor(0)?.numel() as u64);
-    let _charge = call.memory().charge(terms.saturating_mul(size_of::<f64>() as u64))?;
+    let _room = call.room::<f64>(&[p as usize, call.tensor(0)?.numel() as usize])?;
     let constant = p as f64 * (p as f64 - 1.0) / 4.0 * libm::log(PI);
     let of = |x: f64| (0..p).map(|j| libm::lgamma(x - j as f64 / 2.0)).sum::<f64>() + constant;
     let plan = Plan::unary(call, Rule::Float)?;

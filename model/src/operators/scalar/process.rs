@@ -62,7 +62,7 @@ fn range_list(call: &mut Call<'_>) -> Result<Value, Fault> {
         return Err(Fault::raised("vector::reserve"));
     }
     // A list is not metered while it lives, but one that could never fit is refused before it is made.
-    drop(call.allocator.memory().charge((n as u64).saturating_mul(size_of::<Value>() as u64))?);
+    drop(call.room::<Value>(&[n as usize])?);
     let items = (0..n).map(Value::Int).collect();
     Ok(Value::List(List::new(call.allocator, ListContent { item: Type::Int, items })))
 }

@@ -24,7 +24,7 @@ pub(super) struct Signal {
 impl Signal {
     /// Reads a tensor.
     pub(super) fn of(call: &Call<'_>, tensor: &Tensor) -> Result<Self, Fault> {
-        let charge = call.memory().charge((tensor.numel() as u64).saturating_mul(32))?;
+        let charge = call.room::<[Complex64; 2]>(&[tensor.numel() as usize])?;
         let elements = call.read::<Complex64>(tensor)?.to_vec();
         let strides = tensor.metadata().layout.strides().into();
         Ok(Self { sizes: tensor.sizes(), elements, strides, math: call.modes.math, charge })
