@@ -61,29 +61,36 @@ impl Enabled {
     }
 
     /// Adds a task; says whether it is new.
-    #[inline]
+    #[inline(always)]
     pub fn insert(&mut self, task: TaskId) -> bool {
         if self.contains(task) {
             return false;
         }
-        if self.places.len() <= task.index() {
-            self.places.resize(task.index() + 1, 0);
+        let place = self.members.len() as u32;
+        match self.places.get_mut(task.index()) {
+            Some(known) => *known = place,
+            None => self.make_place(task, place),
         }
-        self.places[task.index()] = self.members.len() as u32;
         self.members.push(task);
         true
     }
 
+    /// A task with a higher number than any before.
+    #[cold]
+    fn make_place(&mut self, task: TaskId, place: u32) {
+        self.places.resize(task.index(), 0);
+        self.places.push(place);
+    }
+
     /// Takes a task out; says whether it was there. The last one takes its place.
-    #[inline]
+    #[inline(always)]
     pub fn remove(&mut self, task: TaskId) -> bool {
-        if !self.contains(task) {
-            return false;
-        }
-        let place = self.places[task.index()];
-        self.members.swap_remove(place as usize);
-        if let Some(moved) = self.members.get(place as usize) {
-            self.places[moved.index()] = place;
+        let Some(place) = self.place(task) else { return false };
+        if let Some(last) = self.members.pop()
+            && last != task
+        {
+            self.members[place] = last;
+            self.places[last.index()] = place as u32;
         }
         true
     }

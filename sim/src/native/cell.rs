@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::Location as Caller;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use forkcheck_model::slot::SlotId;
 use forkcheck_scheduler::Kind;
 
+use super::guarded::Guarded;
 use super::look::{Kept, Look, Outcome, Shown};
 use super::module::Held;
 use super::state::{Begin, Place, Step, Touched, step, store, touch};
@@ -33,38 +34,43 @@ pub struct Attr<T>(Arc<Cell<T>>);
 
 struct Cell<T> {
     place: Place,
-    value: Mutex<T>,
+    value: Guarded<T>,
 }
 
 impl<T> Cell<T> {
-    /// Nothing of the user's runs under the lock but `clone`.
-    fn lock(&self) -> MutexGuard<'_, T> {
-        match self.value.try_lock() {
-            Ok(value) => value,
-            Err(_) => self.lock_slowly(),
-        }
-    }
-
+    /// Does something with the value. Nothing of the user's runs inside but `clone`.
+    ///
     /// # Panics
-    /// If a task that is paused has it: its `clone` gave control away, and whoever waited for it would wait for ever.
-    #[cold]
-    fn lock_slowly(&self) -> MutexGuard<'_, T> {
-        let Place { made, .. } = self.place;
-        if world::kind() == world::Kind::Checked && matches!(self.value.try_lock(), Err(TryLockError::WouldBlock)) {
-            panic!(
-                "the value of the attribute made at {}:{} is just being cloned: its `clone` forks, waits, or touches what \
-                 others race for, and a task that came in between needs the value too; `clone` should only copy",
-                made.file(),
-                made.line()
-            );
-        }
-        lock(&self.value)
+    /// If a task that is paused is in the middle of it: its `clone` gave control away, and whoever waited for it would wait for
+    /// ever.
+    #[inline(always)]
+    fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        self.value.with(work).unwrap_or_else(|_| self.in_use())
     }
 
-    /// Puts another value in place; the old one is dropped when the lock is free again.
+    #[cold]
+    fn in_use(&self) -> ! {
+        let made = self.place.made;
+        panic!(
+            "the value of the attribute made at {}:{} is just being cloned: its `clone` forks, waits, or touches what others race \
+             for, and a task that came in between needs the value too; `clone` should only copy",
+            made.file(),
+            made.line()
+        );
+    }
+
+    /// Puts another value in place; the old one is dropped when nobody is in the middle of it any more.
+    #[inline(always)]
     fn put(&self, value: T) {
-        let old = std::mem::replace(&mut *self.lock(), value);
+        let old = self.with(|place| std::mem::replace(place, value));
         drop(old);
+    }
+}
+
+impl<T: Clone> Cell<T> {
+    #[inline(always)]
+    fn get(&self) -> T {
+        self.with(|value| value.clone())
     }
 }
 
@@ -93,15 +99,15 @@ impl<T> Attr<T> {
     #[track_caller]
     pub fn new(value: T) -> Self {
         let made = Caller::caller();
-        let (slot, serial) = world::checked(|state| {
+        let (slot, serial, bound) = world::checked(|state| {
             let slot = state.fresh();
             if let Some(watch) = &mut state.watch {
                 watch.made(slot, "attribute", made);
             }
-            (slot, state.serial)
+            (slot, state.serial, state.bound)
         })
-        .unwrap_or_else(|| (outside::fresh(), outside::SERIAL));
-        Self(Arc::new(Cell { place: Place { slot, serial, made }, value: Mutex::new(value) }))
+        .unwrap_or_else(|| (outside::fresh(), outside::SERIAL, None));
+        Self(Arc::new(Cell { place: Place { slot, serial, made }, value: Guarded::new(value, bound) }))
     }
 
     pub(super) fn slot(&self) -> SlotId {
@@ -117,7 +123,7 @@ pub(super) struct HeldAttr<T> {
 
 impl<T: Clone> Attr<T> {
     pub(super) fn holding(&self) -> HeldAttr<T> {
-        HeldAttr { attr: self.clone(), value: Mutex::new(self.0.lock().clone()) }
+        HeldAttr { attr: self.clone(), value: Mutex::new(self.0.get()) }
     }
 }
 
@@ -138,7 +144,7 @@ impl<T: Clone> Attr<T> {
     #[inline]
     pub fn get(&self) -> T {
         touch(&self.0.place, Kind::Read, "Attr::get", Caller::caller());
-        self.0.lock().clone()
+        self.0.get()
     }
 
     /// Another value from now on.
@@ -181,7 +187,7 @@ impl<T: Clone> Attr<T> {
     #[inline]
     #[track_caller]
     fn change<R>(&self, operator: &'static str, at: &'static Caller<'static>, change: impl FnOnce(T) -> (T, R)) -> R {
-        update(&self.0.place, operator, at, || self.0.lock().clone(), |new| self.0.put(new), change)
+        update(&self.0.place, operator, at, || self.0.get(), |new| self.0.put(new), change)
     }
 }
 
@@ -209,7 +215,7 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Outcome for Attr<T> {
     fn look(&self, look: &mut Look) -> Shown {
         look.reads_whole(self.0.place.slot, T::leads());
         look.keep(self.0.place.slot, || self.holding());
-        let value = self.0.lock().clone();
+        let value = self.0.get();
         value.look(look)
     }
 }

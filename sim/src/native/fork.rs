@@ -3,16 +3,17 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location as Caller, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use forkcheck_scheduler::TaskId;
 
+use super::guarded::{Guarded, InUse, Thread};
 use super::look::{Look, Outcome, Shown};
 use super::module::{Forward, Visitor};
 use super::outside::SERIAL;
 use super::stack::{self, Job};
 use super::state::{Arrival, await_turn};
-use super::{edge, lock, panics, pool, trace, world};
+use super::{edge, panics, pool, trace, world};
 use crate::execution::Raised;
 
 /// Starts `function` on `args` as a task, and gives its future.
@@ -41,26 +42,28 @@ where
     K: 'static,
 {
     let at = Caller::caller();
-    if let Some((serial, watched)) = world::checked(|state| (state.serial, state.watch.is_some())) {
-        return fork_checked(function, args, at, serial, watched);
+    if let Some(begun) =
+        world::checked(|state| (Home { serial: state.serial, bound: state.bound }, state.watch.is_some()))
+    {
+        return fork_checked(function, args, at, begun.0, begun.1);
     }
     if world::kind() == world::Kind::Traced {
         return trace::fork(function, args, at);
     }
     if pool::is_on() {
-        let task = Arc::new(Task::new(Work { function, args }, SERIAL, at));
+        let task = Arc::new(Task::new(Work { function, args }, Home::OUTSIDE, at));
         pool::start(task.clone());
-        return Future { task: TaskId::MAIN, shared: task };
+        return Future { task: TaskId::MAIN, serial: SERIAL, shared: task };
     }
     // In eager mode a panic comes out of the fork, as in plain Python.
-    Future { task: TaskId::MAIN, shared: Arc::new(Task::<F, A, K>::done(Ok(function.call(args)), at)) }
+    Future::done(TaskId::MAIN, Task::<F, A, K>::done(Ok(function.call(args)), at))
 }
 
 fn fork_checked<F, A, K>(
     function: F,
     args: A,
     at: &'static Caller<'static>,
-    serial: u64,
+    home: Home,
     watched: bool,
 ) -> Future<F::Out>
 where
@@ -70,22 +73,26 @@ where
     K: 'static,
 {
     // Names are only needed by those who watch.
-    let names = watched.then(|| {
-        let mut visitor = Visitor::of_names();
-        F::visit(&function, &args, &mut visitor);
-        visitor
-    });
-    let task = Arc::new(Task::new(Work { function, args }, serial, at));
+    let names = watched.then(|| names_of::<F, A, K>(&function, &args));
+    let task = Arc::new(Task::new(Work { function, args }, home, at));
     match world::checked(|state| state.fork(F::callee(), task.clone(), at)).flatten() {
         Some((id, first)) => {
             names.iter().for_each(|names| names.tell(id));
             if first {
                 stack::pause();
             }
-            Future { task: id, shared: task }
+            Future { task: id, serial: home.serial, shared: task }
         }
         None => stack::never(),
     }
+}
+
+/// The names of what a task is given.
+#[inline(never)]
+fn names_of<F: Call<A, K>, A, K>(function: &F, args: &A) -> Box<Visitor> {
+    let mut visitor = Box::new(Visitor::of_names());
+    F::visit(function, args, &mut visitor);
+    visitor
 }
 
 /// Forces a future: what its task has returned, once it has ended.
@@ -100,27 +107,36 @@ where
 pub fn wait<T: Clone>(future: &Future<T>) -> T {
     let at = Caller::caller();
     wait_for(future);
-    let result = future.shared.result();
-    match result.as_ref() {
-        None => stranded(at),
-        Some(Ok(value)) => value.clone(),
-        Some(Err(failed)) => {
-            let mut failed = failed.clone();
-            drop(result);
-            let site = world::checked(|state| state.place("wait", at.file().into(), at.line(), at.column()));
-            failed.0.trail.extend(site);
-            // Who catches it finds the message, as of any panic; where it came through is kept aside.
-            let message = failed.0.message.clone();
-            world::checked(|state| state.task().rising = Some(Box::new(failed.0)));
-            resume_unwind(Box::new(message))
-        }
+    match future.shared.result() {
+        Ok(Some(Ok(value))) => value,
+        Ok(None) => stranded(at),
+        Ok(Some(Err(failed))) => fail_again(failed, at),
+        Err(InUse) => panic!(
+            "wait at {}:{}: the result of this future is just being cloned: its `clone` forks, waits, or touches what others race \
+             for, and is in the middle of it; `clone` should only copy",
+            at.file(),
+            at.line()
+        ),
     }
+}
+
+/// The error of a task comes out of a wait.
+#[cold]
+fn fail_again(mut failed: Failed, at: &'static Caller<'static>) -> ! {
+    let site = world::checked(|state| state.place("wait", at.file().into(), at.line(), at.column()));
+    failed.0.trail.extend(site);
+    // Who catches it finds the message, as of any panic; where it came through is kept aside.
+    let message = failed.0.message.clone();
+    world::checked(|state| state.task().rising = Some(failed.0));
+    resume_unwind(Box::new(message))
 }
 
 /// Where a wait stands.
 enum Waiting {
-    /// The task has ended, or others go on until it has.
-    Here(Arrival),
+    /// The task has ended.
+    Over,
+    /// Others go on until it has; whether that is to be noted then.
+    Here(Arrival, bool),
     /// The task runs on the pool.
     Pooled,
     /// The task belongs to another execution than this one.
@@ -130,29 +146,46 @@ enum Waiting {
 }
 
 #[track_caller]
+#[inline(always)]
 fn wait_for<T>(future: &Future<T>) {
     let at = Caller::caller();
-    let serial = future.shared.serial();
+    let Future { task, serial, .. } = *future;
     let panicking = std::thread::panicking();
-    loop {
-        let waiting = world::checked(|state| match serial {
-            SERIAL => Waiting::Pooled,
-            serial if serial != state.serial => Waiting::Foreign,
-            // Nobody who unwinds can be paused until it has.
-            _ if panicking && !state.has_ended(future.task) => Waiting::Stranded,
-            _ => Waiting::Here(state.wait(future.task, at)),
-        });
-        match waiting {
-            Some(Waiting::Here(Arrival::Go)) => return,
-            Some(Waiting::Here(arrival)) => await_turn(arrival),
-            Some(Waiting::Stranded) => stranded(at),
-            Some(Waiting::Foreign) => return foreign(future, "another execution"),
-            None if serial != SERIAL => return foreign(future, "a checked body"),
-            Some(Waiting::Pooled) => return pool::wait_until(|| future.shared.result().is_some()),
-            None => {
-                pool::wait_until(|| future.shared.result().is_some());
-                return trace::waited(future.task, at);
+    let waiting = world::checked(|state| match serial {
+        SERIAL => Waiting::Pooled,
+        serial if serial != state.serial => Waiting::Foreign,
+        // Nobody who unwinds can be paused until it has.
+        _ if panicking && !state.has_ended(task) => Waiting::Stranded,
+        _ => match state.wait(task, at) {
+            None => Waiting::Over,
+            Some(arrival) => Waiting::Here(arrival, state.notes_joins()),
+        },
+    });
+    match waiting {
+        Some(Waiting::Over) => {}
+        Some(Waiting::Here(arrival, noted)) => {
+            await_turn(arrival);
+            if noted {
+                world::checked(|state| state.join(task, at));
             }
+        }
+        other => wait_elsewhere(future, other),
+    }
+}
+
+#[cold]
+#[track_caller]
+fn wait_elsewhere<T>(future: &Future<T>, waiting: Option<Waiting>) {
+    let at = Caller::caller();
+    match waiting {
+        Some(Waiting::Over | Waiting::Here(..)) => unreachable!("that is no wait elsewhere"),
+        Some(Waiting::Stranded) => stranded(at),
+        Some(Waiting::Foreign) => foreign(future, "another execution"),
+        None if future.serial != SERIAL => foreign(future, "a checked body"),
+        Some(Waiting::Pooled) => pool::wait_until(|| future.shared.has_ended()),
+        None => {
+            pool::wait_until(|| future.shared.has_ended());
+            trace::waited(future.task, at);
         }
     }
 }
@@ -198,13 +231,22 @@ fn foreign<T>(future: &Future<T>, what: &str) {
 /// Whether it is done yet cannot be asked: in TorchScript it cannot either, and the answer would depend on the schedule.
 /// To know that something has come so far, have the task write an [`Attr`](crate::Attr) and read that.
 pub struct Future<T> {
-    pub(super) task: TaskId,
-    pub(super) shared: Arc<dyn Results<T>>,
+    task: TaskId,
+    /// The execution that the task belongs to.
+    serial: u64,
+    shared: Arc<dyn Results<T>>,
+}
+
+impl<T> Future<T> {
+    /// The future of a task that has ended already.
+    pub(super) fn done(task: TaskId, ended: impl Results<T> + 'static) -> Self {
+        Self { task, serial: SERIAL, shared: Arc::new(ended) }
+    }
 }
 
 impl<T> Clone for Future<T> {
     fn clone(&self) -> Self {
-        Self { task: self.task, shared: self.shared.clone() }
+        Self { task: self.task, serial: self.serial, shared: self.shared.clone() }
     }
 }
 
@@ -229,15 +271,21 @@ impl<T> Outcome for Future<T> {
 
 /// The result of a task, whatever its function.
 pub(super) trait Results<T>: Send + Sync {
-    fn result(&self) -> MutexGuard<'_, Option<Result<T, Failed>>>;
-    /// The execution that the task belongs to.
-    fn serial(&self) -> u64;
+    /// A clone of what the task has returned, if it has.
+    ///
+    /// # Errors
+    /// If another clone is just being made, on this stack or on one that is paused.
+    fn result(&self) -> Result<Option<Result<T, Failed>>, InUse>
+    where
+        T: Clone;
+    /// Whether it has returned.
+    fn has_ended(&self) -> bool;
     fn made(&self) -> &'static Caller<'static>;
 }
 
 /// How a task has failed.
 #[derive(Debug, Clone)]
-pub(super) struct Failed(pub(super) Raised);
+pub(super) struct Failed(pub(super) Box<Raised>);
 
 /// A function and what it is called with.
 struct Work<F, A> {
@@ -245,22 +293,49 @@ struct Work<F, A> {
     args: A,
 }
 
-/// A task: its work until it begins, its result when it has ended. One allocation for both.
+/// A task, with all that its future needs in one allocation.
 pub(super) struct Task<F: Call<A, K>, A, K> {
-    work: Mutex<Option<Work<F, A>>>,
-    result: Mutex<Option<Result<F::Out, Failed>>>,
-    serial: u64,
+    stage: Guarded<Stage<F, A, K>>,
     made: &'static Caller<'static>,
 }
 
+/// How far a task has come.
+enum Stage<F: Call<A, K>, A, K> {
+    Forked(Work<F, A>),
+    Running,
+    Ended(Result<F::Out, Failed>),
+}
+
+/// Where a task is at home.
+#[derive(Debug, Clone, Copy)]
+struct Home {
+    /// The execution that it belongs to.
+    serial: u64,
+    /// The thread that runs all tasks of that, if it is one.
+    bound: Option<Thread>,
+}
+
+impl Home {
+    /// Where nobody checks.
+    const OUTSIDE: Self = Self { serial: SERIAL, bound: None };
+}
+
 impl<F: Call<A, K>, A, K> Task<F, A, K> {
-    fn new(work: Work<F, A>, serial: u64, made: &'static Caller<'static>) -> Self {
-        Self { work: Mutex::new(Some(work)), result: Mutex::new(None), serial, made }
+    fn new(work: Work<F, A>, home: Home, made: &'static Caller<'static>) -> Self {
+        Self { stage: Guarded::new(Stage::Forked(work), home.bound), made }
     }
 
     /// One that has ended already.
     pub(super) fn done(result: Result<F::Out, Failed>, made: &'static Caller<'static>) -> Self {
-        Self { work: Mutex::new(None), result: Mutex::new(Some(result)), serial: SERIAL, made }
+        Self { stage: Guarded::new(Stage::Ended(result), None), made }
+    }
+
+    /// Takes the task to its next stage; gives the one that it was at.
+    #[inline(always)]
+    fn go_on(&self, next: Stage<F, A, K>) -> Stage<F, A, K> {
+        self.stage
+            .with(|stage| std::mem::replace(stage, next))
+            .unwrap_or_else(|_| panic!("nobody clones what is not there"))
     }
 }
 
@@ -270,12 +345,18 @@ where
     A: Send,
     F::Out: Send,
 {
-    fn result(&self) -> MutexGuard<'_, Option<Result<F::Out, Failed>>> {
-        lock(&self.result)
+    fn result(&self) -> Result<Option<Result<F::Out, Failed>>, InUse>
+    where
+        F::Out: Clone,
+    {
+        self.stage.with(|stage| match stage {
+            Stage::Ended(result) => Some(result.clone()),
+            _ => None,
+        })
     }
 
-    fn serial(&self) -> u64 {
-        self.serial
+    fn has_ended(&self) -> bool {
+        self.stage.with(|stage| matches!(stage, Stage::Ended(_))).unwrap_or(true)
     }
 
     fn made(&self) -> &'static Caller<'static> {
@@ -290,10 +371,10 @@ where
     F::Out: Send,
 {
     fn run(self: Arc<Self>) -> Option<TaskId> {
-        let work = lock(&self.work).take().expect("a task runs once");
+        let Stage::Forked(work) = self.go_on(Stage::Running) else { panic!("a task runs once") };
         let result = attempt(move || work.function.call(work.args));
         let error = result.as_ref().err().map(|failed| failed.0.clone());
-        *lock(&self.result) = Some(result);
+        self.go_on(Stage::Ended(result));
         // Whatever this drops of the user's is dropped as a part of the task.
         drop(self);
         world::checked(|state| state.end(error)).flatten()
@@ -321,12 +402,13 @@ fn failure(payload: Box<dyn Any + Send>) -> Failed {
     let message = message.unwrap_or_else(|| "a panic without a message".to_string());
     let rising = world::checked(|state| state.task().rising.take()).flatten();
     if let Some(raised) = rising.filter(|raised| raised.message == message) {
-        return Failed(*raised);
+        return Failed(raised);
     }
     let origin = world::checked(|state| state.current).unwrap_or(TaskId::MAIN);
     let trail = panics::last()
         .and_then(|place| world::checked(|state| state.place("panic", place.file.into(), place.line, place.column)));
-    Failed(Raised { class: Some("panic".to_string()), message, origin, trail: trail.into_iter().collect() })
+    let trail = trail.into_iter().collect();
+    Failed(Box::new(Raised { class: Some("panic".to_string()), message, origin, trail }))
 }
 
 /// Something that can be forked with arguments `A`: a function, a closure, or a [module](crate::Module). `K` tells which, and is

@@ -10,6 +10,7 @@ mod cell;
 mod checker;
 mod edge;
 mod fork;
+mod guarded;
 mod lift;
 mod look;
 mod module;

@@ -23,9 +23,10 @@ use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 
 use super::fork::attempt;
+use super::guarded::Thread;
 use super::look::{Kept, Look, Shown};
 use super::sites::Sites;
-use super::stack::{Driver, Job, Pause, Stack};
+use super::stack::{Driver, Job, Stacks};
 use super::state::{Begin, Met, Shared, State, Status, Strategy, Touched, Turn, Way, step_of_look};
 use super::world::{self, World};
 use super::{edge, lock, panics, stack};
@@ -105,15 +106,15 @@ impl Subject for Body {
 
     fn execution(&self, atomicity: Atomicity, limits: &Limits, names: Tasks) -> Run {
         panics::be_quiet();
-        let mut state = State::new(self.shared.clone(), atomicity, limits.clone(), names);
+        // A `Run` with coroutines stays on its thread.
+        let bound = matches!(self.driver, Driver::Coroutine(_)).then(Thread::current);
+        let mut state = State::new(self.shared.clone(), atomicity, limits.clone(), names, bound);
         state.adopted = self.adopted.clone();
         let main = Arc::new(MainJob { main: self.main.clone(), given: self.given.clone() });
         Run {
             main,
-            driver: self.driver,
             state: Some(Box::new(state)),
-            stacks: Vec::new(),
-            idle: Vec::new(),
+            stacks: Stacks::new(self.driver),
             findings: Findings::default(),
             newly_hot: BTreeSet::new(),
             outcome: None,
@@ -216,7 +217,7 @@ impl Job for MainJob {
             Err(failed) => (None, Some(failed.0)),
         };
         world::checked(|state| {
-            state.task().error = error.clone().map(Box::new);
+            state.task().error.clone_from(&error);
             state.result = kept;
         });
         meet_globals();
@@ -352,13 +353,9 @@ fn digest(shown: &[Value]) -> u128 {
 /// One execution of a body after another.
 pub(super) struct Run {
     main: Arc<MainJob>,
-    driver: Driver,
     /// Not here while tasks run: then it is in the world that they see.
     state: Option<Box<State>>,
-    /// By task: the stack that it is in the middle of something on.
-    stacks: Vec<Option<Box<Stack>>>,
-    #[expect(clippy::vec_box, reason = "a stack goes from task to task as one word")]
-    idle: Vec<Box<Stack>>,
+    stacks: Stacks,
     findings: Findings,
     newly_hot: BTreeSet<Location>,
     outcome: Option<Outcome>,
@@ -381,49 +378,22 @@ impl Run {
     fn begin(&mut self, way: Way, watched: bool) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         // Tasks that are in the middle of something are taken down; their destructors see no execution.
-        self.stacks.iter_mut().for_each(|stack| *stack = None);
+        self.stacks.clear();
         let serial = NEXT.fetch_add(1, Ordering::Relaxed);
         stack::drop_left(self.state_mut().reset(serial));
         self.main.given.iter().for_each(|given| given.restore());
         self.outcome = None;
         let main = self.main.clone();
         let watches = watched && self.watches;
-        let state = self.state_mut();
-        state.way = way;
-        state.watch = watches.then(Default::default);
-        state.begin(main);
+        self.state_mut().begin(main, way, watches.then(Default::default));
     }
 
     /// Gives control to a task, and to those that it is handed over to, until one pauses or ends and does not say who goes on.
-    fn resume(&mut self, id: TaskId) {
-        let mut task = id;
-        loop {
-            let place = task.index();
-            let pause = match self.stacks.get_mut(place) {
-                Some(Some(stack)) => stack.resume(),
-                _ => self.begin_job(place),
-            };
-            let next = match pause {
-                Pause::Stopped => None,
-                Pause::To(next) => Some(next),
-                Pause::Done(next) => {
-                    self.idle.extend(self.stacks[place].take());
-                    next
-                }
-            };
-            let Some(next) = next else { return };
-            task = next;
-        }
-    }
-
-    /// Has a task without a stack begin what it has to do.
-    fn begin_job(&mut self, place: usize) -> Pause {
-        let job = world::checked(|state| state.tasks[place].job.take()).flatten();
-        let job = job.expect("a task has a stack from its first step to its end");
-        if self.stacks.len() <= place {
-            self.stacks.resize_with(place + 1, || None);
-        }
-        self.stacks[place].insert(self.idle.pop().unwrap_or_else(|| stack::take(self.driver))).begin(job.0)
+    fn resume(&mut self, task: TaskId) {
+        self.stacks.run(task, |task| {
+            let job = world::checked(|state| state.tasks[task.index()].job.take()).flatten();
+            job.expect("a task has a stack from its first step to its end").0
+        });
     }
 
     /// Lets somebody work while the tasks of this execution can run.
@@ -555,7 +525,7 @@ impl Run {
     fn find_outcome(&mut self) {
         let state = self.state();
         let over = state.cut.is_none() && state.enabled.is_empty() && state.going.is_empty();
-        if !over || state.made.iter().any(|&task| state.is_ready(task)) {
+        if !over || (state.live > 0 && state.made.iter().any(|&task| state.is_ready(task))) {
             return;
         }
         // What nobody can have changed since the return is not looked at again.
@@ -567,7 +537,8 @@ impl Run {
         let main = &state.tasks[0];
         let error = main.error.as_deref().filter(|_| main.status == Status::Ended).cloned();
         let digests = (state.at_return.unwrap_or(at_rest), at_rest);
-        self.outcome = Some(Outcome { digests, error, deadlock: state.stuck() });
+        let deadlock = if state.live > 0 { state.stuck() } else { Vec::new() };
+        self.outcome = Some(Outcome { digests, error, deadlock });
     }
 }
 
@@ -853,7 +824,6 @@ impl Drop for Run {
     fn drop(&mut self) {
         // Before the state that their destructors might ask for.
         self.stacks.clear();
-        stack::keep(self.driver, std::mem::take(&mut self.idle));
         if let Some(mut state) = self.state.take() {
             stack::drop_left(state.reset(0));
             state.keep_room();

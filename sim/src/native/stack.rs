@@ -80,25 +80,112 @@ thread_local! {
     static IDLE: RefCell<Vec<(Driver, Box<Stack>)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A stack with nothing to do: one that was kept, if there is one of its kind.
-pub(super) fn take(driver: Driver) -> Box<Stack> {
-    let kept = IDLE.with_borrow_mut(|idle| {
-        let place = idle.iter().rposition(|(kind, _)| *kind == driver)?;
-        Some(idle.swap_remove(place).1)
-    });
-    kept.unwrap_or_else(|| Box::new(Stack::new(driver)))
+/// The stacks of the tasks of an execution.
+pub(super) struct Stacks {
+    driver: Driver,
+    /// By task: the stack that it is in the middle of something on.
+    of_tasks: Vec<Option<Box<Stack>>>,
+    /// How many of these there are.
+    busy: usize,
+    #[expect(clippy::vec_box, reason = "a stack goes from task to task as one word")]
+    idle: Vec<Box<Stack>>,
 }
 
-/// Keeps stacks that have nothing to do, as many as there is room for.
-#[expect(clippy::vec_box, reason = "it is boxed already")]
-pub(super) fn keep(driver: Driver, stacks: Vec<Box<Stack>>) {
-    let left = IDLE.with_borrow_mut(|idle| {
-        let mut stacks = stacks.into_iter();
-        let room = KEPT.saturating_sub(idle.len());
-        idle.extend(stacks.by_ref().take(room).map(|stack| (driver, stack)));
-        stacks
-    });
-    drop(left);
+impl Stacks {
+    pub(super) fn new(driver: Driver) -> Self {
+        Self { driver, of_tasks: Vec::new(), busy: 0, idle: Vec::new() }
+    }
+
+    /// Gives control to a task, and to those that it is handed over to, until one pauses or ends and does not say who goes on.
+    /// A task that has no stack yet begins with its job.
+    pub(super) fn run(&mut self, first: TaskId, mut job_of: impl FnMut(TaskId) -> Arc<dyn Job>) {
+        let _away = Away::from_here();
+        let mut task = first;
+        loop {
+            let pause = match self.of_tasks.get_mut(task.index()) {
+                Some(Some(stack)) => stack.go_on(),
+                _ => {
+                    // Whatever runs now is on this stack, and not on the one that control came back from.
+                    SWITCH.set(ptr::null());
+                    let job = job_of(task);
+                    self.begin(task, job)
+                }
+            };
+            task = match pause {
+                Pause::To(next) => next,
+                Pause::Stopped => return,
+                Pause::Done(next) => {
+                    self.busy -= 1;
+                    if let Some(stack) = self.of_tasks[task.index()].take() {
+                        self.idle.push(stack);
+                    }
+                    match next {
+                        Some(next) => next,
+                        None => return,
+                    }
+                }
+            };
+        }
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, task: TaskId, job: Arc<dyn Job>) -> Pause {
+        if self.of_tasks.len() <= task.index() {
+            self.of_tasks.resize_with(task.index() + 1, || None);
+        }
+        let stack = self.idle.pop().unwrap_or_else(|| self.take());
+        self.busy += 1;
+        self.of_tasks[task.index()].insert(stack).start(job)
+    }
+
+    /// A stack with nothing to do: one that was kept, if there is one of its kind.
+    #[cold]
+    fn take(&self) -> Box<Stack> {
+        let kept = IDLE.with_borrow_mut(|idle| {
+            let place = idle.iter().rposition(|(kind, _)| *kind == self.driver)?;
+            Some(idle.swap_remove(place).1)
+        });
+        kept.unwrap_or_else(|| Box::new(Stack::new(self.driver)))
+    }
+
+    /// Takes down the stacks of tasks that are in the middle of something.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        if std::mem::take(&mut self.busy) > 0 {
+            self.of_tasks.iter_mut().for_each(|stack| *stack = None);
+        }
+    }
+}
+
+impl Drop for Stacks {
+    /// Keeps stacks that have nothing to do, as many as there is room for.
+    fn drop(&mut self) {
+        self.clear();
+        let stacks = IDLE.with_borrow_mut(|idle| {
+            let mut stacks = std::mem::take(&mut self.idle).into_iter();
+            let room = KEPT.saturating_sub(idle.len());
+            idle.extend(stacks.by_ref().take(room).map(|stack| (self.driver, stack)));
+            stacks
+        });
+        drop(stacks);
+    }
+}
+
+/// Control goes from here to other stacks; when it is back for good, what pauses the stack that runs is what it was.
+struct Away(*const Switch);
+
+impl Away {
+    #[inline(always)]
+    fn from_here() -> Self {
+        Self(SWITCH.replace(ptr::null()))
+    }
+}
+
+impl Drop for Away {
+    #[inline(always)]
+    fn drop(&mut self) {
+        SWITCH.set(self.0);
+    }
 }
 
 impl Stack {
@@ -111,19 +198,33 @@ impl Stack {
     }
 
     /// Has a stack with nothing to do begin a job; runs it until it pauses or is done.
-    #[inline(always)]
+    #[cfg(test)]
     pub(super) fn begin(&mut self, job: Arc<dyn Job>) -> Pause {
+        let _away = Away::from_here();
+        self.start(job)
+    }
+
+    /// Has a stack that is in the middle of a job go on, until it pauses or is done.
+    #[cfg(test)]
+    pub(super) fn resume(&mut self) -> Pause {
+        let _away = Away::from_here();
+        self.go_on()
+    }
+
+    /// Begins a job, for somebody who is [`Away`].
+    #[inline(always)]
+    fn start(&mut self, job: Arc<dyn Job>) -> Pause {
         match self {
-            Stack::Coroutine(fiber) => fiber.begin(job),
+            Stack::Coroutine(fiber) => fiber.start(job),
             Stack::Thread(baton) => baton.resume(Some(job)),
         }
     }
 
-    /// Has a stack that is in the middle of a job go on, until it pauses or is done.
-    #[inline]
-    pub(super) fn resume(&mut self) -> Pause {
+    /// Goes on with a job, for somebody who is [`Away`].
+    #[inline(always)]
+    fn go_on(&mut self) -> Pause {
         match self {
-            Stack::Coroutine(fiber) => fiber.resume(),
+            Stack::Coroutine(fiber) => fiber.go_on(),
             Stack::Thread(baton) => baton.resume(None),
         }
     }
@@ -154,8 +255,8 @@ fn give_back(pause: Pause) {
         return super::baton::pause(pause);
     }
     // SAFETY: `SWITCH` is not null, so control is on the stack of the coroutine that set it: whenever control leaves a
-    // coroutine, by a pause or by its end, `Fiber::resume` puts back what was there before. The yielder is borrowed by
-    // the coroutine's function for as long as that has not returned, and it has not, for it called us. It is used by the
+    // coroutine, by a pause or by its end, to a stack that calls anything but the next coroutine, that sets it to null or puts
+    // back what was there before ([`Away`], [`Stacks::run`]). The yielder is borrowed by the coroutine's function for as long as that has not returned, and it has not, for it called us. It is used by the
     // thread that runs it, because a `Fiber` is not `Send`.
     unsafe { &*switch }.suspend(pause);
     SWITCH.set(switch);
@@ -205,27 +306,40 @@ impl Fiber {
     }
 
     #[inline(always)]
-    fn begin(&mut self, job: Arc<dyn Job>) -> Pause {
-        assert!(!self.busy, "a job is given to a stack that has none");
+    fn start(&mut self, job: Arc<dyn Job>) -> Pause {
+        if self.busy {
+            not_so("a job is given to a stack that has none");
+        }
+        self.busy = true;
         JOB.set(Some(ManuallyDrop::new(job)));
-        self.run()
+        self.switch()
     }
 
-    #[inline]
-    fn resume(&mut self) -> Pause {
-        assert!(self.busy, "a stack goes on with the job that it has");
-        self.run()
+    #[inline(always)]
+    fn go_on(&mut self) -> Pause {
+        if !self.busy {
+            not_so("a stack goes on with the job that it has");
+        }
+        self.switch()
     }
 
-    #[inline]
-    fn run(&mut self) -> Pause {
-        let before = SWITCH.replace(ptr::null());
-        let result = self.coroutine.resume(());
-        SWITCH.set(before);
-        let CoroutineResult::Yield(pause) = result else { unreachable!("it was given a job") };
-        self.busy = !matches!(pause, Pause::Done(_));
+    /// Control is back on the stack that this was called from when it returns, but `SWITCH` is still that of the coroutine.
+    #[inline(always)]
+    fn switch(&mut self) -> Pause {
+        let CoroutineResult::Yield(pause) = self.coroutine.resume(()) else { not_so("it was given a job") };
+        if let Pause::Done(_) = pause {
+            self.busy = false;
+        }
         pause
     }
+}
+
+/// An invariant does not hold.
+#[cold]
+fn not_so(what: &str) -> ! {
+    // It is no task that panics.
+    SWITCH.set(ptr::null());
+    panic!("{what}");
 }
 
 /// Memory for a stack that begins somewhat below its end, each somewhere else. All ends lie at the same place of a page, and so

@@ -182,7 +182,7 @@ where
     let result = function.call(args);
     let task = TaskId::new(FIRST_FUTURE | FUTURES.fetch_add(1, Ordering::Relaxed));
     body.end(tensors_of(&result), task, at);
-    Future { task, shared: Arc::new(Task::<F, A, K>::done(Ok(result), at)) }
+    Future::done(task, Task::<F, A, K>::done(Ok(result), at))
 }
 
 /// A future was waited for, maybe in a trace.

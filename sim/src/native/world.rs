@@ -34,33 +34,38 @@ thread_local! {
     static WORLD: RefCell<ManuallyDrop<World>> = const { RefCell::new(ManuallyDrop::new(World::Plain)) };
 }
 
+/// Does something with the world. Nothing of the user's may run inside, neither code nor destructors.
+///
+/// Everything that a task does comes here, so this is to stand in the function that calls: `LocalKey::with` would not.
+#[inline(always)]
+pub(super) fn with<R>(work: impl FnOnce(&mut World) -> R) -> R {
+    match WORLD.try_with(|world| work(&mut world.borrow_mut())) {
+        Ok(result) => result,
+        Err(_) => unreachable!("it is never dropped"),
+    }
+}
+
 /// Takes the world away; what is left is nowhere.
 pub(super) fn take() -> World {
-    WORLD.with_borrow_mut(|world| std::mem::take(&mut **world))
+    with(std::mem::take)
 }
 
 /// Puts a world in place.
 ///
 /// # Panics
 /// If there is one: a harness inside of a harness was refused before.
-pub(super) fn put(world: World) {
-    WORLD.with_borrow_mut(|current| {
-        assert!(matches!(**current, World::Plain), "one world at a time");
-        **current = world;
+pub(super) fn put(new: World) {
+    with(|world| {
+        let old = std::mem::replace(world, new);
+        assert!(matches!(old, World::Plain), "one world at a time");
     });
-}
-
-/// Does something with the world. Nothing of the user's may run inside, neither code nor destructors.
-#[inline]
-pub(super) fn with<R>(work: impl FnOnce(&mut World) -> R) -> R {
-    WORLD.with_borrow_mut(|world| work(world))
 }
 
 /// Does something with the execution that this code belongs to; `None` if it belongs to none. Nothing of the user's may
 /// run inside, neither code nor destructors.
-#[inline]
+#[inline(always)]
 pub(super) fn checked<R>(work: impl FnOnce(&mut State) -> R) -> Option<R> {
-    WORLD.with_borrow_mut(|world| match &mut **world {
+    with(|world| match world {
         World::Checked(state) => Some(work(state)),
         _ => None,
     })
@@ -68,7 +73,7 @@ pub(super) fn checked<R>(work: impl FnOnce(&mut State) -> R) -> Option<R> {
 
 /// Does something with the trace that this code belongs to, as [`checked`] does with an execution.
 pub(super) fn traced<R>(work: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
-    WORLD.with_borrow_mut(|world| match &mut **world {
+    with(|world| match world {
         World::Traced(recorder) => Some(work(recorder)),
         _ => None,
     })
@@ -77,7 +82,7 @@ pub(super) fn traced<R>(work: impl FnOnce(&mut Recorder) -> R) -> Option<R> {
 /// What kind of world this code belongs to.
 #[inline]
 pub(super) fn kind() -> Kind {
-    WORLD.with_borrow(|world| match **world {
+    with(|world| match world {
         World::Plain => Kind::Plain,
         World::Checked(_) => Kind::Checked,
         World::Traced(_) => Kind::Traced,

@@ -19,10 +19,11 @@ use forkcheck_scheduler::pool::Join;
 use forkcheck_scheduler::{Choice, Clock, Enabled, Footprint, Location, Moment, Scheduler, TaskId, Tasks};
 use rustc_hash::FxHashSet;
 
+use super::guarded::Thread;
 use super::sites::Sites;
 use super::stack::Job;
 use super::watch::Watch;
-use super::{lock, look};
+use super::{lock, look, outside};
 use crate::check::joins::Joined;
 use crate::config::{Atomicity, Limits};
 use crate::execution::{Cut, Raised, Site};
@@ -32,8 +33,8 @@ use crate::machine::{GENERATOR_SEED, LIMITS_EVERY, Ready};
 mod step;
 mod task;
 
-use step::mix;
 pub(super) use step::{Arrival, Place, Step, Taken, Touched, await_turn, step, step_of_look, store, touch};
+use step::{SPREAD, mix};
 use task::is_ready;
 pub(super) use task::{JobBox, Status, Task};
 
@@ -135,6 +136,8 @@ impl std::fmt::Debug for Strategy {
 pub(super) struct State {
     /// Tells this execution from all others of the process.
     pub(super) serial: u64,
+    /// The thread that all tasks run on, if it is one: what they make is bound to it.
+    pub(super) bound: Option<Thread>,
     pub(super) way: Way,
     /// Whether a guide is asked before each access.
     pub(super) asks: bool,
@@ -171,6 +174,10 @@ pub(super) struct State {
     pub(super) adopted: Arc<FxHashSet<SlotId>>,
     pub(super) joined: Vec<Joined>,
     pub(super) steps: u64,
+    /// The number of the step at which to look whether the execution goes on.
+    look_at: u64,
+    /// The number of this execution, if an access is all that is to be noted of one; otherwise that of none.
+    quickly: u64,
     pub(super) cut: Option<Cut>,
     /// Made when somebody asks for it, for that takes as long as a short execution.
     generator: Option<Generator>,
@@ -200,12 +207,19 @@ pub(super) enum Turn {
 }
 
 impl State {
-    pub(super) fn new(shared: Arc<Mutex<Shared>>, atomicity: Atomicity, limits: Limits, names: Tasks) -> Self {
+    pub(super) fn new(
+        shared: Arc<Mutex<Shared>>,
+        atomicity: Atomicity,
+        limits: Limits,
+        names: Tasks,
+        bound: Option<Thread>,
+    ) -> Self {
         let memory = Memory::with_limit(limits.memory);
         let known = lock(&shared).known.clone();
         let Room { tasks, made, ready, going, enabled, woken, order, joined } = ROOM.take();
         Self {
             serial: 0,
+            bound,
             way: Way::Guided,
             asks: true,
             atomicity,
@@ -232,6 +246,8 @@ impl State {
             adopted: Arc::default(),
             joined,
             steps: 0,
+            look_at: 0,
+            quickly: outside::SERIAL,
             cut: None,
             generator: None,
             drawn: false,
@@ -261,21 +277,25 @@ impl State {
     pub(super) fn reset(&mut self, serial: u64) -> Left {
         let mut left = Left::default();
         self.serial = serial;
-        for task in self.made.drain(..) {
-            let task = &mut self.tasks[task.index()];
-            task.born = false;
-            task.status = Status::Ended;
-            left.jobs.extend(task.job.take());
+        for &id in &self.made {
+            let task = &mut self.tasks[id.index()];
+            (task.born, task.status) = (false, Status::Ended);
             task.waiters.clear();
             task.forked.clear();
-            (task.fork, task.waits_at, task.error, task.rising) = (None, None, None, None);
+            if task.job.is_some() {
+                left.jobs.extend(task.job.take());
+            }
+            if task.error.is_some() || task.rising.is_some() || task.fork.is_some() {
+                (task.fork, task.error, task.rising) = (None, None, None);
+            }
         }
+        self.made.clear();
         self.ready.clear();
         self.give_up();
         self.woken.clear();
         self.order.clear();
         self.joined.clear();
-        (self.steps, self.live, self.cut, self.at_return) = (0, 0, None, None);
+        (self.steps, self.look_at, self.live, self.cut, self.at_return) = (0, 0, 0, None, None);
         (self.alone, self.leading, self.looked) = (false, false, false);
         if self.drawn {
             (self.generator, self.drawn) = (None, false);
@@ -295,18 +315,19 @@ impl State {
     }
 
     /// Makes main, about to begin.
-    pub(super) fn begin(&mut self, job: Arc<dyn Job>) {
-        self.give_birth(TaskId::MAIN, job);
-        self.tasks[0].clock = Clock::root();
-        self.tasks[0].modes = Modes::default();
+    pub(super) fn begin(&mut self, job: Arc<dyn Job>, way: Way, watch: Option<Box<Watch>>) {
+        self.quickly = if way == Way::Searched && watch.is_none() { self.serial } else { outside::SERIAL };
+        (self.way, self.watch) = (way, watch);
+        let main = self.give_birth(TaskId::MAIN, job);
+        (main.clock, main.modes) = (Clock::root(), Modes::default());
         self.current = TaskId::MAIN;
         self.going.push(TaskId::MAIN);
     }
 
     #[inline(always)]
-    fn give_birth(&mut self, id: TaskId, job: Arc<dyn Job>) {
+    fn give_birth(&mut self, id: TaskId, job: Arc<dyn Job>) -> &mut Task {
         if self.tasks.len() <= id.index() {
-            self.tasks.resize_with(id.index() + 1, Task::new);
+            self.make_tasks(id);
         }
         if self.way == Way::Guided {
             self.ready.add(id);
@@ -321,7 +342,14 @@ impl State {
         task.status = Status::Going;
         task.job = Some(JobBox(job));
         (task.slots, task.beginning) = (0, None);
-        task.deeds = u64::from(id.number());
+        task.deeds = u64::from(id.number()).wrapping_mul(SPREAD);
+        task
+    }
+
+    /// A task with a higher number than any before.
+    #[cold]
+    fn make_tasks(&mut self, id: TaskId) {
+        self.tasks.resize_with(id.index() + 1, Task::new);
     }
 
     /// The generator of random numbers, which begins alike in every execution.
@@ -416,19 +444,30 @@ impl State {
     /// Stops the execution.
     pub(super) fn stop(&mut self, cut: Cut) {
         self.cut.get_or_insert(cut);
+        self.look_at = 0;
     }
 
     /// Counts a step; says whether the execution goes on.
     #[inline(always)]
     fn count(&mut self) -> bool {
         self.steps += 1;
+        self.steps < self.look_at || self.goes_on()
+    }
+
+    /// Looks at the limits, and says when to look again.
+    #[cold]
+    fn goes_on(&mut self) -> bool {
         if self.steps > self.limits.steps {
             self.stop(Cut::Steps(self.limits.steps));
         }
         if self.steps.is_multiple_of(LIMITS_EVERY) && self.limits.expired() {
             self.stop(Cut::Time);
         }
-        self.cut.is_none()
+        if self.cut.is_some() {
+            return false;
+        }
+        self.look_at = (self.steps + 1).next_multiple_of(LIMITS_EVERY).min(self.limits.steps.saturating_add(1));
+        true
     }
 
     /// Has the strategy pick who steps next, who then goes on.
@@ -438,11 +477,11 @@ impl State {
         let picked = Choice::new(self).map(|choice| scheduler.0.pick(&choice));
         self.scheduler = Some(scheduler);
         let task = picked?;
-        if !self.leave(task) {
-            self.refuse(task);
-            return None;
+        if self.leave(task) {
+            return Some(task);
         }
-        Some(task)
+        self.refuse(task);
+        None
     }
 
     /// Who goes on now; nobody if everybody stands before a choice that is not ours, or the
@@ -456,8 +495,17 @@ impl State {
             self.give_up();
             return None;
         }
-        self.current = self.going.pop().or_else(|| self.choose())?;
+        self.current = self.next_task()?;
         Some(Turn::Run(self.current))
+    }
+
+    /// Who goes on before anybody is asked, or else who a strategy picks.
+    #[inline(always)]
+    fn next_task(&mut self) -> Option<TaskId> {
+        match self.going.pop() {
+            Some(task) => Some(task),
+            None => self.choose(),
+        }
     }
 
     /// What all executions of the body share.
@@ -486,13 +534,12 @@ impl State {
         }
         let parent = self.current;
         let child = self.child(parent, callee);
-        let clock = self.clocks.then(|| self.task().clock.fork(child));
-        let task = self.task();
+        let task = &mut self.tasks[parent.index()];
         task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(child.number()));
         task.forked.push(child);
         let modes = task.modes.clone();
-        self.give_birth(child, job);
-        let task = &mut self.tasks[child.index()];
+        let clock = self.clocks.then(|| task.clock.fork(child));
+        let task = self.give_birth(child, job);
         task.modes = modes;
         if let Some(clock) = clock {
             task.clock = clock;
@@ -510,14 +557,23 @@ impl State {
     }
 
     /// The task that this fork of `parent` makes: the same as the last time if the parent forks the same.
+    #[inline(always)]
     fn child(&mut self, parent: TaskId, callee: &'static str) -> TaskId {
+        let place = self.tasks[parent.index()].forked.len();
+        // Mostly it is the same text in the same place.
+        match self.kin.get(parent.index()).and_then(|kin| kin.get(place)) {
+            Some(kin) if std::ptr::eq(kin.callee, callee) => kin.child,
+            _ => self.other_child(parent, callee, place),
+        }
+    }
+
+    #[inline(never)]
+    fn other_child(&mut self, parent: TaskId, callee: &'static str, place: usize) -> TaskId {
         if self.kin.len() <= parent.index() {
             self.kin.resize_with(parent.index() + 1, Vec::new);
         }
-        let place = self.tasks[parent.index()].forked.len();
         let known = self.kin[parent.index()].get(place).copied();
-        // Mostly it is the same text in the same place.
-        if let Some(kin) = known.filter(|kin| std::ptr::eq(kin.callee, callee) || kin.callee == callee) {
+        if let Some(kin) = known.filter(|kin| kin.callee == callee) {
             return kin.child;
         }
         let name = super::fork::short_name(callee);
@@ -536,32 +592,53 @@ impl State {
         self.joined.push(Joined { task, join, site, calls: Arc::default() });
     }
 
-    /// Whether the wait is over; if not, the caller gives way and asks again.
-    pub(super) fn wait(&mut self, target: TaskId, at: &'static Caller<'static>) -> Arrival {
+    /// Begins a wait. What comes of it, if the task has not ended: then the caller [joins](State::join) it when its turn has come.
+    pub(super) fn wait(&mut self, target: TaskId, at: &'static Caller<'static>) -> Option<Arrival> {
         let id = self.current;
-        if self.tasks[target.index()].status != Status::Ended {
-            self.tasks[target.index()].waiters.push(id);
-            self.tasks[id.index()].waits_at = Some(at);
-            self.set_status(id, Status::Waiting(target));
-            if let Some(mut watch) = self.watch.take() {
-                watch.find_deadlock(self, id);
-                self.watch = Some(watch);
-            }
-            return self.give_way(id);
-        }
         self.count();
+        let task = &mut self.tasks[id.index()];
+        task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(target.number()) ^ 1 << 63);
+        let awaited = &mut self.tasks[target.index()];
+        if awaited.status == Status::Ended {
+            self.join(target, at);
+            return None;
+        }
+        awaited.waiters.push(id);
+        self.tasks[id.index()].waits_at = Some(at);
+        self.set_status(id, Status::Waiting(target));
+        if let Some(mut watch) = self.watch.take() {
+            watch.find_deadlock(self, id);
+            self.watch = Some(watch);
+        }
+        Some(self.give_way(id))
+    }
+
+    /// Whether anybody wants to know of joins.
+    #[inline]
+    pub(super) fn notes_joins(&self) -> bool {
+        self.clocks || self.watch.is_some()
+    }
+
+    /// The wait is over: all that the task did comes before what follows.
+    #[inline(always)]
+    pub(super) fn join(&mut self, target: TaskId, at: &'static Caller<'static>) {
+        if self.notes_joins() {
+            self.note_wait(target, at);
+        }
+    }
+
+    #[inline(never)]
+    fn note_wait(&mut self, target: TaskId, at: &'static Caller<'static>) {
+        assert!(self.has_ended(target), "who waits goes on after the end");
+        let id = self.current;
         if self.clocks {
             let last = self.tasks[target.index()].clock.clone();
-            self.task().clock.wait(&last);
+            self.tasks[id.index()].clock.wait(&last);
         }
-        let task = self.task();
-        task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(target.number()) ^ 1 << 63);
-        task.waits_at = None;
         if self.watch.is_some() {
             let site = self.site("wait", Some(at));
             self.note_join(id, Join::Wait(target.number()), site);
         }
-        Arrival::Go
     }
 
     pub(super) fn has_ended(&self, task: TaskId) -> bool {
@@ -575,28 +652,38 @@ impl State {
     }
 
     /// The task that runs has ended. Says who goes on, if that is known.
-    pub(super) fn end(&mut self, error: Option<Raised>) -> Option<TaskId> {
+    pub(super) fn end(&mut self, error: Option<Box<Raised>>) -> Option<TaskId> {
         let id = self.current;
-        let task = self.task();
+        let task = &mut self.tasks[id.index()];
         // An error is a deed too: the last thing that a task read may be all that tells it from another one.
         task.deeds = mix(task.deeds, u64::from(error.is_some()));
-        task.error = error.map(Box::new);
-        let mut waiters = std::mem::take(&mut task.waiters);
+        if error.is_some() {
+            task.error = error;
+        }
+        let waits = !task.waiters.is_empty();
         self.live -= 1;
         self.set_status(id, Status::Ended);
         if let Some(watch) = &mut self.watch {
             watch.ended(id);
         }
+        if waits {
+            self.wake_waiters(id);
+        }
+        match self.give_way(id) {
+            Arrival::To(next) => Some(next),
+            _ => None,
+        }
+    }
+
+    /// Who waits for the task goes on.
+    fn wake_waiters(&mut self, id: TaskId) {
+        let mut waiters = std::mem::take(&mut self.tasks[id.index()].waiters);
         for waiter in waiters.drain(..) {
             self.set_status(waiter, Status::Going);
             self.going.push(waiter);
         }
         // Its room is used again.
         self.tasks[id.index()].waiters = waiters;
-        match self.give_way(id) {
-            Arrival::To(next) => Some(next),
-            _ => None,
-        }
     }
 
     /// An enabled task takes its step.
@@ -667,9 +754,11 @@ impl State {
     /// A number by which one sees, mostly, that this moment is another one: how many tasks there are, and what some of those have
     /// done that are about to step.
     pub(super) fn moment(&self) -> u64 {
-        let counts = (self.made.len() as u64) << 32 | self.enabled.len() as u64;
-        let some = self.order.last().copied().into_iter().chain(self.enabled.iter().take(8));
-        some.fold(counts, |sum, task| mix(sum, mix(self.tasks[task.index()].deeds, u64::from(task.number()))))
+        let mut sum = (self.made.len() as u64) << 32 | self.enabled.len() as u64;
+        let mut add = |task: TaskId| sum = mix(sum ^ u64::from(task.number()), self.tasks[task.index()].deeds);
+        self.order.last().copied().into_iter().for_each(&mut add);
+        self.enabled.as_slice().iter().take(8).copied().for_each(&mut add);
+        sum
     }
 
     /// A place that an error has come through.

@@ -134,6 +134,7 @@ pub(in crate::native) fn touch(
     }
 }
 
+/// With all that it asks it is one piece of machine code: to call and return would be a fifth of it.
 #[inline(never)]
 fn arrive_quickly(place: &Place, kind: Kind, at: &'static Caller<'static>) -> Option<Arrival> {
     world::checked(|state| state.arrive_quickly(place, kind, at)).flatten()
@@ -196,27 +197,26 @@ pub(in crate::native) fn await_turn(arrival: Arrival) {
 
 impl State {
     /// What comes of an access, if it is taken whole and nobody watches or guides. It is summed up beforehand, so there is nothing
-    /// to do when its turn has come. With all that it asks it is one piece of machine code: to call and return would be a fifth of it.
-    #[inline(never)]
+    /// to do when its turn has come.
+    #[inline(always)]
     fn arrive_quickly(&mut self, place: &Place, kind: Kind, at: &'static Caller<'static>) -> Option<Arrival> {
-        let own = place.serial == self.serial || place.slot.owner() == u32::MAX;
+        let own = place.serial == self.quickly || (place.slot.owner() == u32::MAX && self.quickly != outside::SERIAL);
         let whole = kind != Kind::Update || self.atomicity == Atomicity::Op;
-        let quick = own && whole && self.way == Way::Searched && self.watch.is_none() && !std::thread::panicking();
-        if !quick || !self.count() {
+        if !own || !whole || self.quickly == outside::SERIAL || std::thread::panicking() || !self.count() {
             return None;
         }
         let location = Location(place.slot.bits());
         let hot = self.is_hot(location);
         let id = self.current;
         let task = &mut self.tasks[id.index()];
-        task.deeds = mix(task.deeds, u64::from(at.line()) << 32 | u64::from(at.column()));
-        task.deeds = mix(task.deeds, location.0 ^ (kind as u64) << 62);
+        task.deeds = mix(task.deeds ^ place_of(Some(at)), deed(location, kind));
         if !hot {
             return Some(Arrival::Go);
         }
         task.parked.is_about_one(location, kind);
         (task.parked.phase, task.parked.half, task.parked.splits) = (0, false, true);
-        self.park(id);
+        task.status = Status::Parked;
+        self.enable(id);
         Some(self.give_way(id))
     }
 
@@ -303,7 +303,7 @@ impl State {
         if self.way != Way::Searched || self.cut.is_some() || self.stale {
             return Arrival::Pause;
         }
-        let Some(next) = self.going.pop().or_else(|| self.choose()) else { return Arrival::Pause };
+        let Some(next) = self.next_task() else { return Arrival::Pause };
         if next == id {
             return Arrival::Go;
         }
@@ -315,6 +315,12 @@ impl State {
     #[inline(always)]
     fn park(&mut self, id: TaskId) {
         self.set_status(id, Status::Parked);
+        self.enable(id);
+    }
+
+    /// The task is one of those of which one is picked.
+    #[inline(always)]
+    fn enable(&mut self, id: TaskId) {
         assert!(self.enabled.insert(id), "a task is parked once");
         // Before the first step all tasks count as woken.
         if self.order.last() != Some(&id) {
@@ -326,15 +332,16 @@ impl State {
     fn pass(&mut self, step: &Step<'_>) -> bool {
         let task = &mut self.tasks[self.current.index()];
         let half = std::mem::take(&mut task.parked.half);
-        let (line, column) = step.at.map_or((0, 0), |at| (at.line(), at.column()));
-        task.deeds = mix(task.deeds, u64::from(line) << 32 | u64::from(column));
-        for touched in step.touches {
-            let access = &touched.access;
+        let at = place_of(step.at);
+        if step.touches.is_empty() {
+            task.deeds = mix(task.deeds, at);
+        }
+        for Touched { access, .. } in step.touches {
             let region = match &access.region {
                 Region::Whole => 0,
                 region => hash_of(region),
             };
-            task.deeds = mix(task.deeds, access.location.0 ^ region.rotate_left(7) ^ (access.kind as u64) << 62);
+            task.deeds = mix(task.deeds ^ at, deed(access.location, access.kind) ^ region.rotate_left(7));
         }
         if let Some(mut watch) = self.watch.take() {
             let site = self.site(step.operator, step.at);
@@ -386,10 +393,25 @@ impl State {
     }
 }
 
+/// A place in the source as a word.
+#[inline(always)]
+fn place_of(at: Option<&Caller<'_>>) -> u64 {
+    at.map_or(0, |at| u64::from(at.line()) << 32 | u64::from(at.column()))
+}
+
+/// An access of a whole location as a word.
+#[inline(always)]
+fn deed(location: Location, kind: Kind) -> u64 {
+    location.0 ^ (kind as u64) << 62
+}
+
+/// Makes a small number fill a word.
+pub(super) const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Multiplies and folds, so that every bit of the result depends on all of both.
 #[inline]
 pub(super) fn mix(hash: u64, word: u64) -> u64 {
-    let product = u128::from(hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(u128::from(word ^ 0xa409_3822_299f_31d1 | 1));
+    let product = u128::from(hash ^ SPREAD).wrapping_mul(u128::from(word ^ 0xa409_3822_299f_31d1 | 1));
     (product as u64) ^ ((product >> 64) as u64).rotate_left(17) ^ word
 }
 

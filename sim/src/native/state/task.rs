@@ -46,7 +46,7 @@ pub(in crate::native) struct Task {
     pub(in crate::native) clock: Clock,
     /// Where it was forked, if anybody watches.
     pub(in crate::native) fork: Option<(Site, Arc<[Site]>)>,
-    /// Where it waits.
+    /// Where it waits, if it does.
     pub(in crate::native) waits_at: Option<&'static Caller<'static>>,
     pub(in crate::native) error: Option<Box<Raised>>,
     /// The error that came out of its last wait, as long as it may be on its way up.
@@ -102,12 +102,18 @@ impl Parked {
     }
 
     /// Sets the footprint to one access of something that has a location for itself.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_about_one(&mut self, location: Location, kind: Kind) {
         self.one = Some((location, kind));
-        if let Some(footprint) = self.footprint.take() {
-            *self.room.get_mut() = Some(footprint);
+        if self.footprint.get().is_some() {
+            self.make_room();
         }
+    }
+
+    /// Somebody has asked for the footprint before this one: it is made in the same place.
+    #[inline(never)]
+    fn make_room(&mut self) {
+        *self.room.get_mut() = self.footprint.take();
     }
 }
 
