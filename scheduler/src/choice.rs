@@ -42,6 +42,12 @@ pub trait Scheduler {
         let _ = ending;
     }
 
+    /// Has the next execution be the one of this number, counted from 0, so that several schedulers can share a campaign. Where
+    /// chance plays no part there is nothing to do.
+    fn seek(&mut self, run: u64) {
+        let _ = run;
+    }
+
     /// The seed that repeats the current execution as the first of a new campaign, if chance plays a part.
     fn run_seed(&self) -> Option<u64> {
         None

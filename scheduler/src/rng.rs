@@ -3,31 +3,57 @@
 //! The distributions of the `rand` crates change between their versions, the words of ChaCha8 do not. What is
 //! made of the words here is frozen: a printed seed must repeat its run for ever.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Core;
+use rand_chacha::rand_core::SeedableRng as _;
+use rand_chacha::rand_core::block::Generator as _;
 
 /// A stream of random numbers, fixed by its seed.
+///
+/// The words that the core makes at once are kept here and not by the crate's `ChaCha8Rng`, which could only be replaced where
+/// another seed is wanted, and one is for each execution.
 #[derive(Debug, Clone)]
-pub struct Rng(ChaCha8Rng);
+pub struct Rng {
+    core: ChaCha8Core,
+    words: [u32; WORDS],
+    /// How many of these are drawn.
+    drawn: usize,
+}
+
+/// How many words the core makes at once.
+const WORDS: usize = 64;
 
 impl Rng {
     /// The stream of `seed`.
     pub fn new(seed: u64) -> Self {
-        // Our own key, because the expansion of small seeds is a detail of the crate.
-        let mut key = *b"........forkcheck: who goes next";
-        key[..8].copy_from_slice(&seed.to_le_bytes());
-        Self(ChaCha8Rng::from_seed(key))
+        Self { core: core(seed), words: [0; WORDS], drawn: WORDS }
     }
 
-    /// The next 64 bits.
+    /// Becomes the stream of another seed, from its start.
+    pub fn reseed(&mut self, seed: u64) {
+        (self.core, self.drawn) = (core(seed), WORDS);
+    }
+
+    /// The next 64 bits: two times 32, the lower ones first.
     pub fn next_u64(&mut self) -> u64 {
-        self.0.next_u64()
+        let low = self.next_u32();
+        u64::from(self.next_u32()) << 32 | u64::from(low)
     }
 
     /// The next 32 bits.
     #[inline]
     pub fn next_u32(&mut self) -> u32 {
-        self.0.next_u32()
+        if self.drawn >= WORDS {
+            self.refill();
+        }
+        let word = self.words[self.drawn];
+        self.drawn += 1;
+        word
+    }
+
+    #[cold]
+    fn refill(&mut self) {
+        self.core.generate(&mut self.words);
+        self.drawn = 0;
     }
 
     /// A number below `n`, each equally likely (Lemire, 2019: multiply, and reject the few that would be favoured).
@@ -67,6 +93,14 @@ impl Rng {
     }
 }
 
+/// What makes the words of `seed`.
+fn core(seed: u64) -> ChaCha8Core {
+    // Our own key, because the expansion of small seeds is a detail of the crate.
+    let mut key = *b"........forkcheck: who goes next";
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    ChaCha8Core::from_seed(key)
+}
+
 /// The seed of run `i` in a campaign with the seed `seed`, fixed for ever.
 ///
 /// Run 0 has the campaign's own seed. Hence a campaign that is started with the seed of any run repeats that run as
@@ -89,6 +123,8 @@ fn mix(mut z: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::Rng as _;
 
     /// The values come from another implementation of ChaCha8 and of the rules above.
     #[test]
@@ -109,6 +145,25 @@ mod tests {
             [42, 0x989b3f130a063869, 0x290db4bf2570ded7, 0xfb16b4ac08c7b90a]
         );
         assert_eq!(run_seed(0, 1), 0xe220a8397b1dcdaf);
+    }
+
+    #[test]
+    fn the_words_are_those_of_the_crate_and_another_seed_begins_anew() {
+        let mut key = *b"........forkcheck: who goes next";
+        key[..8].copy_from_slice(&9u64.to_le_bytes());
+        let mut theirs = ChaCha8Rng::from_seed(key);
+        let mut rng = Rng::new(8);
+        // Of two numbers of 64 bits that lie across the end of a block one is asked for here.
+        for drawn in [0, 1, 63, 64, 200] {
+            (0..drawn).for_each(|_| _ = rng.next_u32());
+            rng.reseed(9);
+            assert_eq!(rng.next_u64(), Rng::new(9).next_u64());
+        }
+        rng.reseed(9);
+        for draws in 1..100 {
+            assert_eq!(rng.next_u32(), theirs.next_u32());
+            (0..draws % 5).for_each(|_| assert_eq!(rng.next_u64(), theirs.next_u64()));
+        }
     }
 
     #[test]

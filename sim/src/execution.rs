@@ -120,9 +120,15 @@ pub trait Execution: System + Sized {
         self
     }
 
-    /// Runs from the start to the end as a strategy says, which has begun.
-    fn campaign(&mut self, mut scheduler: Box<dyn Scheduler + Send>) -> Ending {
-        forkcheck_scheduler::run(self, scheduler.as_mut())
+    /// Goes back to `start`, where no step was taken yet, and runs to the end as a strategy says, which has begun; gives it back for
+    /// the next run.
+    fn campaign(
+        &mut self,
+        start: &Self::Mark,
+        mut scheduler: Box<dyn Scheduler + Send>,
+    ) -> (Ending, Box<dyn Scheduler + Send>) {
+        self.rewind(start);
+        (forkcheck_scheduler::run(self, scheduler.as_mut()), scheduler)
     }
 
     /// Runs to the end in the default order, or as `guide` says.

@@ -8,6 +8,7 @@ use crate::bodies::{NOBODY, Op, Op::*, Part, Program, Run};
 use crate::choice::{Moment, Scheduler};
 use crate::footprint::Footprint;
 use crate::profile::Profile;
+use crate::rng::run_seed;
 use crate::system::System;
 use crate::task::TaskId;
 
@@ -243,14 +244,23 @@ pub(crate) fn profile(program: &Program) -> Arc<Profile> {
     Arc::new(Profile::of(&mut Run::new(program)))
 }
 
-/// Each execution of a campaign is the first of the campaign that has its seed.
+/// Each execution of a campaign is the first of the campaign that has its seed, and the same in whatever order they are run.
 pub(crate) fn check_run_seeds<S: Scheduler>(program: &Program, new: impl Fn(u64) -> S) {
     let mut campaign = new(11);
-    for _ in 0..50 {
-        let order = drive(program, &mut campaign);
-        let mut again = new(campaign.run_seed().expect("chance plays a part"));
-        assert_eq!(drive(program, &mut again), order);
-        assert_eq!(again.run_seed(), campaign.run_seed());
+    let orders: Vec<Vec<u32>> = (0..50)
+        .map(|_| {
+            let order = drive(program, &mut campaign);
+            let mut again = new(campaign.run_seed().expect("chance plays a part"));
+            assert_eq!(drive(program, &mut again), order);
+            assert_eq!(again.run_seed(), campaign.run_seed());
+            order
+        })
+        .collect();
+    let mut elsewhere = new(11);
+    for run in [30, 31, 7, 0, 1, 49] {
+        elsewhere.seek(run);
+        assert_eq!(drive(program, &mut elsewhere), orders[run as usize], "run {run}");
+        assert_eq!(elsewhere.run_seed(), Some(run_seed(11, run)));
     }
 }
 

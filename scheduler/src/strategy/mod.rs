@@ -25,25 +25,27 @@ use crate::rng::{Rng, run_seed};
 #[derive(Debug, Clone)]
 struct Campaign {
     seed: u64,
-    /// Executions begun so far.
-    runs: u64,
+    /// The execution that begins next.
+    next: u64,
+    /// Of the one that has begun last; of run 0 before that.
     rng: Rng,
 }
 
 impl Campaign {
     fn new(seed: u64) -> Self {
-        Self { seed, runs: 0, rng: Rng::new(seed) }
+        Self { seed, next: 0, rng: Rng::new(seed) }
     }
 
     fn begin(&mut self) {
-        // The first run has the campaign's own seed, and its numbers are there already.
-        if self.runs > 0 {
-            self.rng = Rng::new(run_seed(self.seed, self.runs));
-        }
-        self.runs += 1;
+        self.rng.reseed(run_seed(self.seed, self.next));
+        self.next += 1;
+    }
+
+    fn seek(&mut self, run: u64) {
+        self.next = run;
     }
 
     fn run_seed(&self) -> Option<u64> {
-        self.runs.checked_sub(1).map(|run| run_seed(self.seed, run))
+        self.next.checked_sub(1).map(|run| run_seed(self.seed, run))
     }
 }

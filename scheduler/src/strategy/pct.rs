@@ -100,6 +100,10 @@ impl Scheduler for Pct {
         self.heap.peek().expect("a choice is never empty").1
     }
 
+    fn seek(&mut self, run: u64) {
+        self.campaign.seek(run);
+    }
+
     fn run_seed(&self) -> Option<u64> {
         self.campaign.run_seed()
     }

@@ -35,6 +35,10 @@ impl Scheduler for Random {
         }
     }
 
+    fn seek(&mut self, run: u64) {
+        self.campaign.seek(run);
+    }
+
     fn run_seed(&self) -> Option<u64> {
         self.campaign.run_seed()
     }

@@ -186,14 +186,17 @@ impl<E: Execution> Worker<E> {
         let runs = index * BLOCK..sampling.runs.min((index + 1) * BLOCK);
         let mut block = Exploration { hot: self.hot.clone(), ..Exploration::default() };
         let mut seen = Vec::new();
+        let mut scheduler =
+            sampling.spec.scheduler(sampling.config.seed, &self.profile).expect("a strategy that picks");
+        scheduler.seek(runs.start);
         for i in runs {
             if block.discarded >= CUT_EXECUTIONS || sampling.config.limits.expired() {
                 break;
             }
-            let seed = run_seed(sampling.config.seed, i);
-            self.machine.rewind(&self.start);
-            let ending = self.one(sampling.spec, seed);
-            block.note(&self.machine, Some((sampling.spec, seed)));
+            assert!(scheduler.begin(), "there are no more runs than the strategy has");
+            let ending;
+            (ending, scheduler) = self.machine.campaign(&self.start, scheduler);
+            block.note(&self.machine, Some((sampling.spec, run_seed(sampling.config.seed, i))));
             if block.outcomes.len() > seen.len() {
                 seen.push(block.executions);
             }
@@ -212,11 +215,5 @@ impl<E: Execution> Worker<E> {
             tasks: block.tasks,
             cut: block.cut,
         }
-    }
-
-    fn one(&mut self, spec: Spec, seed: u64) -> Ending {
-        let mut scheduler = spec.scheduler(seed, &self.profile).expect("a strategy that picks");
-        assert!(scheduler.begin(), "every strategy has a first run");
-        self.machine.campaign(scheduler)
     }
 }

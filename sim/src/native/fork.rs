@@ -42,11 +42,53 @@ where
     K: 'static,
 {
     let at = Caller::caller();
-    if let Some(begun) =
-        world::checked(|state| (Home { serial: state.serial, bound: state.bound }, state.watch.is_some()))
-    {
-        return fork_checked(function, args, at, begun.0, begun.1);
+    match world::checked(|state| (Home { serial: state.serial, bound: state.bound }, state.watch.is_some())) {
+        Some((home, watched)) => {
+            // What is put together in the caller's place is not copied there.
+            let (task, shared) = fork_checked(Work { function, args }, at, home, watched);
+            Future { task, serial: home.serial, shared }
+        }
+        None => fork_unchecked(Work { function, args }, at),
     }
+}
+
+#[inline(always)]
+fn fork_checked<F, A, K>(
+    work: Work<F, A>,
+    at: &'static Caller<'static>,
+    home: Home,
+    watched: bool,
+) -> (TaskId, Arc<Task<F, A, K>>)
+where
+    F: Call<A, K>,
+    A: Send + 'static,
+    F::Out: Send + 'static,
+    K: 'static,
+{
+    // Names are only needed by those who watch.
+    let names = watched.then(|| names_of(&work));
+    let task = Arc::new(Task::new(work, home, at));
+    match world::checked(|state| state.fork(F::callee(), task.clone(), at)).flatten() {
+        Some((id, first)) => {
+            names.iter().for_each(|names| names.tell(id));
+            if first {
+                stack::pause();
+            }
+            (id, task)
+        }
+        None => stack::never(),
+    }
+}
+
+/// Where nobody checks: in a trace, on the real pool, or on the spot.
+fn fork_unchecked<F, A, K>(work: Work<F, A>, at: &'static Caller<'static>) -> Future<F::Out>
+where
+    F: Call<A, K>,
+    A: Send + 'static,
+    F::Out: Send + 'static,
+    K: 'static,
+{
+    let Work { function, args } = work;
     if world::kind() == world::Kind::Traced {
         return trace::fork(function, args, at);
     }
@@ -59,39 +101,11 @@ where
     Future::done(TaskId::MAIN, Task::<F, A, K>::done(Ok(function.call(args)), at))
 }
 
-fn fork_checked<F, A, K>(
-    function: F,
-    args: A,
-    at: &'static Caller<'static>,
-    home: Home,
-    watched: bool,
-) -> Future<F::Out>
-where
-    F: Call<A, K>,
-    A: Send + 'static,
-    F::Out: Send + 'static,
-    K: 'static,
-{
-    // Names are only needed by those who watch.
-    let names = watched.then(|| names_of::<F, A, K>(&function, &args));
-    let task = Arc::new(Task::new(Work { function, args }, home, at));
-    match world::checked(|state| state.fork(F::callee(), task.clone(), at)).flatten() {
-        Some((id, first)) => {
-            names.iter().for_each(|names| names.tell(id));
-            if first {
-                stack::pause();
-            }
-            Future { task: id, serial: home.serial, shared: task }
-        }
-        None => stack::never(),
-    }
-}
-
 /// The names of what a task is given.
 #[inline(never)]
-fn names_of<F: Call<A, K>, A, K>(function: &F, args: &A) -> Box<Visitor> {
+fn names_of<F: Call<A, K>, A, K>(work: &Work<F, A>) -> Box<Visitor> {
     let mut visitor = Box::new(Visitor::of_names());
-    F::visit(function, args, &mut visitor);
+    F::visit(&work.function, &work.args, &mut visitor);
     visitor
 }
 
@@ -104,6 +118,7 @@ fn names_of<F: Call<A, K>, A, K>(function: &F, args: &A) -> Box<Visitor> {
 /// # Panics
 /// If the task has panicked, with its message and fork path, at each wait; and if the future belongs to another execution.
 #[track_caller]
+#[inline(always)]
 pub fn wait<T: Clone>(future: &Future<T>) -> T {
     let at = Caller::caller();
     wait_for(future);
@@ -474,6 +489,7 @@ macro_rules! calls {
         {
             type Out = Out;
 
+            #[inline(always)]
             fn call(self, ($($name,)*): ($($name,)*)) -> Out {
                 self($($name),*)
             }
@@ -490,6 +506,7 @@ macro_rules! calls {
         {
             type Out = Mod::Out;
 
+            #[inline(always)]
             fn call(self, args: ($($name,)*)) -> Mod::Out {
                 self.forward(args)
             }

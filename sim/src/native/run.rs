@@ -5,6 +5,7 @@
 //! function of its schedule; where it is not, the first step that is not possible again says so.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,7 +30,7 @@ use super::sites::Sites;
 use super::stack::{Driver, Job, Stacks};
 use super::state::{Begin, Met, Shared, State, Status, Strategy, Touched, Turn, Way, step_of_look};
 use super::world::{self, World};
-use super::{edge, lock, panics, stack};
+use super::{edge, lock, outside, panics, stack};
 use crate::check::Findings;
 use crate::config::{Atomicity, Config, Limits};
 use crate::execution::{ChildFirst, Cut, Event, Execution, Go, Guide, Outcome, Raised, Site, Subject};
@@ -112,6 +113,7 @@ impl Subject for Body {
         state.adopted = self.adopted.clone();
         let main = Arc::new(MainJob { main: self.main.clone(), given: self.given.clone() });
         Run {
+            serials: 0..0,
             main,
             state: Some(Box::new(state)),
             stacks: Stacks::new(self.driver),
@@ -211,25 +213,23 @@ impl Job for MainJob {
         if let Some(given) = &self.given {
             given.tell();
         }
-        let result = attempt(|| (self.main)());
-        let (kept, error) = match result {
+        let (kept, error) = match attempt(|| (self.main)()) {
             Ok(kept) => (Some(kept), None),
             Err(failed) => (None, Some(failed.0)),
         };
-        world::checked(|state| {
-            state.task().error.clone_from(&error);
-            state.result = kept;
-        });
         meet_globals();
         let given = self.given.as_deref();
-        let (look, mut shown) = look(given);
+        let mut look = Look::default();
+        let mut shown = look_with(&mut look, kept.as_deref(), error.as_deref(), given);
         let serial = world::checked(|state| {
+            state.task().error.clone_from(&error);
+            state.result = kept;
             state.leading |= look.leads.iter().any(|slot| state.hot().contains(&Location(slot.bits())));
             state.serial
         });
         step_of_look(serial.unwrap_or_default(), &look.touches, || {
-            let (look, shown_now) = self::look(given);
-            shown = shown_now;
+            let mut look = Look::default();
+            shown = look_now(&mut look, given);
             look.touches
         });
         let digest = digest(&shown);
@@ -274,18 +274,23 @@ fn inside(slot: SlotId) -> u32 {
 }
 
 /// What the caller sees now: the result, what was passed in, the globals, the generator if anybody drew.
-fn look(given: Option<&dyn Given>) -> (Look, Views) {
-    let found = world::checked(|state| {
-        let error = state.tasks[0].error.as_deref().cloned();
-        (state.result.clone(), error, state.globals.clone(), state.drawn_from())
-    });
-    let (result, error, globals, generator) = found.expect("it is asked by executions");
-    look_at(result.as_deref(), error.as_ref(), &globals, generator, given, false)
+fn look_with(look: &mut Look, result: Option<&dyn Kept>, error: Option<&Raised>, given: Option<&dyn Given>) -> Views {
+    let found = world::checked(|state| (state.globals.clone(), state.drawn_from()));
+    let (globals, generator) = found.expect("it is asked by executions");
+    look_at(look, result, error, &globals, generator, given, false)
+}
+
+/// The same of an execution that has its result already.
+fn look_now(look: &mut Look, given: Option<&dyn Given>) -> Views {
+    let found = world::checked(|state| (state.result.clone(), state.tasks[0].error.clone()));
+    let (result, error) = found.expect("it is asked by executions");
+    look_with(look, result.as_deref(), error.as_deref(), given)
 }
 
 /// Finds out anew what the caller's look is about to touch, where others may have led it elsewhere.
 fn look_again(given: Option<&dyn Given>) {
-    let (look, _) = look(given);
+    let mut look = Look::default();
+    look_now(&mut look, given);
     world::checked(|state| state.park_look(&look.touches));
 }
 
@@ -307,25 +312,25 @@ type Views = SmallVec<[Value; 1]>;
 
 /// Globals that are as they were at first are left out, unless the `whole` is wanted.
 fn look_at(
+    look: &mut Look,
     result: Option<&dyn Kept>,
     error: Option<&Raised>,
     globals: &[Met],
     generator: Option<Generator>,
     given: Option<&dyn Given>,
     whole: bool,
-) -> (Look, Views) {
-    let mut look = Look::default();
+) -> Views {
     let mut shown: Views = smallvec![match (result, error) {
-        (Some(result), _) => result.look(&mut look).0,
+        (Some(result), _) => result.look(look).0,
         (None, Some(raised)) => Value::str(format!("panic: {}", raised.message)),
         (None, None) => Value::str("deadlock"),
     }];
     if let Some(given) = given {
-        shown.push(given.look(&mut look).0);
+        shown.push(given.look(look).0);
     }
     for met in globals {
         look.reads_whole(met.slot, met.value.leads());
-        let contents = met.value.look(&mut look).0;
+        let contents = met.value.look(look).0;
         if whole {
             shown.push(contents);
         } else if digest(std::slice::from_ref(&contents)) != met.at_first {
@@ -338,7 +343,7 @@ fn look_at(
     }
     // A draw that is still to come would change the generator, so the look is at it even if nobody has drawn yet.
     look.reads(Touched::whole(SlotId::GENERATOR, Kind::Read));
-    (look, shown)
+    shown
 }
 
 /// What tells what the caller sees from other things: a number alone by itself, for that is what bodies return most.
@@ -350,8 +355,18 @@ fn digest(shown: &[Value]) -> u128 {
     }
 }
 
+/// Numbers for executions, which no other one of the process ever has.
+fn serials() -> Range<u64> {
+    /// They are taken many at a time: one may last no longer than what it costs to agree with other threads on its number.
+    const MANY: u64 = 1 << 10;
+    static NEXT: AtomicU64 = AtomicU64::new(outside::SERIAL + 1);
+    let first = NEXT.fetch_add(MANY, Ordering::Relaxed);
+    first..first + MANY
+}
+
 /// One execution of a body after another.
 pub(super) struct Run {
+    serials: Range<u64>,
     main: Arc<MainJob>,
     /// Not here while tasks run: then it is in the world that they see.
     state: Option<Box<State>>,
@@ -376,10 +391,12 @@ impl Run {
 
     /// Begins an execution anew.
     fn begin(&mut self, way: Way, watched: bool) {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         // Tasks that are in the middle of something are taken down; their destructors see no execution.
         self.stacks.clear();
-        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        let serial = self.serials.next().unwrap_or_else(|| {
+            self.serials = serials();
+            self.serials.next().expect("there are some")
+        });
         stack::drop_left(self.state_mut().reset(serial));
         self.main.given.iter().for_each(|given| given.restore());
         self.outcome = None;
@@ -389,6 +406,7 @@ impl Run {
     }
 
     /// Gives control to a task, and to those that it is handed over to, until one pauses or ends and does not say who goes on.
+    #[inline(always)]
     fn resume(&mut self, task: TaskId) {
         self.stacks.run(task, |task| {
             let job = world::checked(|state| state.tasks[task.index()].job.take()).flatten();
@@ -414,6 +432,7 @@ impl Run {
 
     /// Lets tasks run until each is about to touch a hot location, waits or has ended; and to the end, if a strategy is there
     /// to be asked.
+    #[inline(always)]
     fn settle(&mut self) {
         self.inside(|run| {
             while let Some(turn) = world::checked(State::next).flatten() {
@@ -496,7 +515,10 @@ impl Run {
         let main = &state.tasks[0];
         let error = main.error.as_deref().filter(|_| main.status == Status::Ended);
         let result = state.result.as_deref();
-        look_at(result, error, &state.globals, state.drawn_from(), self.main.given.as_deref(), whole)
+        let mut look = Look::default();
+        let given = self.main.given.as_deref();
+        let shown = look_at(&mut look, result, error, &state.globals, state.drawn_from(), given, whole);
+        (look, shown)
     }
 
     /// How the execution failed, if it did; nothing if it was cut.
@@ -597,8 +619,7 @@ impl System for Run {
         self.follow(&order);
         let state = self.state_mut();
         if state.cut.is_none() && (steps, state.moment()) != (mark.steps, mark.moment) {
-            state.stop_unrepeatable("some task does not do what it did before");
-            state.give_up();
+            state.stop_elsewhere();
         }
     }
 
@@ -645,18 +666,20 @@ impl Execution for Run {
         self
     }
 
-    fn campaign(&mut self, scheduler: Box<dyn Scheduler + Send>) -> Ending {
-        self.outcome = None;
-        // Here tasks ask the strategy themselves.
-        self.state_mut().scheduler = Some(Strategy(scheduler));
+    fn campaign(&mut self, start: &Mark, scheduler: Box<dyn Scheduler + Send>) -> (Ending, Box<dyn Scheduler + Send>) {
+        assert_eq!(start.steps, 0, "a strategy sees an execution from its first step on");
+        self.begin(Way::Searched, false);
+        // Here tasks ask the strategy themselves; who is asked first looks whether this is the start.
+        let state = self.state_mut();
+        (state.scheduler, state.start) = (Some(Strategy(scheduler)), Some(start.moment));
         self.settle();
         let state = self.state_mut();
-        state.scheduler = None;
+        let Strategy(scheduler) = state.scheduler.take().expect("whoever asks it puts it back");
         if state.cut.is_some() {
-            return Ending::Cut;
+            return (Ending::Cut, scheduler);
         }
         self.conclude_search();
-        Ending::Complete
+        (Ending::Complete, scheduler)
     }
 
     fn run(&mut self, guide: &mut dyn Guide<Self>) {

@@ -98,6 +98,7 @@ impl Stacks {
 
     /// Gives control to a task, and to those that it is handed over to, until one pauses or ends and does not say who goes on.
     /// A task that has no stack yet begins with its job.
+    #[inline(always)]
     pub(super) fn run(&mut self, first: TaskId, mut job_of: impl FnMut(TaskId) -> Arc<dyn Job>) {
         let _away = Away::from_here();
         let mut task = first;

@@ -163,6 +163,8 @@ pub(super) struct State {
     pub(super) order: Vec<TaskId>,
     /// Who is asked which task goes next, while a strategy runs an execution.
     pub(super) scheduler: Option<Strategy>,
+    /// The moment at which it is to be asked first, until it is.
+    pub(super) start: Option<u64>,
     /// What tensors are charged to.
     memory: Memory,
     /// Tasks that have not ended.
@@ -239,6 +241,7 @@ impl State {
             woken,
             order,
             scheduler: None,
+            start: None,
             memory,
             live: 0,
             clocks: true,
@@ -296,7 +299,7 @@ impl State {
         self.order.clear();
         self.joined.clear();
         (self.steps, self.look_at, self.live, self.cut, self.at_return) = (0, 0, 0, None, None);
-        (self.alone, self.leading, self.looked) = (false, false, false);
+        (self.alone, self.leading, self.looked, self.start) = (false, false, false, None);
         if self.drawn {
             (self.generator, self.drawn) = (None, false);
         }
@@ -474,6 +477,10 @@ impl State {
     #[inline(always)]
     fn choose(&mut self) -> Option<TaskId> {
         let mut scheduler = self.scheduler.take()?;
+        if self.start.is_some() && !self.is_at_start() {
+            self.scheduler = Some(scheduler);
+            return None;
+        }
         let picked = Choice::new(self).map(|choice| scheduler.0.pick(&choice));
         self.scheduler = Some(scheduler);
         let task = picked?;
@@ -482,6 +489,22 @@ impl State {
         }
         self.refuse(task);
         None
+    }
+
+    /// Whether the execution is where others began as well.
+    #[inline(never)]
+    fn is_at_start(&mut self) -> bool {
+        if self.start.take() != Some(self.moment()) {
+            self.stop_elsewhere();
+        }
+        self.cut.is_none()
+    }
+
+    /// Stops an execution that is not where it was before at this moment.
+    #[cold]
+    pub(super) fn stop_elsewhere(&mut self) {
+        self.stop_unrepeatable("some task does not do what it did before");
+        self.give_up();
     }
 
     /// Who goes on now; nobody if everybody stands before a choice that is not ours, or the
