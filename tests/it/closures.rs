@@ -531,6 +531,26 @@ fn a_body_that_cannot_be_repeated_is_unknown() {
     assert_eq!((steps.verdict, steps.assurance), (Some(Verdict::Unknown), None), "{steps}");
 }
 
+/// Each run of a sample begins where the others did; one that cannot is none.
+#[test]
+fn a_sample_that_begins_elsewhere_is_no_sample() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    for strategy in ["random", "uniform", "pct:2", "pos"] {
+        let runs = AtomicU64::new(0);
+        // From the 20th run on there is one task more to choose from.
+        let report = Checker::new().strategy(strategy).budget(100).run(move || {
+            let n = Attr::new(0);
+            let tasks = 2 + u64::from(runs.fetch_add(1, Ordering::Relaxed) >= 20);
+            let tasks: Vec<_> = (0..tasks).map(|_| fork(|n: Attr<i64>| n.set(1), (n.clone(),))).collect();
+            n.set(2);
+            forkcheck::wait_all(&tasks);
+        });
+        assert_eq!((report.verdict, report.assurance), (Some(Verdict::Unknown), None), "{strategy}: {report}");
+        let told = |note: &String| note.contains("some task does not do what it did before");
+        assert!(report.notes.iter().any(told), "{strategy}: {report}");
+    }
+}
+
 #[test]
 fn a_module_is_audited_as_an_archive_is() {
     #[derive(Clone)]
