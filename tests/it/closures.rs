@@ -715,6 +715,42 @@ fn a_clone_that_forks_makes_nobody_wait_for_ever() {
     assert_eq!(report.verdict, Some(Verdict::Unknown), "{report}");
 }
 
+/// Reads what others write when it is cloned.
+struct Reading(Attr<i64>);
+
+impl Clone for Reading {
+    fn clone(&self) -> Self {
+        self.0.get();
+        Self(self.0.clone())
+    }
+}
+
+/// The same with the result of a task: two others wait for it, and one comes while the clone for the other is being made.
+#[test]
+fn a_clone_of_a_result_that_gives_way_makes_nobody_wait_for_ever() {
+    for checker in [Checker::new(), Checker::new().threads()] {
+        let report = checker.strategy("random").budget(20).run(|| {
+            let n = Attr::new(0i64);
+            let result = fork(|n: Attr<i64>| Reading(n), (n.clone(),));
+            let waiter = |result: Future<Reading>| wait(&result).0.set(1);
+            let tasks = [(); 2].map(|()| fork(waiter, (result.clone(),)));
+            tasks.iter().for_each(wait);
+        });
+        let raised = report.outcomes.as_ref().and_then(|outcomes| outcomes.error.clone()).unwrap_or_default();
+        assert!(raised.contains("the result of this future is just being cloned"), "{report}");
+    }
+}
+
+/// A task that runs on a thread of the pool is waited for in a checked body as anywhere, also while it is just ending.
+#[test]
+fn a_checked_body_may_wait_for_what_runs_on_the_pool() {
+    for _ in 0..200 {
+        let future = forkcheck::script(|| fork(|n: i64| n + 1, (4,)))();
+        let report = Checker::new().run(move || wait(&future));
+        assert_eq!((report.verdict, report.outcomes.unwrap().error), (Some(Verdict::Pure), None));
+    }
+}
+
 /// Two checks of one test are two bodies: a schedule of the one says nothing about the other.
 #[test]
 fn two_checks_of_one_test_are_told_apart() {

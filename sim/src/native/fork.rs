@@ -122,17 +122,22 @@ fn names_of<F: Call<A, K>, A, K>(work: &Work<F, A>) -> Box<Visitor> {
 pub fn wait<T: Clone>(future: &Future<T>) -> T {
     let at = Caller::caller();
     wait_for(future);
-    match future.shared.result() {
+    match future.shared.result(future.serial == SERIAL) {
         Ok(Some(Ok(value))) => value,
         Ok(None) => stranded(at),
         Ok(Some(Err(failed))) => fail_again(failed, at),
-        Err(InUse) => panic!(
-            "wait at {}:{}: the result of this future is just being cloned: its `clone` forks, waits, or touches what others race \
-             for, and is in the middle of it; `clone` should only copy",
-            at.file(),
-            at.line()
-        ),
+        Err(InUse) => in_use(at),
     }
+}
+
+#[cold]
+fn in_use(at: &Caller<'_>) -> ! {
+    panic!(
+        "wait at {}:{}: the result of this future is just being cloned: its `clone` forks, waits, or touches what others race \
+         for, and is in the middle of that; `clone` should only copy",
+        at.file(),
+        at.line()
+    )
 }
 
 /// The error of a task comes out of a wait.
@@ -188,7 +193,7 @@ fn wait_for<T>(future: &Future<T>) {
     }
 }
 
-#[cold]
+#[inline(never)]
 #[track_caller]
 fn wait_elsewhere<T>(future: &Future<T>, waiting: Option<Waiting>) {
     let at = Caller::caller();
@@ -286,14 +291,14 @@ impl<T> Outcome for Future<T> {
 
 /// The result of a task, whatever its function.
 pub(super) trait Results<T>: Send + Sync {
-    /// A clone of what the task has returned, if it has.
+    /// A clone of what the task has returned, if it has. Other threads are waited for, if the task is `outside` of an execution.
     ///
     /// # Errors
     /// If another clone is just being made, on this stack or on one that is paused.
-    fn result(&self) -> Result<Option<Result<T, Failed>>, InUse>
+    fn result(&self, outside: bool) -> Result<Option<Result<T, Failed>>, InUse>
     where
         T: Clone;
-    /// Whether it has returned.
+    /// Whether it has returned, of a task outside of an execution.
     fn has_ended(&self) -> bool;
     fn made(&self) -> &'static Caller<'static>;
 }
@@ -345,12 +350,11 @@ impl<F: Call<A, K>, A, K> Task<F, A, K> {
         Self { stage: Guarded::new(Stage::Ended(result), None), made }
     }
 
-    /// Takes the task to its next stage; gives the one that it was at.
+    /// Takes the task to its next stage; gives the one that it was at. Only its own job does, so nobody is in the middle of it.
     #[inline(always)]
     fn go_on(&self, next: Stage<F, A, K>) -> Stage<F, A, K> {
-        self.stage
-            .with(|stage| std::mem::replace(stage, next))
-            .unwrap_or_else(|_| panic!("nobody clones what is not there"))
+        let gone_on = self.stage.with(|stage| std::mem::replace(stage, next));
+        gone_on.unwrap_or_else(|_| panic!("nobody clones what is not there"))
     }
 }
 
@@ -360,18 +364,19 @@ where
     A: Send,
     F::Out: Send,
 {
-    fn result(&self) -> Result<Option<Result<F::Out, Failed>>, InUse>
+    fn result(&self, outside: bool) -> Result<Option<Result<F::Out, Failed>>, InUse>
     where
         F::Out: Clone,
     {
-        self.stage.with(|stage| match stage {
+        let cloned = |stage: &mut Stage<F, A, K>| match stage {
             Stage::Ended(result) => Some(result.clone()),
             _ => None,
-        })
+        };
+        if outside { Ok(self.stage.wait_with(cloned)) } else { self.stage.with(cloned) }
     }
 
     fn has_ended(&self) -> bool {
-        self.stage.with(|stage| matches!(stage, Stage::Ended(_))).unwrap_or(true)
+        self.stage.wait_with(|stage| matches!(stage, Stage::Ended(_)))
     }
 
     fn made(&self) -> &'static Caller<'static> {

@@ -5,10 +5,11 @@
 //! [coroutines](corosensei), and [threads of which one runs at a time](super::baton), for debuggers and for platforms
 //! without coroutines.
 //!
-//! This is the only module of the crate with unsafe code. A coroutine is given a reference to what pauses it, which
-//! lives on its own stack as long as it runs. Whoever pauses is deep inside of a user's function, to which no reference
-//! of ours can be passed, so the address is kept aside. It is read only by code that runs on that very stack: it is set
-//! whenever control comes to a stack, and taken away when control leaves it.
+//! Beside [`guarded`](super::guarded) this is the only module of the crate with unsafe code. A coroutine is given a reference to
+//! what pauses it, which lives on its own stack as long as it runs. Whoever pauses is deep inside of a user's function, to which no
+//! reference of ours can be passed, so the address is kept aside. It is read only by code that runs on that very stack: each stack
+//! sets it when control comes to it, and who runs stacks one after another ([`Stacks::run`]) takes it away before anything else runs
+//! on his own.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
