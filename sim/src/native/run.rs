@@ -357,7 +357,7 @@ fn digest(shown: &[Value]) -> u128 {
 
 /// Numbers for executions, which no other one of the process ever has.
 fn serials() -> Range<u64> {
-    /// They are taken many at a time: one may last no longer than what it costs to agree with other threads on its number.
+    /// They are taken many at a time, for an execution may be as short as fifty agreements with other threads on a number.
     const MANY: u64 = 1 << 10;
     static NEXT: AtomicU64 = AtomicU64::new(outside::SERIAL + 1);
     let first = NEXT.fetch_add(MANY, Ordering::Relaxed);
@@ -669,7 +669,7 @@ impl Execution for Run {
     fn campaign(&mut self, start: &Mark, scheduler: Box<dyn Scheduler + Send>) -> (Ending, Box<dyn Scheduler + Send>) {
         assert_eq!(start.steps, 0, "a strategy sees an execution from its first step on");
         self.begin(Way::Searched, false);
-        // Here tasks ask the strategy themselves; who is asked first looks whether this is the start.
+        // Here tasks ask the strategy themselves. The first one that does sees whether this is the start.
         let state = self.state_mut();
         (state.scheduler, state.start) = (Some(Strategy(scheduler)), Some(start.moment));
         self.settle();

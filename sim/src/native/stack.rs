@@ -8,8 +8,8 @@
 //! Beside [`guarded`](super::guarded) this is the only module of the crate with unsafe code. A coroutine is given a reference to
 //! what pauses it, which lives on its own stack as long as it runs. Whoever pauses is deep inside of a user's function, to which no
 //! reference of ours can be passed, so the address is kept aside. It is read only by code that runs on that very stack: each stack
-//! sets it when control comes to it, and who runs stacks one after another ([`Stacks::run`]) takes it away before anything else runs
-//! on his own.
+//! sets it when control comes to it, and what runs stacks one after another ([`Stacks::run`]) takes it away before anything else
+//! runs on the stack that it was called on.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
