@@ -741,6 +741,43 @@ fn a_clone_of_a_result_that_gives_way_makes_nobody_wait_for_ever() {
     }
 }
 
+/// Reads a global when it is cloned.
+struct Peeking;
+
+static PEEKED: Global<i64> = Global::new(|| 0);
+static PEEKING: Global<Peeking> = Global::new(|| Peeking);
+
+impl Clone for Peeking {
+    fn clone(&self) -> Self {
+        PEEKED.get();
+        Self
+    }
+}
+
+impl forkcheck::Outcome for Peeking {
+    fn look(&self, _: &mut forkcheck::Look) -> forkcheck::Shown {
+        forkcheck::Shown::nothing()
+    }
+}
+
+/// And the same with a global. The caller looks at it as well, and what a look raises is the caller's.
+#[test]
+fn a_clone_of_a_global_that_gives_way_makes_nobody_wait_for_ever() {
+    let run = || {
+        Checker::new().strategy("random").budget(20).run(|| {
+            let peek = || {
+                PEEKING.get();
+                PEEKED.set(1);
+            };
+            let tasks = [(); 2].map(|()| fork(peek, ()));
+            tasks.iter().for_each(wait);
+        })
+    };
+    let raised = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
+    let text = raised.downcast_ref::<String>().unwrap();
+    assert!(text.starts_with("the value of the global made at") && text.contains("is just being cloned"), "{text}");
+}
+
 /// A task that runs on a thread of the pool is waited for in a checked body as anywhere, also while it is just ending.
 #[test]
 fn a_checked_body_may_wait_for_what_runs_on_the_pool() {

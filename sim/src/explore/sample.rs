@@ -194,9 +194,11 @@ impl<E: Execution> Worker<E> {
                 break;
             }
             assert!(scheduler.begin(), "there are no more runs than the strategy has");
+            let seed = run_seed(sampling.config.seed, i);
+            debug_assert!(scheduler.run_seed().is_none_or(|own| own == seed), "a strategy that draws seeks the run");
             let ending;
             (ending, scheduler) = self.machine.campaign(&self.start, scheduler);
-            block.note(&self.machine, Some((sampling.spec, run_seed(sampling.config.seed, i))));
+            block.note(&self.machine, Some((sampling.spec, seed)));
             if block.outcomes.len() > seen.len() {
                 seen.push(block.executions);
             }

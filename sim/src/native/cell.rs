@@ -45,18 +45,10 @@ impl<T> Cell<T> {
     /// ever.
     #[inline(always)]
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        self.value.with(work).unwrap_or_else(|_| self.in_use())
-    }
-
-    #[cold]
-    fn in_use(&self) -> ! {
-        let made = self.place.made;
-        panic!(
-            "the value of the attribute made at {}:{} is just being cloned: its `clone` forks, waits, or touches what others race \
-             for, and a task that came in between needs the value too; `clone` should only copy",
-            made.file(),
-            made.line()
-        );
+        self.value.with(work).unwrap_or_else(|in_use| {
+            let made = self.place.made;
+            in_use.refuse(format_args!("the value of the attribute made at {}:{}", made.file(), made.line()))
+        })
     }
 
     /// Puts another value in place; the old one is dropped when nobody is in the middle of it any more.
@@ -241,11 +233,26 @@ pub struct Global<T> {
 }
 
 /// The value of a global in one execution.
-struct GlobalValue<T>(Mutex<T>);
+struct GlobalValue<T> {
+    value: Guarded<T>,
+    made: &'static Caller<'static>,
+}
+
+impl<T> GlobalValue<T> {
+    /// Does something with the value. Nothing of the user's runs inside but `clone`.
+    ///
+    /// # Panics
+    /// As with an attribute, if a task that is paused is in the middle of it.
+    fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        self.value.with(work).unwrap_or_else(|in_use| {
+            in_use.refuse(format_args!("the value of the global made at {}:{}", self.made.file(), self.made.line()))
+        })
+    }
+}
 
 impl<T: Outcome + Clone + Send> Outcome for GlobalValue<T> {
     fn look(&self, look: &mut Look) -> Shown {
-        let value = lock(&self.0).clone();
+        let value = self.with(|value| value.clone());
         value.look(look)
     }
 
@@ -324,7 +331,7 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
 
     fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         match self.checked() {
-            Some(value) => work(&mut lock(&value.0)),
+            Some(value) => value.with(work),
             None => work(&mut lock(self.plain.get_or_init(|| Mutex::new((self.begin)())))),
         }
     }
@@ -337,9 +344,12 @@ impl<T: Outcome + Clone + Send + Sync + 'static> Global<T> {
         let known = match find()? {
             Some(known) => known,
             None => {
-                let begin = self.begin;
-                let begin = Arc::new(move || -> Arc<dyn Kept> { Arc::new(GlobalValue(Mutex::new(begin()))) });
-                let begin = Begin { begin, made: self.made };
+                let (begin, made) = (self.begin, self.made);
+                let begin = Arc::new(move || -> Arc<dyn Kept> {
+                    let bound = world::checked(|state| state.bound).flatten();
+                    Arc::new(GlobalValue { value: Guarded::new(begin(), bound), made })
+                });
+                let begin = Begin { begin, made };
                 // What it makes is made here, where no execution is borrowed.
                 let met = begin.met(slot);
                 let value = met.value.clone();

@@ -43,22 +43,12 @@ where
 {
     let at = Caller::caller();
     match world::checked(|state| (Home { serial: state.serial, bound: state.bound }, state.watch.is_some())) {
-        Some((home, watched)) => {
-            // What is put together in the caller's place is not copied there.
-            let (task, shared) = fork_checked(Work { function, args }, at, home, watched);
-            Future { task, serial: home.serial, shared }
-        }
+        Some((home, watched)) => fork_checked(Work { function, args }, at, home, watched),
         None => fork_unchecked(Work { function, args }, at),
     }
 }
 
-#[inline(always)]
-fn fork_checked<F, A, K>(
-    work: Work<F, A>,
-    at: &'static Caller<'static>,
-    home: Home,
-    watched: bool,
-) -> (TaskId, Arc<Task<F, A, K>>)
+fn fork_checked<F, A, K>(work: Work<F, A>, at: &'static Caller<'static>, home: Home, watched: bool) -> Future<F::Out>
 where
     F: Call<A, K>,
     A: Send + 'static,
@@ -74,7 +64,7 @@ where
             if first {
                 stack::pause();
             }
-            (id, task)
+            Future { task: id, serial: home.serial, shared: task }
         }
         None => stack::never(),
     }
@@ -126,18 +116,8 @@ pub fn wait<T: Clone>(future: &Future<T>) -> T {
         Ok(Some(Ok(value))) => value,
         Ok(None) => stranded(at),
         Ok(Some(Err(failed))) => fail_again(failed, at),
-        Err(InUse) => in_use(at),
+        Err(in_use) => in_use.refuse(format_args!("wait at {}:{}: the result of this future", at.file(), at.line())),
     }
-}
-
-#[cold]
-fn in_use(at: &Caller<'_>) -> ! {
-    panic!(
-        "wait at {}:{}: the result of this future is just being cloned: its `clone` forks, waits, or touches what others race \
-         for, and is in the middle of that; `clone` should only copy",
-        at.file(),
-        at.line()
-    )
 }
 
 /// The error of a task comes out of a wait.
@@ -157,12 +137,20 @@ enum Waiting {
     Over,
     /// Others go on until it has; whether that is to be noted then.
     Here(Arrival, bool),
-    /// The task runs on the pool.
+    /// There is nobody to go on meanwhile.
+    Elsewhere(Elsewhere),
+}
+
+/// Why nobody goes on while a task waits.
+enum Elsewhere {
+    /// The task runs on the pool, or has run on the spot.
     Pooled,
     /// The task belongs to another execution than this one.
     Foreign,
     /// The task has not ended, and this one cannot be paused.
     Stranded,
+    /// Nobody checks the code that waits.
+    Unchecked,
 }
 
 #[track_caller]
@@ -172,38 +160,37 @@ fn wait_for<T>(future: &Future<T>) {
     let Future { task, serial, .. } = *future;
     let panicking = std::thread::panicking();
     let waiting = world::checked(|state| match serial {
-        SERIAL => Waiting::Pooled,
-        serial if serial != state.serial => Waiting::Foreign,
+        SERIAL => Waiting::Elsewhere(Elsewhere::Pooled),
+        serial if serial != state.serial => Waiting::Elsewhere(Elsewhere::Foreign),
         // Nobody who unwinds can be paused until it has.
-        _ if panicking && !state.has_ended(task) => Waiting::Stranded,
+        _ if panicking && !state.has_ended(task) => Waiting::Elsewhere(Elsewhere::Stranded),
         _ => match state.wait(task, at) {
             None => Waiting::Over,
             Some(arrival) => Waiting::Here(arrival, state.notes_joins()),
         },
     });
-    match waiting {
-        Some(Waiting::Over) => {}
-        Some(Waiting::Here(arrival, noted)) => {
+    match waiting.unwrap_or(Waiting::Elsewhere(Elsewhere::Unchecked)) {
+        Waiting::Over => {}
+        Waiting::Here(arrival, noted) => {
             await_turn(arrival);
             if noted {
                 world::checked(|state| state.join(task, at));
             }
         }
-        other => wait_elsewhere(future, other),
+        Waiting::Elsewhere(elsewhere) => wait_elsewhere(future, elsewhere),
     }
 }
 
 #[inline(never)]
 #[track_caller]
-fn wait_elsewhere<T>(future: &Future<T>, waiting: Option<Waiting>) {
+fn wait_elsewhere<T>(future: &Future<T>, elsewhere: Elsewhere) {
     let at = Caller::caller();
-    match waiting {
-        Some(Waiting::Over | Waiting::Here(..)) => unreachable!("that is no wait elsewhere"),
-        Some(Waiting::Stranded) => stranded(at),
-        Some(Waiting::Foreign) => foreign(future, "another execution"),
-        None if future.serial != SERIAL => foreign(future, "a checked body"),
-        Some(Waiting::Pooled) => pool::wait_until(|| future.shared.has_ended()),
-        None => {
+    match elsewhere {
+        Elsewhere::Stranded => stranded(at),
+        Elsewhere::Foreign => foreign(future, "another execution"),
+        Elsewhere::Unchecked if future.serial != SERIAL => foreign(future, "a checked body"),
+        Elsewhere::Pooled => pool::wait_until(|| future.shared.has_ended()),
+        Elsewhere::Unchecked => {
             pool::wait_until(|| future.shared.has_ended());
             trace::waited(future.task, at);
         }

@@ -13,10 +13,11 @@
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, UnsafeCell};
+use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, TryLockError};
 
 use super::world;
 
@@ -31,6 +32,18 @@ pub(super) enum Guarded<T> {
 /// Somebody is in the middle of the value who cannot go on before the one who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct InUse;
+
+impl InUse {
+    /// # Panics
+    /// Always: `what` is in use, and nothing but a clone of it runs meanwhile.
+    #[cold]
+    pub(super) fn refuse(self, what: fmt::Arguments<'_>) -> ! {
+        panic!(
+            "{what} is just being cloned: its `clone` forks, waits, or touches what others race for, and a task that came in between \
+             needs it too; `clone` should only copy"
+        )
+    }
+}
 
 impl<T> Guarded<T> {
     /// A value of one thread, or of all.
@@ -56,9 +69,7 @@ impl<T> Guarded<T> {
             Self::Locked(lock) => with_lock(lock, work),
         }
     }
-}
 
-impl<T> Guarded<T> {
     /// Does something with a value that other threads may be in the middle of while this one runs a checked body; waits for them.
     ///
     /// # Panics
@@ -66,18 +77,17 @@ impl<T> Guarded<T> {
     #[inline(never)]
     pub(super) fn wait_with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
         let Self::Locked(lock) = self else { panic!("a value of this thread alone is not waited for") };
-        work(&mut lock.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut super::lock(lock))
     }
 }
 
-/// What panics while it has the lock leaves the value whole, for values are replaced and not built there.
 fn with_lock<T, R>(lock: &Mutex<T>, work: impl FnOnce(&mut T) -> R) -> Result<R, InUse> {
     let mut value = match lock.try_lock() {
         Ok(value) => value,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         // One task of a checked body runs at a time, so whoever has it is paused and would be waited for for ever.
         Err(TryLockError::WouldBlock) if world::kind() == world::Kind::Checked => return Err(InUse),
-        Err(TryLockError::WouldBlock) => lock.lock().unwrap_or_else(PoisonError::into_inner),
+        Err(TryLockError::WouldBlock) => super::lock(lock),
     };
     Ok(work(&mut value))
 }
@@ -123,7 +133,7 @@ pub(super) struct Bound<T> {
 // the value, as it may any that is `Send`: who drops it owns it, and so comes after all who had a reference.
 unsafe impl<T: Send> Sync for Bound<T> {}
 
-// What panics in `with` leaves the value as whole as it would leave one behind a lock, see `with_lock`.
+// What panics in `with` leaves the value as whole as it would leave one behind a lock, see `super::lock`.
 impl<T> RefUnwindSafe for Bound<T> {}
 
 impl<T> Bound<T> {

@@ -777,11 +777,9 @@ impl State {
     /// A number by which one sees, mostly, that this moment is another one: how many tasks there are, and what some of those have
     /// done that are about to step.
     pub(super) fn moment(&self) -> u64 {
-        let mut sum = (self.made.len() as u64) << 32 | self.enabled.len() as u64;
-        let mut add = |task: TaskId| sum = mix(sum ^ u64::from(task.number()), self.tasks[task.index()].deeds);
-        self.order.last().copied().into_iter().for_each(&mut add);
-        self.enabled.as_slice().iter().take(8).copied().for_each(&mut add);
-        sum
+        let counts = (self.made.len() as u64) << 32 | self.enabled.len() as u64;
+        let some = self.order.last().copied().into_iter().chain(self.enabled.iter().take(8));
+        some.fold(counts, |sum, task| mix(sum ^ u64::from(task.number()), self.tasks[task.index()].deeds))
     }
 
     /// A place that an error has come through.

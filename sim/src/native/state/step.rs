@@ -200,9 +200,10 @@ impl State {
     /// to do when its turn has come.
     #[inline(always)]
     fn arrive_quickly(&mut self, place: &Place, kind: Kind, at: &'static Caller<'static>) -> Option<Arrival> {
-        let own = place.serial == self.quickly || (place.slot.owner() == u32::MAX && self.quickly != outside::SERIAL);
+        let quick = self.quickly != outside::SERIAL && !std::thread::panicking();
+        let own = place.serial == self.quickly || place.slot.owner() == u32::MAX;
         let whole = kind != Kind::Update || self.atomicity == Atomicity::Op;
-        if !own || !whole || self.quickly == outside::SERIAL || std::thread::panicking() || !self.count() {
+        if !quick || !own || !whole || !self.count() {
             return None;
         }
         let location = Location(place.slot.bits());
